@@ -1,0 +1,303 @@
+"""The business system, and what a department asks for on its behalf."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from govcloud.domain.base import Count, Day, Flag, LabelledEnum, Line, Model, Money, Name, Prose
+from govcloud.domain.kinds.platform import Contacts
+from govcloud.domain.quantity import Cpu, Memory, Storage
+
+
+class Environment(LabelledEnum):
+    """What a resource is used for."""
+
+    PRODUCTION = "production", "生产"
+    TEST = "test", "测试"
+    DEV = "dev", "开发"
+    EMERGENCY = "emergency", "应急"
+
+
+class DriftMode(LabelledEnum):
+    """What to do where the cloud differs from what was approved."""
+
+    HEAL = "heal", "自愈"
+    REPORT = "report", "仅报告"
+    IGNORE = "ignore", "忽略"
+
+
+class Lifecycle(LabelledEnum):
+    """Where a business system stands in its life."""
+
+    PLANNED = "planned", "规划"
+    TRIAL = "trial", "试运行"
+    RUNNING = "running", "运行"
+    SUSPENDED = "suspended", "停用"
+    RETIRED = "retired", "注销", "已下线"
+
+
+class Origin(LabelledEnum):
+    """Whether a system was built on the cloud or has to move there."""
+
+    CLOUD = "cloud", "云上新建"
+    LEGACY = "legacy", "存量"
+
+
+class Phase(LabelledEnum):
+    """Phase of the project that pays for a system."""
+
+    DECLARED = "declared", "申报"
+    APPROVED = "approved", "立项"
+    REVIEWED = "reviewed", "评审"
+    IMPLEMENTING = "implementing", "实施"
+    ACCEPTED = "accepted", "验收"
+    EVALUATED = "evaluated", "考核评价"
+    OPERATING = "operating", "运维"
+
+
+class Fund(LabelledEnum):
+    """Where a project's money comes from."""
+
+    LOCAL = "local-fiscal", "本级财政"
+    UPPER = "upper-fiscal", "上级财政"
+    OTHER = "other", "其他"
+
+
+class Project(Model):
+    """The project that pays for a system."""
+
+    id: Line = Field(description="Number in the project platform.")
+    phase: Phase = Field(description="Phase it is in.")
+    fund: Fund = Field(Fund.LOCAL, description="Where the money comes from.")
+    amount_wan: Money | None = Field(None, description="Amount, 10,000 yuan.")
+
+
+class Users(LabelledEnum):
+    """Who uses a system."""
+
+    PUBLIC = "public", "社会公众"
+    INTERNAL = "internal", "本部门"
+    CROSS_DEPARTMENT = "cross-department", "跨部门"
+
+
+class Category(LabelledEnum):
+    """Which layer of the city's systems it belongs to."""
+
+    APPLICATION = "application", "应用层"
+    SUPPORT = "support", "应用支撑层"
+    INFRASTRUCTURE = "infrastructure", "基础设施层"
+
+
+class DataClass(LabelledEnum):
+    """Class of the data that it holds."""
+
+    GENERAL = "general", "一般数据"
+    IMPORTANT = "important", "重要数据"
+    CORE = "core", "核心数据"
+
+
+class Contractor(Model):
+    """The company that builds a system."""
+
+    name: Line = Field(description="Name.")
+    credit_code: Line | None = Field(None, description="Unified social credit code.")
+
+
+class Security(Model):
+    """Protection of a system: classified or not, MLPS level, filings and assessments."""
+
+    classified: Flag = Field(description="Classified systems are refused on this cloud.")
+    mlps_level: Annotated[int, Field(strict=True, ge=1, le=5)] | None = Field(
+        None, description="MLPS level (等保); 2 or 3 on this cloud."
+    )
+    filing_no: Line | None = Field(None, description="Number of the MLPS filing certificate.")
+    filing_date: Day | None = Field(None, description="Date of the filing.")
+    assessment_date: Day | None = Field(None, description="Date of the last MLPS assessment.")
+    crypto_assessment_date: Day | None = Field(
+        None, description="Date of the last cryptography assessment."
+    )
+    cii: Flag = Field(False, description="Critical information infrastructure.")
+    data_class: DataClass = Field(DataClass.GENERAL, description="Class of its data.")
+
+
+class SystemSpec(Model):
+    """A government information system (政务信息系统): what resources are allocated for."""
+
+    code: Line = Field(description="Code in the city's register of systems.")
+    lifecycle: Lifecycle = Field(Lifecycle.RUNNING, description="Where it stands in its life.")
+    origin: Origin = Field(Origin.CLOUD, description="Built on the cloud, or to be moved there.")
+    category: Category = Field(Category.APPLICATION, description="Layer it belongs to.")
+    security: Security = Field(description="Its protection.")
+    users: Users = Field(Users.INTERNAL, description="Who uses it.")
+    extranet: Flag = Field(True, description="Reached through the government extranet.")
+    internet: Flag = Field(False, description="Reached from the internet.")
+    ipv6: Flag = Field(True, description="Reachable over IPv6.")
+    xinchuang: Flag = Field(False, description="Runs on the domestic-technology stack.")
+    project: Project | None = Field(None, description="The project that pays for it.")
+    operator: Line | None = Field(None, description="Who operates it, if not the owner.")
+    contractor: Contractor | None = Field(None, description="Who built it.")
+    contacts: Contacts = Field(Contacts(), description="Accountable people.")
+    launched_on: Day | None = Field(None, description="When it went live.")
+    industry_cloud: Name | None = Field(None, description="The observed cloud that it runs on.")
+    zombie: Flag = Field(False, description="Nobody uses it any more (僵尸系统).")
+    description: Prose | None = Field(None, description="What it does.")
+
+
+class Lease(Model):
+    """For how long something is wanted."""
+
+    start: Day | None = Field(None, description="First day.")
+    end: Day = Field(description="Last day.")
+
+
+class Disk(Model):
+    """A disk of a virtual machine."""
+
+    size: Storage = Field(description="Size.")
+    type: Name = Field("hdd", description="Storage class.")
+
+
+class Tier(LabelledEnum):
+    """What a machine does in its system."""
+
+    WEB = "web", "接入层"
+    APP = "app", "应用层"
+    DATABASE = "db", "数据库"
+    OTHER = "other", "其他"
+
+
+Port = Annotated[int, Field(strict=True, ge=1, le=65_535)]
+
+
+class Allow(Model):
+    """One opening in the closed-by-default security group."""
+
+    ports: list[Port] = Field(min_length=1, max_length=64, description="TCP ports.")
+    source: Line = Field("system", description="`system`, `department`, `internet`, or a CIDR.")
+
+
+class MachineNetwork(Model):
+    """How a machine is connected."""
+
+    ipv6: Flag = Field(True, description="Has an IPv6 address as well.")
+    internet_access: Flag = Field(False, description="May reach the internet.")
+    floating_ip: Flag = Field(False, description="Has a floating address for each machine.")
+    bandwidth_mbps: Count | None = Field(None, description="Bandwidth, Mbit/s.")
+    allow: list[Allow] = Field(default_factory=list, max_length=64, description="Openings.")
+
+
+class Power(LabelledEnum):
+    """Whether a machine should run."""
+
+    ON = "on", "开机"
+    OFF = "off", "关机"
+
+
+class Backup(LabelledEnum):
+    """How often a machine is backed up."""
+
+    NONE = "none", "不备份"
+    DAILY = "daily", "每日"
+    HOURLY = "hourly", "每小时"
+
+
+class VirtualMachineSpec(Model):
+    """One or more equal virtual machines of a system."""
+
+    system: Name = Field(description="The system it is for.")
+    zone: Name = Field(description="The zone it stands in.")
+    count: Annotated[int, Field(strict=True, ge=1, le=500)] = Field(
+        1, description="How many machines."
+    )
+    flavor: Name | None = Field(None, description="Size from the catalogue; or `vcpu`, `memory`.")
+    vcpu: Annotated[int, Field(strict=True, ge=1, le=512)] | None = Field(
+        None, description="Virtual CPUs, where no flavor is named."
+    )
+    memory: Memory | None = Field(None, description="Memory, where no flavor is named.")
+    image: Name = Field(description="Image from the catalogue.")
+    system_disk: Disk = Field(
+        Disk.model_validate({"size": "50Gi"}), description="The disk that it boots from."
+    )
+    data_disks: list[Disk] = Field(default_factory=list, max_length=25, description="Data disks.")
+    network: MachineNetwork = Field(MachineNetwork(), description="How it is connected.")
+    tier: Tier = Field(Tier.APP, description="What it does in its system.")
+    environment: Environment = Field(Environment.PRODUCTION, description="What it is used for.")
+    power: Power = Field(Power.ON, description="Whether it should run.")
+    anti_affinity: Flag = Field(False, description="Keep its machines on different hosts.")
+    backup: Backup = Field(Backup.DAILY, description="How often it is backed up.")
+    key: Line | None = Field(None, description="Public key for the first login.")
+    lease: Lease | None = Field(None, description="For how long.")
+    drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
+    justification: Prose | None = Field(None, description="Why this size.")
+
+    @model_validator(mode="after")
+    def _sized_once(self) -> Self:
+        if (self.flavor is None) == (self.vcpu is None or self.memory is None):
+            raise ValueError("flavor_or_sizes")
+        if self.flavor is not None and (self.vcpu is not None or self.memory is not None):
+            raise ValueError("flavor_or_sizes")
+        return self
+
+
+class VolumeSpec(Model):
+    """A volume that outlives the machines it is attached to."""
+
+    system: Name = Field(description="The system it is for.")
+    zone: Name = Field(description="The zone it stands in.")
+    size: Storage = Field(description="Size.")
+    type: Name = Field("hdd", description="Storage class.")
+    attach_to: Name | None = Field(None, description="The VirtualMachine it is attached to.")
+    environment: Environment = Field(Environment.PRODUCTION, description="What it is used for.")
+    lease: Lease | None = Field(None, description="For how long.")
+    drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
+
+
+class PodSecurity(LabelledEnum):
+    """Pod Security level of a namespace."""
+
+    RESTRICTED = "restricted", "受限"
+    BASELINE = "baseline", "基线"
+    PRIVILEGED = "privileged", "特权"
+
+
+class Access(Model):
+    """Who may do what in a namespace, by user name."""
+
+    view: list[Line] = Field(default_factory=list, max_length=100, description="May read.")
+    edit: list[Line] = Field(default_factory=list, max_length=100, description="May change.")
+    admin: list[Line] = Field(default_factory=list, max_length=100, description="May administer.")
+
+
+class NamespaceNetwork(Model):
+    """Who may talk to a namespace; everything else is denied."""
+
+    from_namespaces: list[Name] = Field(
+        default_factory=list, max_length=100, description="Namespaces that may come in."
+    )
+    from_cidrs: list[Line] = Field(
+        default_factory=list, max_length=100, description="Addresses that may come in."
+    )
+    to_cidrs: list[Line] = Field(
+        default_factory=list, max_length=100, description="Addresses that may be reached."
+    )
+
+
+class NamespaceSpec(Model):
+    """A Kubernetes namespace with its limits and its borders."""
+
+    system: Name = Field(description="The system it is for.")
+    zone: Name = Field(description="The zone it stands in.")
+    cpu: Cpu = Field(description="CPU.")
+    memory: Memory = Field(description="Memory.")
+    storage: dict[Name, Storage] = Field(
+        default_factory=dict, max_length=16, description="Storage for each storage class."
+    )
+    pods: Count = Field(50, description="Pods.")
+    gpu: Count = Field(0, description="GPUs.")
+    access: Access = Field(Access(), description="Who may do what.")
+    network: NamespaceNetwork = Field(NamespaceNetwork(), description="Who may talk to it.")
+    pod_security: PodSecurity = Field(PodSecurity.RESTRICTED, description="Pod Security level.")
+    environment: Environment = Field(Environment.PRODUCTION, description="What it is used for.")
+    lease: Lease | None = Field(None, description="For how long.")
+    drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
+    justification: Prose | None = Field(None, description="Why this size.")

@@ -1,0 +1,100 @@
+"""Message catalogues: every sentence that users read, in Chinese and English.
+
+A key is `area.name`; the area names the file (`zh/errors.toml`, `en/errors.toml`), so that a
+command loads the areas it speaks of and no others. Sentences have named placeholders in the form
+of `str.format`. TOML and the standard library rather than gettext: gettext wants compiled
+binaries, and its keys are sentences, which makes a missing translation invisible.
+"""
+
+import locale
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Final
+
+from govcloud.errors import Text
+
+LANGUAGES: Final = ("zh", "en")
+DEFAULT_LANGUAGE: Final = "en"
+
+
+class _Absent(dict[str, object]):
+    """Shows a placeholder without a parameter as itself: a flawed sentence beats a traceback."""
+
+    def __missing__(self, name: str) -> str:
+        return "{" + name + "}"
+
+
+@lru_cache(maxsize=64)
+def catalogue(language: str, area: str) -> Mapping[str, str]:
+    """Return the sentences of one area, keyed without the area; empty for an unknown area."""
+    file = resources.files(__name__).joinpath(language, f"{area}.toml")
+    if not file.is_file():
+        return {}
+    return _flatten(tomllib.loads(file.read_text(encoding="utf-8")))
+
+
+def _flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = str(value)
+    return flat
+
+
+def lookup(key: str, language: str) -> str | None:
+    """Return the raw sentence of `key`, falling back to English, or None if there is none."""
+    area, _, name = key.partition(".")
+    for candidate in (language, DEFAULT_LANGUAGE):
+        sentence = catalogue(candidate, area).get(name)
+        if sentence is not None:
+            return sentence
+    return None
+
+
+def render(key: str, language: str, params: Mapping[str, object] | None = None) -> str:
+    """Return the sentence of `key` in `language`, or the key itself where no catalogue has it.
+
+    Parameters that are `Text` are rendered in the same language; enumerations and anything else
+    are shown as `str` shows them.
+    """
+    sentence = lookup(key, language)
+    shown = {name: _shown(value, language) for name, value in (params or {}).items()}
+    if sentence is None:
+        rest = ", ".join(f"{name}={value}" for name, value in shown.items())
+        return f"{key} ({rest})" if rest else key
+    return sentence.format_map(_Absent(shown))
+
+
+def _shown(value: object, language: str) -> object:
+    if isinstance(value, Text):
+        return render(value.key, language, value.params)
+    if isinstance(value, list | tuple):
+        return ("、" if language == "zh" else ", ").join(str(_shown(v, language)) for v in value)
+    return value
+
+
+def remedy(key: str, language: str, params: Mapping[str, object] | None = None) -> str | None:
+    """Return what to do about `key`, or None where the catalogue has no `<key>_remedy`."""
+    if lookup(f"{key}_remedy", language) is None:
+        return None
+    return render(f"{key}_remedy", language, params)
+
+
+def preferred(explicit: str | None = None) -> str:
+    """Return the reader's language: the given one, else GOVCLOUD_LANG, else the locale's."""
+    for candidate in (explicit, os.environ.get("GOVCLOUD_LANG"), _locale_name()):
+        if candidate and candidate[:2].lower() in LANGUAGES:
+            return candidate[:2].lower()
+    return DEFAULT_LANGUAGE
+
+
+def _locale_name() -> str | None:
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            return value
+    return locale.getlocale()[0]

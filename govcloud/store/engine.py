@@ -1,0 +1,99 @@
+"""Connections: SQLite for one machine, PostgreSQL for a city, the same statements on both.
+
+SQLite runs in WAL mode with foreign keys on; a writing transaction begins IMMEDIATE, because one
+that begins as a reader and then writes fails at once, whatever the busy timeout, when another
+writer came between. PostgreSQL runs READ COMMITTED; rows that decide are locked explicitly.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session
+
+from govcloud.errors import UnavailableError
+
+BUSY_TIMEOUT_MS: Final = 30_000
+"""How long a writer waits for another one: longer than any transaction of ours lasts."""
+
+
+def open_engine(url: str, *, pool_size: int = 16) -> Engine:
+    """Return an engine for a database URL (`sqlite:///path` or `postgresql+psycopg://…`)."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    for pragma in (
+        "journal_mode=WAL",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+        "synchronous=NORMAL",
+        "temp_store=MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+class Database:
+    """A database: short writing transactions and consistent reading ones."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = open_engine(url)
+        self._writer = self.engine.execution_options(writing=True)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Give a session whose changes are committed at the end, or rolled back on an error."""
+        with _translated(), Session(self._writer, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Give a session that sees one consistent state and changes nothing."""
+        engine = self.engine
+        if not self.is_sqlite:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with _translated(), Session(engine, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn a database that cannot be reached, is full or is locked into a clear error."""
+    try:
+        yield
+    except OperationalError as error:
+        raise UnavailableError("errors.database", detail=_first_line(error)) from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+
+
+def lock_row(statement: Any, database_name: str) -> Any:  # noqa: ANN401
+    """Return the statement with FOR UPDATE where the database has row locks."""
+    return statement if database_name == "sqlite" else statement.with_for_update()

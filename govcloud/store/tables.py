@@ -1,0 +1,287 @@
+"""The tables, but for the ledger's own (`quotas.tables`).
+
+Current state may be rewritten (`objects`, `work`); what reports count and auditors read is only
+ever appended (`facts`, `decisions`, `audit`, `events`). All instants are aware and in UTC.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Index, TypeDecorator
+from sqlalchemy import Integer as SqlInteger
+from sqlmodel import Field, SQLModel
+
+BIG_KEY: Final = BigInteger().with_variant(SqlInteger(), "sqlite")
+"""A 64-bit key; SQLite numbers rows by itself only for INTEGER."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant in UTC, on databases with and without time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive instants and store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return aware instants in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ObjectRow(SQLModel, table=True):
+    """The desired state of one object, and what the controller last said of it.
+
+    `generation` rises with each change of the spec, `version` with each change of the row (what
+    optimistic concurrency compares). `phase` is one of `plan.phases.Phase`.
+    """
+
+    __tablename__ = "objects"
+    __table_args__ = (
+        Index("uq_objects_key", "kind", "department", "name", unique=True),
+        Index("ix_objects_cloud", "cloud", "uid"),
+        Index("ix_objects_system", "department", "system"),
+    )
+    uid: str = Field(primary_key=True, max_length=32)
+    kind: str = Field(max_length=64)
+    department: str = Field(default="", max_length=63)
+    name: str = Field(max_length=63)
+    display_name: str | None = None
+    labels: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    annotations: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False)
+    )
+    spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    digest: str = Field(max_length=64)
+    generation: int = 1
+    version: int = 1
+    system: str | None = Field(default=None, max_length=63)
+    cloud: str | None = Field(default=None, max_length=63)
+    zone: str | None = Field(default=None, max_length=63)
+    request_id: str | None = Field(default=None, max_length=32)
+    created_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+    releasing_since: datetime | None = Field(default=None, sa_type=Instant)
+    phase: str = Field(default="active", max_length=16)
+    observed_generation: int = 0
+    ready: bool = False
+    progressing: bool = False
+    reason: str = Field(default="", max_length=64)
+    message: str = ""
+    status: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class FactRow(SQLModel, table=True):
+    """One effective-dated fact about an object: what it was from `recorded_at` on.
+
+    The last fact of an object recorded at or before an instant is what the object was then; a
+    fact with `phase` "gone" says that it is no more. Never changed, never deleted (F1).
+    """
+
+    __tablename__ = "facts"
+    __table_args__ = (
+        Index("ix_facts_object", "uid", "seq"),
+        Index("ix_facts_kind", "kind", "recorded_at"),
+    )
+    seq: int | None = Field(default=None, sa_column=Column(BIG_KEY, primary_key=True))
+    recorded_at: datetime = Field(sa_type=Instant)
+    uid: str = Field(max_length=32)
+    kind: str = Field(max_length=64)
+    department: str = Field(default="", max_length=63)
+    name: str = Field(max_length=63)
+    display_name: str | None = None
+    generation: int
+    phase: str = Field(max_length=16)
+    spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    request_id: str | None = Field(default=None, max_length=32)
+
+
+class RequestRow(SQLModel, table=True):
+    """A request (资源申请): a change set on its way through approval."""
+
+    __tablename__ = "requests"
+    __table_args__ = (Index("ix_requests_queue", "state", "department", "seq"),)
+    id: str = Field(primary_key=True, max_length=32)
+    seq: int = Field(sa_column=Column(BIG_KEY, unique=True, nullable=False))
+    department: str = Field(max_length=63)
+    title: str = ""
+    justification: str = ""
+    state: str = Field(max_length=24)
+    step: int = 0
+    steps: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    policy_version: str = Field(default="", max_length=64)
+    submitted_by: str = Field(max_length=64)
+    changes: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    digest: str = Field(max_length=64)
+    findings: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False)
+    )
+    quota: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    price: float = 0
+    blocked: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+    idempotency_key: str | None = Field(default=None, max_length=64, unique=True)
+    created_at: datetime = Field(sa_type=Instant)
+    updated_at: datetime = Field(sa_type=Instant)
+    version: int = 1
+
+
+class DecisionRow(SQLModel, table=True):
+    """One decision on a request, with its reason; appended only."""
+
+    __tablename__ = "decisions"
+    seq: int | None = Field(default=None, sa_column=Column(BIG_KEY, primary_key=True))
+    request_id: str = Field(foreign_key="requests.id", index=True, max_length=32)
+    at: datetime = Field(sa_type=Instant)
+    step: str = Field(max_length=63)
+    verdict: str = Field(max_length=24)
+    actor: str = Field(max_length=64)
+    role: str = Field(max_length=32)
+    note: str = ""
+    digest: str = Field(max_length=64)
+    policy_version: str = Field(default="", max_length=64)
+
+
+class ClaimRow(SQLModel, table=True):
+    """Which open request holds an object: one open request for each object, by primary key."""
+
+    __tablename__ = "claims"
+    kind: str = Field(primary_key=True, max_length=64)
+    department: str = Field(primary_key=True, max_length=63)
+    name: str = Field(primary_key=True, max_length=63)
+    request_id: str = Field(foreign_key="requests.id", index=True, max_length=32)
+
+
+class AuditRow(SQLModel, table=True):
+    """One record of the audit chain: `hash` covers the record and the hash before it (F4)."""
+
+    __tablename__ = "audit"
+    seq: int = Field(sa_column=Column(BIG_KEY, primary_key=True, autoincrement=False))
+    at: datetime = Field(sa_type=Instant)
+    actor: str = Field(max_length=64)
+    role: str = Field(max_length=32)
+    department: str = Field(default="", index=True, max_length=63)
+    action: str = Field(max_length=64)
+    target: str = ""
+    request_id: str | None = Field(default=None, max_length=32)
+    before: str | None = Field(default=None, max_length=64)
+    after: str | None = Field(default=None, max_length=64)
+    outcome: str = Field(default="ok", max_length=16)
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    previous_hash: str = Field(max_length=64)
+    hash: str = Field(max_length=64)
+
+
+class ChainRow(SQLModel, table=True):
+    """The head of the audit chain; its lock orders all recorded instants."""
+
+    __tablename__ = "chain"
+    id: int = Field(primary_key=True)
+    seq: int = Field(sa_column=Column(BIG_KEY, nullable=False))
+    at: datetime = Field(sa_type=Instant)
+    hash: str = Field(max_length=64)
+
+
+class CounterRow(SQLModel, table=True):
+    """A named counter, such as the request numbers of a year."""
+
+    __tablename__ = "counters"
+    name: str = Field(primary_key=True, max_length=64)
+    value: int = 0
+
+
+class UserRow(SQLModel, table=True):
+    """A person or program that may call the API; `role` is one of `domain.access.Role`."""
+
+    __tablename__ = "users"
+    name: str = Field(primary_key=True, max_length=64)
+    role: str = Field(max_length=32)
+    department: str = Field(default="", max_length=63)
+    disabled: bool = False
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class TokenRow(SQLModel, table=True):
+    """A bearer token: only its hash is kept. `scope` is `full` or `read`."""
+
+    __tablename__ = "tokens"
+    id: str = Field(primary_key=True, max_length=32)
+    user: str = Field(foreign_key="users.name", index=True, max_length=64)
+    digest: str = Field(unique=True, max_length=64)
+    scope: str = Field(default="full", max_length=16)
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class WorkRow(SQLModel, table=True):
+    """An object that the controller must look at, and when (R7); at most one row an object.
+
+    `fresh` marks a changed generation, which goes before routine work. The lease names the
+    controller that is at it (R9).
+    """
+
+    __tablename__ = "work"
+    __table_args__ = (Index("ix_work_due", "cloud", "due_at"),)
+    uid: str = Field(primary_key=True, max_length=32)
+    cloud: str = Field(max_length=63)
+    due_at: datetime = Field(sa_type=Instant)
+    fresh: bool = True
+    attempts: int = 0
+    generation: int = 0
+    enqueued_at: datetime = Field(sa_type=Instant)
+    lease_owner: str | None = Field(default=None, max_length=64)
+    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class CloudRow(SQLModel, table=True):
+    """What the controller knows of a cloud: when it looked, when it looks next, who is at it."""
+
+    __tablename__ = "cloud_states"
+    cloud: str = Field(primary_key=True, max_length=63)
+    observed_at: datetime | None = Field(default=None, sa_type=Instant)
+    next_at: datetime | None = Field(default=None, sa_type=Instant)
+    lease_owner: str | None = Field(default=None, max_length=64)
+    lease_until: datetime | None = Field(default=None, sa_type=Instant)
+    failures: int = 0
+    open_until: datetime | None = Field(default=None, sa_type=Instant)
+    error: str = ""
+
+
+class DriftRow(SQLModel, table=True):
+    """A difference between what was approved and what was seen, while it lasts.
+
+    `uid` is empty for what is nobody's (unmanaged); `resource` is the cloud's id or the part.
+    """
+
+    __tablename__ = "drift"
+    cloud: str = Field(primary_key=True, max_length=63)
+    resource: str = Field(primary_key=True, max_length=128)
+    field: str = Field(primary_key=True, max_length=64)
+    uid: str = Field(default="", index=True, max_length=32)
+    department: str = Field(default="", max_length=63)
+    wanted: str | None = None
+    found: str | None = None
+    mode: str = Field(max_length=16)
+    since: datetime = Field(sa_type=Instant)
+
+
+class EventRow(SQLModel, table=True):
+    """Something that happened to an object, for people to read in `describe`."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_object", "uid", "seq"),)
+    seq: int | None = Field(default=None, sa_column=Column(BIG_KEY, primary_key=True))
+    uid: str = Field(max_length=32)
+    at: datetime = Field(sa_type=Instant)
+    type: str = Field(max_length=16)
+    reason: str = Field(max_length=64)
+    message: str = ""
