@@ -1,0 +1,1 @@
+"""What people type: commands, tables, progress, exit codes."""

@@ -1,0 +1,1 @@
+"""Ansible playbooks and roles; data files of the migration."""

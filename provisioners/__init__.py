@@ -1,0 +1,1 @@
+"""Drivers: one folder a kind of cloud, one door to each SDK."""

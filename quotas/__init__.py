@@ -1,0 +1,1 @@
+"""The quota ledger: a pure algebra and its tables."""

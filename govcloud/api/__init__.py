@@ -1,0 +1,1 @@
+"""The HTTP API: the only door to the data, and who may do what."""

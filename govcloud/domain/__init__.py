@@ -1,0 +1,1 @@
+"""The kinds, quantities and who may do what; pure."""

@@ -76,6 +76,10 @@ class Model(BaseModel):
         """Return the JSON-ready form as users write it: camelCase, defaults and nothing left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def base(self) -> dict[str, Any]:
+        """Return the form that programs compute with: quantities as whole numbers of base units."""
+        return self.model_dump(mode="python", by_alias=True, exclude_none=True)
+
 
 class Metadata(Model):
     """Who an object is."""

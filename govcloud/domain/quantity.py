@@ -91,20 +91,20 @@ Cpu = Annotated[
     int,
     BeforeValidator(parse_cpu),
     Field(ge=0),
-    PlainSerializer(show_cpu, return_type=str),
+    PlainSerializer(show_cpu, return_type=str, when_used="json"),
     WithJsonSchema({"type": ["string", "number"], "examples": ["4", "500m"]}),
 ]
 Memory = Annotated[
     int,
     BeforeValidator(parse_memory),
     Field(ge=0),
-    PlainSerializer(show_memory, return_type=str),
+    PlainSerializer(show_memory, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["16Gi"]}),
 ]
 Storage = Annotated[
     int,
     BeforeValidator(parse_storage),
     Field(ge=0),
-    PlainSerializer(show_storage, return_type=str),
+    PlainSerializer(show_storage, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["100Gi"]}),
 ]

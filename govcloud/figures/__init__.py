@@ -1,0 +1,1 @@
+"""Dated facts and a definition in, rates out; pure."""

@@ -1,0 +1,1 @@
+"""Change set in, findings out; one small function a rule; pure."""

@@ -1,0 +1,1 @@
+"""Queue, leases, backoff and the loop: the only threads and sleeps."""

@@ -29,9 +29,7 @@ def open_engine(url: str, *, pool_size: int = 16) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
-        parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
-    )
+    return create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -94,6 +92,6 @@ def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0] if error.orig else str(error)
 
 
-def lock_row(statement: Any, database_name: str) -> Any:  # noqa: ANN401
+def lock_row(statement: Any, database_name: str) -> Any:
     """Return the statement with FOR UPDATE where the database has row locks."""
     return statement if database_name == "sqlite" else statement.with_for_update()

@@ -117,7 +117,9 @@ class RequestRow(SQLModel, table=True):
     justification: str = ""
     state: str = Field(max_length=24)
     step: int = 0
-    steps: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    steps: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False)
+    )
     policy_version: str = Field(default="", max_length=64)
     submitted_by: str = Field(max_length=64)
     changes: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
@@ -125,7 +127,9 @@ class RequestRow(SQLModel, table=True):
     findings: list[dict[str, Any]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False)
     )
-    quota: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    quota: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False)
+    )
     price: float = 0
     blocked: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
     idempotency_key: str | None = Field(default=None, max_length=64, unique=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlmodel import Session, insert, select
 
 from govcloud.domain.access import Actor
+from govcloud.errors import Diagnostic, InvalidInputError
 from govcloud.ports import Clock
 from govcloud.store.engine import Database, lock_row
 from govcloud.store.tables import AuditRow, ChainRow, FactRow, ObjectRow
@@ -160,10 +161,17 @@ class Store:
         with self.database.reading() as session:
             yield session
 
-    def settle(self) -> datetime:
-        """Return an instant at or before which nothing more will ever be recorded.
+    def settle(self, as_of: datetime) -> None:
+        """Make sure that nothing more will ever be recorded at or before `as_of`.
 
-        Taking the chain's lock waits for those who are committing with an earlier instant.
+        Taking the chain's lock waits for those who are committing; moving its head to `as_of`
+        keeps those who begin with an older clock from recording behind it. Raises InvalidInputError
+        for an instant that has not come yet.
         """
+        if as_of > self.clock.now():
+            raise InvalidInputError([Diagnostic("errors.as_of_future", {"as_of": as_of})])
         with self.database.writing() as session:
-            return max(lock_head(session).at, self.clock.now() - _TICK)
+            head = lock_head(session)
+            if head.at < as_of:
+                head.at = as_of
+                session.add(head)

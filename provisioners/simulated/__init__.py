@@ -1,0 +1,1 @@
+"""The simulated cloud: behaves like a cloud, lives in a file."""

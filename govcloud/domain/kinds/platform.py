@@ -206,7 +206,7 @@ def _show_limits(value: dict[str, int]) -> dict[str, object]:
 Limits = Annotated[
     dict[str, int],
     BeforeValidator(_limits),
-    PlainSerializer(_show_limits, return_type=dict[str, object]),
+    PlainSerializer(_show_limits, return_type=dict[str, object], when_used="json"),
 ]
 
 

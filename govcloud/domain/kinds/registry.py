@@ -55,11 +55,15 @@ KINDS: Final[Mapping[str, Kind]] = {
             5,
             owned=True,
         ),
-        Kind("LegacyHost", "legacyhosts", ("host",), "存量主机", estate.LegacyHostSpec, 6, owned=True),
+        Kind(
+            "LegacyHost", "legacyhosts", ("host",), "存量主机", estate.LegacyHostSpec, 6, owned=True
+        ),
         Kind("Exemption", "exemptions", ("ex",), "免迁", governance.ExemptionSpec, 6),
         Kind("Waiver", "waivers", (), "豁免", governance.WaiverSpec, 6),
         Kind("Wave", "waves", (), "批次", governance.WaveSpec, 6),
-        Kind("MigrationPlan", "migrationplans", ("mig",), "迁移计划", governance.MigrationPlanSpec, 7),
+        Kind(
+            "MigrationPlan", "migrationplans", ("mig",), "迁移计划", governance.MigrationPlanSpec, 7
+        ),
         Kind(
             "VirtualMachine",
             "virtualmachines",

@@ -1,0 +1,402 @@
+"""The ports: what the parts of the program ask of each other, and the values that cross.
+
+The words MUST, SHOULD and MAY are meant as in RFC 2119. Adapters implement these Protocols and
+meet nowhere but in `govcloud.bootstrap`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+Value = str | int | bool | None
+"""What a property of a cloud's resource may be: comparable, JSON-ready."""
+
+
+class Clock(Protocol):
+    """Time enters through here, so that tests can turn it."""
+
+    def now(self) -> datetime:
+        """Return the instant, aware, UTC; never earlier than one returned before."""
+        ...
+
+
+# --- Provisioners -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a driver is told of one desired object: everything resolved, nothing to look up.
+
+    `spec` is the plain form of the kind's spec (JSON types, quantities in base units: MiB, GiB,
+    millicores); `catalogue` holds what its references resolve to, e.g. `{"flavor": {"vcpu": 4,
+    "memory": 8192}, "image": {"os": "Kylin V10"}, "zone": {"type": "extranet-public", …}}`.
+    `tags` are the ownership and accounting tags of ALLOC-5 that each resource MUST carry.
+    """
+
+    uid: str
+    kind: str
+    department: str
+    name: str
+    system: str
+    generation: int
+    spec: Mapping[str, object]
+    catalogue: Mapping[str, Mapping[str, object]]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One thing that a cloud should hold for an object.
+
+    `(uid, part)` is its mark: unique, and the only thing by which it is ever found again. `tenant`
+    is the cloud-side scope (a project) that it lives in. `rank` orders: created rising, deleted
+    falling. `props` are compared with what is observed; `immutable` names those that only a
+    replacement can change.
+    """
+
+    uid: str
+    part: str
+    type: str
+    name: str
+    tenant: str
+    props: Mapping[str, Value]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    rank: int = 0
+    immutable: frozenset[str] = frozenset()
+
+
+class State(StrEnum):
+    """What an observed resource is doing."""
+
+    BUILDING = "building"
+    """Will become READY or FAILED by itself."""
+    READY = "ready"
+    CHANGING = "changing"
+    """Will become READY or FAILED by itself; takes no further change until then."""
+    FAILED = "failed"
+    """Stays as it is; `fault` says why."""
+    DELETING = "deleting"
+    """Will be gone by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One thing that a cloud holds.
+
+    `id` is the cloud's own. `uid` and `part` are empty where it carries no mark of ours: then it
+    is nobody's, and MUST never be handed to `change` or `delete`. `info` is shown, not compared
+    (addresses, host).
+    """
+
+    id: str
+    type: str
+    name: str
+    tenant: str
+    state: State
+    uid: str = ""
+    part: str = ""
+    props: Mapping[str, Value] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, Value] = field(default_factory=dict)
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantQuota:
+    """A cloud's own quota of one tenant: limits and use by resource class, base units."""
+
+    tenant: str
+    limits: Mapping[str, int]
+    used: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudReport:
+    """What a driver says of its cloud for `doctor`: version, and what is missing or limited."""
+
+    version: str
+    features: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+class Provisioner(Protocol):
+    """The driver of one cloud. Every driver passes `govcloud.testing.contracts`.
+
+    All methods but `resources` MAY block on the network and MAY raise `TransientCloudError`,
+    `TerminalCloudError` or `CloudConflictError` (`govcloud.errors`), and MUST raise nothing else
+    for what the cloud answers; the SDK's error is kept as the cause. Methods MUST be callable from
+    several threads at once. A driver MUST NOT retry by itself and MUST NOT sleep: waiting is the
+    controller's. It MUST NOT keep state that another instance would need.
+    """
+
+    def resources(self, order: Order) -> tuple[Resource, ...]:
+        """Return what the cloud should hold for an object, in rising rank.
+
+        MUST be pure and deterministic: same order, same answer, no call to the cloud. Parts MUST
+        be stable when counts grow (`server-0` stays `server-0`).
+        """
+        ...
+
+    def observe(self) -> Iterator[Sequence[Observed]]:
+        """List everything the cloud holds, page by page, ours and others'.
+
+        The number of calls MUST depend on pages only, never on the number of objects (R5). A
+        resource that exists throughout the listing MUST appear exactly once; one that is created
+        or removed meanwhile MAY appear.
+        """
+        ...
+
+    def find(self, uids: Sequence[str]) -> Sequence[Observed]:
+        """Return all resources that carry the mark of any of `uids`, in any state but gone.
+
+        MUST be strongly consistent with `create`: after a creating call has been answered, or has
+        taken effect without an answer, the resource MUST be found. MUST take a bounded number of
+        calls for a batch, not one for each uid. This is the look-up before each creation (R1).
+        """
+        ...
+
+    def create(self, resource: Resource) -> Observed:
+        """Ask the cloud to create a resource; return it in whatever state it then has.
+
+        The mark and the tags MUST travel in the creating call itself. MUST NOT do anything that
+        can fail after the resource exists. Where the answer is lost, raise `TransientCloudError`
+        with `outcome_unknown`; the controller will `find` before it tries again.
+        """
+        ...
+
+    def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
+        """Bring the named fields (`prop` names, or `tag:<name>`) of a marked resource to `wanted`.
+
+        MUST be idempotent. MUST raise `CloudConflictError` if the mark is no longer there.
+        """
+        ...
+
+    def delete(self, observed: Observed) -> None:
+        """Ask the cloud to remove a marked resource; success means accepted, not gone.
+
+        What is already gone is success. It is gone when `find` no longer returns it, and quota is
+        given back then and not before (Q3). MUST raise `CloudConflictError` if the mark is no
+        longer there.
+        """
+        ...
+
+    def quotas(self) -> Iterator[Sequence[TenantQuota]]:
+        """List the cloud's own quotas of the tenants that carry our mark, page by page."""
+        ...
+
+    def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:
+        """Set the cloud's own quota of a tenant, creating the tenant if it is missing.
+
+        A class that the cloud does not know is passed over. MUST refuse (`TerminalCloudError`,
+        reason `BelowUsage`) a limit below what is in use (Q5).
+        """
+        ...
+
+    def report(self) -> CloudReport:
+        """Say what the cloud is and what is missing, in a bounded number of calls."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections; further calls are undefined."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CloudAddress:
+    """What a driver's factory gets: the cloud's name, its connection references, whose marks.
+
+    `installation` tells this govcloud from another one that may use the same cloud; `folder` is
+    where a driver without a server of its own may keep files.
+    """
+
+    name: str
+    connection: Mapping[str, str]
+    installation: str
+    folder: str
+
+
+class ProvisionerFactory(Protocol):
+    """What the entry-point group `govcloud.provisioners` names: opens the driver of one cloud."""
+
+    def __call__(self, address: CloudAddress) -> Provisioner:
+        """Return the driver; MUST NOT call the cloud yet."""
+        ...
+
+
+# --- The ledger ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one object needs: the full amounts of its new generation, not the difference.
+
+    `key` is the idempotency key of the two-phase entry (`<uid>@<generation>`); `owner` the object's
+    uid, whose earlier entry is replaced when this one is allocated: until then the charge is
+    max(old, new), class by class (Q3).
+    """
+
+    key: str
+    owner: str
+    department: str
+    cloud: str
+    zone: str
+    amounts: Mapping[str, int]
+
+
+class Obstacle(StrEnum):
+    """Why the ledger refuses."""
+
+    LIMIT_EXCEEDED = "LimitExceeded"
+    """The node's own limit (with what it may borrow) would be passed."""
+    PARENT_EXCEEDED = "ParentExceeded"
+    """A level above the department would pass its limit."""
+    LENT_OUT = "LentOut"
+    """The limit would hold, but siblings have borrowed what is unused."""
+    NO_QUOTA = "NoQuota"
+    """No level of the tree has a limit for this class: nothing was ever granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason of a refusal: which level, which class, and the numbers (Q4)."""
+
+    obstacle: Obstacle
+    department: str
+    level: str
+    resource_class: str
+    cloud: str
+    zone: str
+    limit: int
+    allocated: int
+    reserved: int
+    requested: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaLine:
+    """Quota before and after, of one node, scope and class; base units."""
+
+    department: str
+    cloud: str
+    zone: str
+    resource_class: str
+    limit: int | None
+    allocated: int
+    reserved: int
+    requested: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the ledger says to a set of demands: all or nothing."""
+
+    granted: bool
+    refusals: tuple[Refusal, ...] = ()
+    lines: tuple[QuotaLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitFact:
+    """One limit in force: from a Quota object, for a node, a scope and a class.
+
+    `lend` None lends everything unused; `extra` is what time-bound grants add; instants are when
+    it begins and ends to hold (None: open).
+    """
+
+    source: str
+    department: str
+    cloud: str
+    zone: str
+    resource_class: str
+    limit: int
+    lend: int | None
+    borrow: int
+    grant: bool
+    overcommit: float
+    valid_from: datetime | None
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a recount of the entries differs from the kept balances (Q2); should never be."""
+
+    department: str
+    cloud: str
+    zone: str
+    resource_class: str
+    kept: tuple[int, int]
+    counted: tuple[int, int]
+
+
+class Ledger(Protocol):
+    """The quota ledger. Methods run inside the caller's transaction and never commit."""
+
+    def check(self, session: "Session", demands: Sequence[Demand], at: datetime) -> Verdict:
+        """Say what `reserve` would say now, with the lines before and after; write nothing."""
+        ...
+
+    def reserve(
+        self, session: "Session", demands: Sequence[Demand], at: datetime, expires_at: datetime
+    ) -> Verdict:
+        """Reserve all demands or none, atomically at every level of the tree (Q1).
+
+        A key that is reserved or allocated already is granted again without a second charge.
+        """
+        ...
+
+    def renew(self, session: "Session", keys: Sequence[str], expires_at: datetime) -> None:
+        """Let reservations that are still being worked on live longer."""
+        ...
+
+    def allocate(self, session: "Session", keys: Sequence[str], at: datetime) -> None:
+        """Turn reservations into allocations, replacing the owner's earlier entries.
+
+        Idempotent. An expired or voided key is charged nevertheless, since the thing exists: the
+        node is then over its limit, visibly.
+        """
+        ...
+
+    def release(self, session: "Session", owners: Sequence[str], at: datetime) -> None:
+        """Give back everything charged to these objects; idempotent."""
+        ...
+
+    def void(self, session: "Session", keys: Sequence[str], at: datetime) -> None:
+        """Give back reservations that will never be built; idempotent, allocations stay."""
+        ...
+
+    def set_limits(
+        self,
+        session: "Session",
+        source: str,
+        limits: Sequence[LimitFact],
+        at: datetime,
+        *,
+        force: bool = False,
+    ) -> Sequence[Refusal]:
+        """Replace the limits that come from one Quota object.
+
+        A limit below usage, or children's limits beyond the parent's, are returned as refusals and
+        not set, unless `force` (Q5).
+        """
+        ...
+
+    def set_tree(self, session: "Session", parents: Mapping[str, str | None]) -> None:
+        """Replace the organisation tree: department to parent; balances follow."""
+        ...
+
+    def lines(
+        self, session: "Session", at: datetime, departments: Sequence[str] | None = None
+    ) -> Sequence[QuotaLine]:
+        """Return every line with a limit or a charge, for all or the given departments."""
+        ...
+
+    def recount(self, session: "Session", at: datetime) -> Sequence[Difference]:
+        """Compare the kept balances with the sum of the entries (Q2)."""
+        ...
