@@ -164,7 +164,7 @@ class QuotaExceededError(GovcloudError):
         self.refusals = tuple(refusals)
 
     def details(self) -> dict[str, object]:
-        """The refusals: level, class and numbers each."""
+        """Return the refusals: level, class and numbers each."""
         return {"refusals": [dict(refusal) for refusal in self.refusals]}
 
 
@@ -180,7 +180,7 @@ class PolicyDeniedError(GovcloudError):
         self.findings = tuple(findings)
 
     def details(self) -> dict[str, object]:
-        """The findings that deny."""
+        """Return the findings that deny."""
         return {"findings": [dict(finding) for finding in self.findings]}
 
 

@@ -73,7 +73,7 @@ class Model(BaseModel):
     )
 
     def plain(self) -> dict[str, Any]:
-        """Return the JSON-ready form as users write it: camelCase, defaults and nothing left out."""
+        """Return the JSON-ready form as users write it: camelCase, with defaults."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def base(self) -> dict[str, Any]:

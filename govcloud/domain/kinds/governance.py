@@ -1,4 +1,4 @@
-"""Rules and records of the lead authority: policy, exemptions, waivers, targets, survey, migration."""
+"""Rules and records of the lead authority: policy, exemptions, targets, surveys, migration."""
 
 from typing import Annotated, Self
 

@@ -1,0 +1,80 @@
+# Everything a newcomer, a developer and CI type. `make help` lists the targets.
+# Set-up goes into .venv beside this file; nothing else on the machine is changed, except that
+# Debian packages are installed with apt where they are missing and the user is root.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
+JOBS ?= auto
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(RUNTIME): pyproject.toml constraints.txt scripts/setup.sh
+	@scripts/setup.sh runtime
+
+$(DEVELOPMENT): $(RUNTIME)
+	@scripts/setup.sh development
+
+.PHONY: setup
+setup: $(RUNTIME) ## Install govcloud into .venv (what `make demo` needs)
+
+.PHONY: setup-dev
+setup-dev: $(DEVELOPMENT) ## Install also what tests and checks need (PostgreSQL from Debian)
+
+.PHONY: demo
+demo: $(RUNTIME) ## Play a city: Changshu on the simulated cloud, in under two minutes
+	@$(BIN)/python examples/changshu/demo.py
+
+.PHONY: test
+test: $(DEVELOPMENT) ## Run all tests, on SQLite and on a PostgreSQL that they start
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(if $(COVERAGE),--cov --cov-report=term:skip-covered --cov-fail-under=80) $(ARGS)
+
+.PHONY: lint
+lint: $(DEVELOPMENT) ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(DEVELOPMENT) ## Check types
+	@$(BIN)/mypy
+
+.PHONY: imports
+imports: $(DEVELOPMENT) ## Check that imports point downwards
+	@$(BIN)/lint-imports
+
+.PHONY: docs
+docs: $(DEVELOPMENT) ## Write the generated references anew
+	@$(BIN)/python scripts/docs.py write
+
+.PHONY: docs-check
+docs-check: $(DEVELOPMENT) ## Check that the generated references are up to date
+	@$(BIN)/python scripts/docs.py check
+
+.PHONY: wheel
+wheel: $(DEVELOPMENT) ## Build the wheel and run it from a clean environment
+	@scripts/check-wheel.sh
+
+.PHONY: check
+check: lint types imports docs-check wheel ## All checks but the tests
+
+.PHONY: format
+format: $(DEVELOPMENT) ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(DEVELOPMENT) ## Measure start-up, ledger, controller and report (BENCH="--quick" for small)
+	@scripts/setup.sh benchmarks
+	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+.PHONY: clean
+clean: ## Remove the environment and everything that was made
+	@rm -rf $(VENV) demo-workspace dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

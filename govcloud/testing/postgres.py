@@ -1,0 +1,103 @@
+"""A real PostgreSQL server for tests and benchmarks, started and stopped by them.
+
+It listens on a Unix socket in its own folder and on no network address. `initdb` refuses to run as
+root, so root runs it as the unprivileged user `postgres` that Debian's package brings.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from uuid import uuid4
+
+_SETTINGS: Final = {
+    "listen_addresses": "''",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_locks_per_transaction": "256",
+}
+
+
+def find_postgres() -> Path | None:
+    """Return the folder of the newest server programs, or None where there are none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    program = shutil.which("initdb")
+    return Path(program).resolve().parent if program else None
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server: its data folder, which also holds the socket."""
+
+    programs: Path
+    folder: Path
+
+    @classmethod
+    @contextmanager
+    def start(cls, parent: Path) -> Iterator[Self]:
+        """Start a server in a new folder, and stop and remove it at the end.
+
+        The folder stands directly below /tmp: a socket's path has at most 107 bytes.
+        """
+        programs = find_postgres()
+        if programs is None:
+            raise FileNotFoundError("initdb")
+        del parent
+        folder = Path("/tmp") / f"govcloud-pg-{uuid4().hex[:12]}"  # noqa: S108 (unique, mode 0700)
+        folder.mkdir(mode=0o700)
+        server = cls(programs, folder)
+        try:
+            server._initialise()
+            server._run("pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "start")
+            yield server
+        finally:
+            server._run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop", check=False)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Create a fresh database, give its URL, and drop it at the end."""
+        name = f"t{uuid4().hex[:16]}"
+        self._psql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+        try:
+            yield f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+        finally:
+            self._psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _initialise(self) -> None:
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        data = self.folder / "data"
+        options = ("-A", "trust", "-U", "postgres", "--no-sync", "--locale=C.UTF-8", "-E", "UTF8")
+        self._run("initdb", "-D", str(data), *options)
+        lines = [f"{name} = {value}" for name, value in _SETTINGS.items()]
+        lines.append(f"unix_socket_directories = '{self.folder}'")
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("\n" + "\n".join(lines) + "\n")
+
+    def _psql(self, statement: str) -> None:
+        connection = ("-h", str(self.folder), "-U", "postgres", "-d", "postgres")
+        self._run("psql", *connection, "-q", "-v", "ON_ERROR_STOP=1", "-c", statement)
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        command = [str(self.programs / program), *arguments]
+        options: dict[str, object] = {}
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        done = subprocess.run(  # type: ignore[call-overload]
+            command, cwd="/", capture_output=True, text=True, check=False, timeout=60, **options
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")

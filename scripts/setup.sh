@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Set up .venv for one purpose: runtime, development or benchmarks. Run again at will.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+purpose=${1:?runtime, development or benchmarks}
+python=${PYTHON:-python3}
+venv=.venv
+
+say() { printf '\033[2m%s\033[0m\n' "$*" >&2; }
+
+# Install Debian packages that are missing; says what to do where that is not possible.
+debian() {
+    local missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
+        echo "Please install these packages first: ${missing[*]}" >&2
+        return 1
+    fi
+    say "Installing from Debian: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+make_environment() {
+    [ -x "$venv/bin/python" ] && return
+    command -v "$python" >/dev/null || debian python3
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+        echo "Python 3.11 or newer is needed; $($python --version) is too old." >&2
+        exit 1
+    }
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || debian python3-venv
+    say "Creating $venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check -c constraints.txt -U pip 2> >(grep -v '^WARNING' >&2)
+}
+
+install() { "$venv/bin/pip" install -q --disable-pip-version-check -c constraints.txt "$@" 2> >(grep -v '^WARNING' >&2); }
+
+make_environment
+case $purpose in
+runtime)
+    say "Installing govcloud and its libraries"
+    install -e .
+    ;;
+development)
+    # The PostgreSQL server is started by the tests themselves, on a socket of its own; Debian's
+    # ready-made cluster is not wanted.
+    if [ -z "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] && ! command -v initdb >/dev/null; then
+        mkdir -p /etc/postgresql-common 2>/dev/null && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf || true
+        debian postgresql
+    fi
+    say "Installing what tests and checks need"
+    install --group dev
+    ;;
+benchmarks)
+    install --group dev --group bench
+    ;;
+esac
+touch "$venv/.$purpose"

@@ -1,0 +1,62 @@
+"""Fixtures of all tests: databases of both kinds, a store, a clock that stands still."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from govcloud.store.engine import Database
+from govcloud.store.schema import create
+from govcloud.store.unit import Store
+from govcloud.testing.clock import FixedClock
+from govcloud.testing.postgres import PostgresServer, find_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test process, on a socket in a folder of its own."""
+    if find_postgres() is None:
+        pytest.skip("no PostgreSQL server programs (Debian package postgresql)")
+    with PostgresServer.start(tmp_path_factory.mktemp("pg")) as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a fresh SQLite file."""
+    return f"sqlite:///{tmp_path / f'{uuid4().hex}.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that moves only when a test moves it."""
+    return FixedClock()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with the schema, which must hold no connection when the test ends."""
+    opened = Database(database_url)
+    create(opened)
+    yield opened
+    leaked = opened.engine.pool.checkedout() if hasattr(opened.engine.pool, "checkedout") else 0
+    opened.close()
+    assert leaked == 0, f"{leaked} connections were not given back"
+
+
+@pytest.fixture
+def store(database: Database, clock: FixedClock) -> Store:
+    """A store on a fresh database, with the clock that stands still."""
+    return Store(database, clock)
