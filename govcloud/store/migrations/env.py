@@ -9,7 +9,6 @@ context.configure(
     target_metadata=SQLModel.metadata,
     render_as_batch=connection.dialect.name == "sqlite",
     compare_type=True,
-    user_module_prefix="govcloud.store.tables.",
 )
 with context.begin_transaction():
     context.run_migrations()
