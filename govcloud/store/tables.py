@@ -229,17 +229,19 @@ class TokenRow(SQLModel, table=True):
 class WorkRow(SQLModel, table=True):
     """An object that the controller must look at, and when (R7); at most one row an object.
 
-    `fresh` marks a changed generation, which goes before routine work. The lease names the
-    controller that is at it (R9).
+    `fresh` marks a changed generation, which goes before routine work. `attempts` counts failures
+    in a row, `polls` looks in a row that found it still building. The lease names the controller
+    that is at it (R9).
     """
 
     __tablename__ = "work"
-    __table_args__ = (Index("ix_work_due", "cloud", "due_at"),)
+    __table_args__ = (Index("ix_work_due", "cloud", "fresh", "due_at"),)
     uid: str = Field(primary_key=True, max_length=32)
     cloud: str = Field(max_length=63)
     due_at: datetime = Field(sa_type=Instant)
     fresh: bool = True
     attempts: int = 0
+    polls: int = Field(default=0, sa_column_kwargs={"default": 0})
     generation: int = 0
     enqueued_at: datetime = Field(sa_type=Instant)
     lease_owner: str | None = Field(default=None, max_length=64)
@@ -258,6 +260,9 @@ class CloudRow(SQLModel, table=True):
     failures: int = 0
     open_until: datetime | None = Field(default=None, sa_type=Instant)
     error: str = ""
+    counts: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
+    )
 
 
 class DriftRow(SQLModel, table=True):
@@ -279,7 +284,10 @@ class DriftRow(SQLModel, table=True):
 
 
 class EventRow(SQLModel, table=True):
-    """Something that happened to an object, for people to read in `describe`."""
+    """Something that happened to an object, for people to read in `describe`.
+
+    `message` is the English sentence; `text` its catalogue key and parameters, for other languages.
+    """
 
     __tablename__ = "events"
     __table_args__ = (Index("ix_events_object", "uid", "seq"),)
@@ -289,3 +297,6 @@ class EventRow(SQLModel, table=True):
     type: str = Field(max_length=16)
     reason: str = Field(max_length=64)
     message: str = ""
+    text: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
+    )
