@@ -1,22 +1,90 @@
-"""The schema: made and brought up to date by Alembic, from the migrations beside this module."""
+"""The schema: made and brought up to date by Alembic, from the migrations beside this module.
 
-import contextlib
+A database says which revision it has; the program says which it needs (`HEAD`). They are compared
+at every opening with one small query, so that Alembic is loaded only where there is work for it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
 
-from govcloud.store import tables  # noqa: F401
+from govcloud.errors import UnavailableError
 from govcloud.store.engine import Database
 from govcloud.store.tables import ChainRow
 from govcloud.store.unit import GENESIS
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD: Final = "0001"
+"""The revision that this program needs; a test compares it with the newest migration."""
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_LOCK: Final = 0x60_7C_10_0D
+"""Key of PostgreSQL's advisory lock: two programs do not migrate at once."""
+
+
+def current(database: Database) -> str | None:
+    """Return the revision that the database has, or None if it has no schema."""
+    try:
+        with database.engine.connect() as connection:
+            row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    except DBAPIError:
+        return None
+    return None if row is None else str(row[0])
+
+
+def require_current(database: Database) -> None:
+    """Raise UnavailableError if the database has no schema, or another one than this program's."""
+    found = current(database)
+    if found is None:
+        raise UnavailableError("errors.no_schema")
+    if found != HEAD:
+        raise UnavailableError("errors.schema_version", found=found, needed=HEAD)
+
 
 def create(database: Database) -> None:
-    """TEMPORARY until the tables have settled: create all tables of the models."""
-    with contextlib.suppress(ImportError):
-        import quotas.tables  # noqa: F401
-
-    SQLModel.metadata.create_all(database.engine)
+    """Make or upgrade the schema and write the rows that must always be there; idempotent."""
+    upgrade(database)
     with database.writing() as session:
-        if session.get(ChainRow, 1) is None:
-            session.add(ChainRow(id=1, seq=0, at=datetime(2000, 1, 1, tzinfo=UTC), hash=GENESIS))
+        _first_rows(session)
+
+
+def _first_rows(session: Session) -> None:
+    if session.get(ChainRow, 1) is None:
+        session.add(ChainRow(id=1, seq=0, at=datetime(2000, 1, 1, tzinfo=UTC), hash=GENESIS))
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Run the migrations up to `revision`, one program at a time."""
+    from alembic import command
+
+    with _exclusive(database) as connection:
+        command.upgrade(config(connection), revision)
+        connection.commit()
+
+
+def config(connection: Connection) -> "Config":
+    """Return Alembic's configuration for one connection; there is no ini file."""
+    from alembic.config import Config
+
+    settings = Config()
+    settings.set_main_option("script_location", str(_MIGRATIONS))
+    settings.attributes["connection"] = connection
+    return settings
+
+
+@contextmanager
+def _exclusive(database: Database) -> Iterator[Connection]:
+    """Give a connection that alone may change the schema; waits at most a few seconds for locks."""
+    engine = database.engine.execution_options(writing=True)
+    with engine.connect() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SET lock_timeout = '10s'"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        yield connection

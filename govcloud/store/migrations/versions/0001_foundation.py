@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("open_until", Instant(timezone=True), nullable=True),
         sa.Column("error", sa.String(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("cloud"),
     )
     op.create_table(
@@ -89,6 +90,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
+        sa.Column("text", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("ix_events_object", "events", ["uid", "seq"], unique=False)
@@ -188,13 +190,14 @@ def upgrade() -> None:
         sa.Column("due_at", Instant(timezone=True), nullable=False),
         sa.Column("fresh", sa.Boolean(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("polls", sa.Integer(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("enqueued_at", Instant(timezone=True), nullable=False),
         sa.Column("lease_owner", sa.String(length=64), nullable=True),
         sa.Column("lease_until", Instant(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("uid"),
     )
-    op.create_index("ix_work_due", "work", ["cloud", "due_at"], unique=False)
+    op.create_index("ix_work_due", "work", ["cloud", "fresh", "due_at"], unique=False)
 
     op.create_table(
         "claims",

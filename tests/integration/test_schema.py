@@ -1,0 +1,65 @@
+"""The migrations build exactly what the models describe, on both databases, and once."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+from sqlmodel import SQLModel, select
+
+import quotas.tables  # noqa: F401 (its tables belong to the models)
+from govcloud.errors import UnavailableError
+from govcloud.store import schema
+from govcloud.store.engine import Database
+from govcloud.store.tables import ChainRow
+
+
+def test_migrations_build_what_the_models_describe(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_the_program_needs_the_newest_migration(database: Database) -> None:
+    with database.engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(schema.config(connection))
+    assert scripts.get_heads() == [schema.HEAD]
+    assert schema.current(database) == schema.HEAD
+    schema.require_current(database)
+
+
+def test_downgrade_leaves_nothing(database: Database) -> None:
+    from alembic import command
+
+    with database.engine.connect() as connection:
+        command.downgrade(schema.config(connection), "base")
+        connection.commit()
+        assert set(inspect(connection).get_table_names()) == {"alembic_version"}
+
+
+def test_creating_twice_changes_nothing_and_keeps_one_chain_head(database: Database) -> None:
+    schema.create(database)
+    with database.reading() as session:
+        assert len(session.exec(select(ChainRow)).all()) == 1
+
+
+def test_programs_that_start_at_once_do_not_disturb_each_other(database_url: str) -> None:
+    program = (
+        "import sys; from govcloud.store.engine import Database; from govcloud.store import schema;"
+        "schema.create(Database(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", program, database_url]
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: subprocess.run(command, capture_output=True), range(4)))
+    assert [run.returncode for run in runs] == [0] * 4, runs[0].stderr.decode()
+
+
+def test_a_database_without_schema_is_a_clear_error(database_url: str) -> None:
+    opened = Database(database_url)
+    with pytest.raises(UnavailableError, match="no_schema"):
+        schema.require_current(opened)
+    opened.close()
