@@ -1,7 +1,7 @@
 """Who acts, in which role, and what the roles may do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -53,12 +53,16 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a user in a role, of a department ("" for none), perhaps only to read."""
+    """Who acts: a user in a role, of a department ("" for none), perhaps only to read.
+
+    `source` is the address that the call came from, "" for this machine.
+    """
 
     name: str
     role: Role
     department: str = ""
     read_only: bool = False
+    source: str = field(default="", compare=False)
 
     def may(self, permission: Permission) -> bool:
         """Whether the role grants it and the token's scope allows it."""

@@ -65,6 +65,7 @@ class Unit:
         detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Record an act of this unit's actor; `before` and `after` are digests."""
+        source = self.actor.source
         self._audit.append(
             {
                 "actor": self.actor.name,
@@ -76,7 +77,7 @@ class Unit:
                 "before": before,
                 "after": after,
                 "outcome": outcome,
-                "detail": dict(detail or {}),
+                "detail": ({"source": source} if source else {}) | dict(detail or {}),
             }
         )
 
