@@ -5,6 +5,7 @@ accepted. The description of each field is its English documentation; the Chines
 `messages/zh/fields.toml` under `<Model>.<field>`, and a test finds the missing.
 """
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Self
@@ -21,12 +22,15 @@ Line = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=20
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
-Money = Annotated[float, Field(ge=0, le=1e9)]
+Money = Annotated[float, Field(strict=True, ge=0, le=1e9)]
+
+
+_ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _day(value: object) -> object:
     # A date only: pydantic would also take seconds since 1970, which nobody means in YAML.
-    if isinstance(value, str | date):
+    if isinstance(value, date) or (isinstance(value, str) and _ISO_DAY.fullmatch(value)):
         return value
     raise ValueError("not_a_date")
 

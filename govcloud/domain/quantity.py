@@ -14,6 +14,7 @@ _BYTES: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10
     f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)
 }
 _FORM: Final = re.compile(r"^(?P<number>\d{1,12}(?:\.\d{1,3})?)(?P<unit>[A-Za-z]{0,2})$")
+_BYTES_PATTERN: Final = r"^\d{1,12}(\.\d{1,3})?[KMGTP]i?$"
 MIB: Final = 1024**2
 GIB: Final = 1024**3
 
@@ -92,19 +93,26 @@ Cpu = Annotated[
     BeforeValidator(parse_cpu),
     Field(ge=0),
     PlainSerializer(show_cpu, return_type=str, when_used="json"),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["4", "500m"]}),
+    WithJsonSchema(
+        {
+            "type": ["string", "number"],
+            "minimum": 0,
+            "pattern": r"^(\d{1,12}m|\d{1,12}(\.\d{1,3})?)$",
+            "examples": ["4", "500m"],
+        }
+    ),
 ]
 Memory = Annotated[
     int,
     BeforeValidator(parse_memory),
     Field(ge=0),
     PlainSerializer(show_memory, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["16Gi"]}),
+    WithJsonSchema({"type": "string", "pattern": _BYTES_PATTERN, "examples": ["16Gi"]}),
 ]
 Storage = Annotated[
     int,
     BeforeValidator(parse_storage),
     Field(ge=0),
     PlainSerializer(show_storage, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["100Gi"]}),
+    WithJsonSchema({"type": "string", "pattern": _BYTES_PATTERN, "examples": ["100Gi"]}),
 ]

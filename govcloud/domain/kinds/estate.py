@@ -33,15 +33,15 @@ class ServerRoomSpec(Model):
     state: RoomState = Field(RoomState.OPEN, description="Whether it still runs.")
     baseline: Flag = Field(True, description="Counted in the frozen baseline.")
     only_network_gear: Flag = Field(False, description="Holds no servers, so it never counts.")
-    area_m2: Annotated[float, Field(ge=0, le=100_000)] | None = Field(
+    area_m2: Annotated[float, Field(strict=True, ge=0, le=100_000)] | None = Field(
         None, description="Area, square metres."
     )
     racks: Count | None = Field(None, description="Racks.")
     servers: Count | None = Field(None, description="Physical servers.")
-    power_kw: Annotated[float, Field(ge=0, le=100_000)] | None = Field(
+    power_kw: Annotated[float, Field(strict=True, ge=0, le=100_000)] | None = Field(
         None, description="Power, kW."
     )
-    pue: Annotated[float, Field(ge=1, le=10)] | None = Field(
+    pue: Annotated[float, Field(strict=True, ge=1, le=10)] | None = Field(
         None, description="Power usage effectiveness."
     )
     annual_cost_wan: Money | None = Field(None, description="Operating cost a year, 10,000 yuan.")

@@ -71,7 +71,7 @@ class TargetSpec(Model):
     metric: Line | None = Field(None, description="Id of the metric that measures it (`MET-1`).")
     unit: Line = Field(description="`%` or `count`.")
     year: Annotated[int, Field(strict=True, ge=2000, le=2100)] = Field(description="By when.")
-    value: Annotated[float, Field(ge=0)] = Field(description="The value to reach.")
+    value: Annotated[float, Field(strict=True, ge=0)] = Field(description="The value to reach.")
     property: Property = Field(description="Whether it must be met.")
 
 
@@ -94,7 +94,7 @@ class StatedFigure(Model):
     """A count that a document states; it may exceed the list behind it."""
 
     figure: Line = Field(description="Which figure.")
-    value: Annotated[float, Field(ge=0)] = Field(description="The stated value.")
+    value: Annotated[float, Field(strict=True, ge=0)] = Field(description="The stated value.")
     meaning: Prose | None = Field(None, description="What it says.")
 
 

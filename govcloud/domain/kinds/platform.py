@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from govcloud.domain.base import Count, Day, Flag, LabelledEnum, Line, Model, Money, Name, Prose
-from govcloud.domain.classes import class_of
+from govcloud.domain.classes import CLASSES, class_of
 from govcloud.domain.quantity import Memory
 
 
@@ -87,7 +87,7 @@ class CloudLimits(Model):
     parallel: Annotated[int, Field(strict=True, ge=1, le=256)] = Field(
         8, description="Calls at the same time."
     )
-    requests_per_second: Annotated[float, Field(gt=0, le=100_000)] = Field(
+    requests_per_second: Annotated[float, Field(strict=True, gt=0, le=100_000)] = Field(
         50, description="Calls a second, on average."
     )
     resync_seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] = Field(
@@ -100,7 +100,7 @@ class CloudCapacity(Model):
 
     cores: Count | None = Field(None, description="Physical cores.")
     memory: Memory | None = Field(None, description="Physical memory.")
-    vcpu_per_core: Annotated[float, Field(gt=0, le=64)] = Field(
+    vcpu_per_core: Annotated[float, Field(strict=True, gt=0, le=64)] = Field(
         4, description="How many vCPU are sold on one core."
     )
 
@@ -207,6 +207,14 @@ Limits = Annotated[
     dict[str, int],
     BeforeValidator(_limits),
     PlainSerializer(_show_limits, return_type=dict[str, object], when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": f"^({'|'.join(CLASSES)})(\\.[a-z0-9-]+)?$"},
+            "additionalProperties": {"type": ["integer", "number", "string"]},
+            "examples": [{"vms": 100, "vcpu": 400, "memory": "1Ti", "disk.ssd": "20Ti"}],
+        }
+    ),
 ]
 
 
@@ -233,7 +241,7 @@ class QuotaSpec(Model):
     borrow: Limits = Field(
         default_factory=dict, description="At most this much may be used beyond the limit."
     )
-    overcommit: Annotated[float, Field(ge=1, le=10)] = Field(
+    overcommit: Annotated[float, Field(strict=True, ge=1, le=10)] = Field(
         1, description="Factor by which the children's limits together may exceed this one."
     )
     valid_from: Day | None = Field(None, description="First day; absent: at once.")
