@@ -1,0 +1,169 @@
+"""What happens to a simulated cloud behind the controller's back; for demonstrations and tests.
+
+Each function opens the file of one cloud (`file.cloud_file`), acts in one transaction and closes
+it. Resources are named by id, by the unique beginning of an id, or by a unique name.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from govcloud.errors import ConflictError, NotFoundError, UnavailableError, UsageError
+from govcloud.ports import Observed, State, Value
+from provisioners.simulated import faults
+from provisioners.simulated.faults import METHODS, Fault, FaultKind
+from provisioners.simulated.file import CloudFile, transaction
+from provisioners.simulated.rows import COLUMNS, INSERT, TAG, dump, observed, settle
+
+__all__ = ["Fault", "FaultKind"]
+_MATCHES_SHOWN: Final = 5
+
+
+def list_resources(path: Path, now: float | None = None) -> Sequence[Observed]:
+    """Return everything in the cloud, with all marks, whosever they are.
+
+    With `now` (seconds since 1970), what is due by then has ended.
+    """
+    with _open(path, now) as db:
+        rows = db.execute(f"SELECT {COLUMNS} FROM resources ORDER BY seq")  # noqa: S608
+        return [observed(row, row[6]) for row in rows]
+
+
+def remove(path: Path, name: str) -> Observed:
+    """Remove a resource at once and return what it was."""
+    with _open(path) as db:
+        found = _one(db, name)
+        db.execute("DELETE FROM resources WHERE id = ?", (found.id,))
+    return found
+
+
+def change(path: Path, name: str, field: str, value: Value) -> Observed:
+    """Set a property, or with `tag:<name>` a tag, at once; None takes it away."""
+    with _open(path) as db:
+        found = _one(db, name)
+        column = "tags" if field.startswith(TAG) else "props"
+        values = dict(found.tags if column == "tags" else found.props)
+        if column == "tags" and value is not None:
+            value = str(value)
+        values[field.removeprefix(TAG)] = value
+        text = dump({key: kept for key, kept in values.items() if kept is not None})
+        db.execute(f"UPDATE resources SET {column} = ? WHERE id = ?", (text, found.id))  # noqa: S608
+        return _one(db, found.id)
+
+
+def fail(path: Path, name: str, reason: str = "HostFailed") -> Observed:
+    """Let a resource be FAILED at once."""
+    with _open(path) as db:
+        key = _one(db, name).id
+        db.execute(
+            "UPDATE resources SET state = ?, fault = ?, target = NULL, due = NULL, doom = ''"
+            " WHERE id = ?",
+            (State.FAILED.value, reason, key),
+        )
+        return _one(db, key)
+
+
+def unmark(path: Path, name: str) -> Observed:
+    """Take the mark from a resource, which then is nobody's."""
+    return set_mark(path, name, "", "", "")
+
+
+def set_mark(path: Path, name: str, installation: str, uid: str, part: str) -> Observed:
+    """Give a resource another mark."""
+    with _open(path) as db:
+        key = _one(db, name).id
+        db.execute(
+            "UPDATE resources SET installation = ?, uid = ?, part = ? WHERE id = ?",
+            (installation, uid, part, key),
+        )
+        return _one(db, key)
+
+
+def add_foreign(
+    path: Path,
+    name: str,
+    kind: str = "server",
+    *,
+    tenant: str = "foreign",
+    props: Mapping[str, Value] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Observed:
+    """Add a resource without a mark, ready at once; the name may be one that is in use."""
+    with _open(path) as db:
+        key = str(uuid4())
+        where, nobody = (kind, name, tenant), ("", "", "")
+        said = (dump(props or {}), dump(tags or {}))
+        db.execute(INSERT, (key, *where, State.READY.value, *nobody, *said, None, ""))
+        return _one(db, key)
+
+
+def set_fault(path: Path, fault: Fault) -> None:
+    """Put a fault in force; raises UsageError where its method or numbers make no sense."""
+    if not any(fault.strikes(method) for method in METHODS):
+        raise UsageError("sim.bad_method", method=fault.method, known=sorted(METHODS))
+    if not 0 < fault.probability <= 1 or fault.seconds < 0 or (fault.count or 1) < 1:
+        raise UsageError("sim.bad_numbers")
+    with _open(path) as db:
+        faults.store(db, fault)
+
+
+def active_faults(path: Path) -> Sequence[Fault]:
+    """Return the faults in force."""
+    with _open(path) as db:
+        return faults.active(db)
+
+
+def clear_faults(path: Path) -> int:
+    """End all faults and return how many there were."""
+    with _open(path) as db:
+        count = len(faults.active(db))
+        faults.clear(db)
+        return count
+
+
+def fault_kind(word: str) -> FaultKind:
+    """Return the kind of fault that a word names; raises UsageError naming the known ones."""
+    try:
+        return FaultKind(word)
+    except ValueError:
+        known = [kind.value for kind in FaultKind]
+        raise UsageError("sim.bad_fault", kind=word, known=known) from None
+
+
+def read_value(text: str) -> Value:
+    """Return a typed word as a property: `8` a number, `true` a flag, `null` nothing, else text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if value is None or isinstance(value, bool | int | str) else text
+
+
+@contextmanager
+def _open(path: Path, now: float | None = None) -> Iterator[sqlite3.Connection]:
+    if not path.exists():
+        raise NotFoundError("sim.no_cloud", name=path.stem)
+    try:
+        with closing(CloudFile(path)) as file, file.connection() as db:
+            if now is not None:
+                settle(db, now)
+            with transaction(db):
+                yield db
+    except sqlite3.Error as error:
+        raise UnavailableError("sim.unusable", name=path.stem, detail=str(error)) from error
+
+
+def _one(db: sqlite3.Connection, name: str) -> Observed:
+    select = f"SELECT {COLUMNS} FROM resources WHERE "  # noqa: S608 (a constant)
+    for condition in ("id = ?1", "name = ?1", "substr(id, 1, length(?1)) = ?1"):
+        rows = db.execute(f"{select}{condition} LIMIT ?2", (name, _MATCHES_SHOWN)).fetchall()
+        found = [observed(row, row[6]) for row in rows]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ConflictError("sim.ambiguous", name=name, ids=[match.id for match in found])
+    raise NotFoundError("sim.no_resource", name=name)
