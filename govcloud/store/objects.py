@@ -1,0 +1,280 @@
+"""Queries on desired state, each scoped to who asks (P1), and its writes.
+
+Whoever may read everything sees all rows. A department sees its own, the catalogue, and of the
+platform's records those that speak of it. What a caller may not see is not found: the two are not
+told apart.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import and_, exists, false, func, or_, true, tuple_
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from govcloud.domain.access import Actor, Permission
+from govcloud.domain.kinds.registry import KINDS
+from govcloud.domain.manifest import ObjectKey
+from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
+from govcloud.store.engine import lock_row
+from govcloud.store.tables import EventRow, ObjectRow
+from govcloud.store.work import chunks
+
+Row = TypeVar("Row")
+
+DEFAULT_LIMIT: Final = 500
+MAX_LIMIT: Final = 1000
+PUBLIC: Final = frozenset({"Policy", "Cloud", "Zone", "Flavor", "Image", "Target", "Wave"})
+"""Platform kinds that every department may read: the catalogue and the rules."""
+SUBJECT: Final = frozenset({"Quota", "Exemption", "Waiver", "MigrationPlan"})
+"""Platform kinds that speak of one department (`spec.department`), which may read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """A page of a list: its rows, the token of the next one, and on the first page how many."""
+
+    items: tuple[Row, ...]
+    next: str | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which objects of a kind; None and empty select everything."""
+
+    kind: str
+    department: str | None = None
+    system: str | None = None
+    cloud: str | None = None
+    zone: str | None = None
+    phase: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    limit: int = DEFAULT_LIMIT
+    token: str | None = None
+
+
+def sees_all(actor: Actor) -> bool:
+    """Whether the actor may read every department's rows."""
+    return actor.may(Permission.READ_ALL)
+
+
+def visible(actor: Actor) -> Any:
+    """Return the condition on `ObjectRow` that keeps an actor to what it may see."""
+    if sees_all(actor):
+        return true()
+    if not actor.may(Permission.READ_OWN):
+        return false()
+    subject = ObjectRow.spec["department"].as_string()
+    conditions = [
+        and_(col(ObjectRow.department) == "", col(ObjectRow.kind).in_(sorted(PUBLIC))),
+    ]
+    if actor.department:
+        conditions += [
+            col(ObjectRow.department) == actor.department,
+            and_(col(ObjectRow.kind) == "Department", col(ObjectRow.name) == actor.department),
+            and_(col(ObjectRow.kind).in_(sorted(SUBJECT)), subject == actor.department),
+        ]
+    return or_(*conditions)
+
+
+def get_object(
+    session: Session, actor: Actor, kind: str, name: str, department: str | None = None
+) -> ObjectRow:
+    """Return one object; raises NotFoundError where there is none, or none that is visible.
+
+    Without a department, an owned object is looked up in the actor's own, or, for those who see
+    all, wherever it is the only one of its name.
+    """
+    statement = _of(actor, kind).where(col(ObjectRow.name) == name)
+    if KINDS[kind].owned:
+        department = department or actor.department or None
+        if department:
+            statement = statement.where(col(ObjectRow.department) == department)
+    rows = session.exec(statement.limit(2)).all()
+    if len(rows) != 1:
+        key = "requests.no_such_object" if not rows else "errors.ambiguous_object"
+        raise NotFoundError(key, kind=kind, name=name, department=department or "")
+    return rows[0]
+
+
+def list_objects(session: Session, actor: Actor, query: Query) -> Page[ObjectRow]:
+    """Return a page of the objects of a kind that the actor may see, by department and name."""
+    statement = _filtered(_of(actor, query.kind), query)
+    total = None
+    if query.token is None:
+        total = session.exec(select(func.count()).select_from(statement.subquery())).one()
+    else:
+        after = read_token(query.token, 2)
+        key = tuple_(col(ObjectRow.department), col(ObjectRow.name))
+        statement = statement.where(key > tuple_(*after))
+    limit = bounded(query.limit)
+    ordered = statement.order_by(col(ObjectRow.department), col(ObjectRow.name)).limit(limit + 1)
+    rows = session.exec(ordered).all()
+    more = len(rows) > limit
+    last = rows[limit - 1] if more else None
+    token = make_token(last.department, last.name) if last else None
+    return Page(tuple(rows[:limit]), token, total)
+
+
+def _of(actor: Actor, kind: str) -> SelectOfScalar[ObjectRow]:
+    return select(ObjectRow).where(col(ObjectRow.kind) == kind, visible(actor))
+
+
+def _filtered(statement: SelectOfScalar[ObjectRow], query: Query) -> SelectOfScalar[ObjectRow]:
+    for name in ("department", "system", "cloud", "zone", "phase"):
+        value = getattr(query, name)
+        if value is not None:
+            statement = statement.where(getattr(ObjectRow, name) == value)
+    for label, value in query.labels.items():
+        statement = statement.where(ObjectRow.labels[label].as_string() == value)
+    return statement
+
+
+def bounded(limit: int) -> int:
+    """Return a page size between 1 and the largest allowed."""
+    return max(1, min(limit, MAX_LIMIT))
+
+
+def make_token(*last: object) -> str:
+    """Return the token of the page after the row with this key."""
+    return base64.urlsafe_b64encode(json.dumps(last).encode()).decode().rstrip("=")
+
+
+def read_token(token: str, parts: int) -> list[Any]:
+    """Return the key in a page token; raises InvalidInputError for one that is not ours."""
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        last = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, UnicodeError):
+        last = None
+    if not (
+        isinstance(last, list)
+        and len(last) == parts
+        and all(isinstance(part, str | int) for part in last)
+    ):
+        raise InvalidInputError([Diagnostic("requests.bad_token", {}, field="continue")])
+    return last
+
+
+def list_events(
+    session: Session,
+    actor: Actor,
+    *,
+    uid: str | None = None,
+    department: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> tuple[EventRow, ...]:
+    """Return the latest events of the objects that the actor may see, newest first.
+
+    Events of objects that are gone are seen only by those who see all.
+    """
+    statement = select(EventRow)
+    if uid is not None:
+        statement = statement.where(col(EventRow.uid) == uid)
+    if department is not None or not sees_all(actor):
+        of = and_(col(ObjectRow.uid) == col(EventRow.uid), visible(actor))
+        if department is not None:
+            of = and_(of, col(ObjectRow.department) == department)
+        statement = statement.where(exists().where(of))
+    return tuple(
+        session.exec(statement.order_by(col(EventRow.seq).desc()).limit(bounded(limit))).all()
+    )
+
+
+# --- Inside the program: not scoped, for deciding and writing ------------------------------------
+
+
+def by_keys(
+    session: Session, keys: Iterable[ObjectKey], *, lock: bool = False
+) -> dict[ObjectKey, ObjectRow]:
+    """Return the rows of those keys that there are; `lock` holds them until the unit ends."""
+    found: dict[ObjectKey, ObjectRow] = {}
+    groups: dict[tuple[str, str], set[str]] = {}
+    for key in keys:
+        groups.setdefault((key.kind, key.department), set()).add(key.name)
+    dialect = session.get_bind().dialect.name
+    for (kind, department), names in sorted(groups.items()):
+        for batch in chunks(sorted(names)):
+            statement = (
+                select(ObjectRow)
+                .where(
+                    col(ObjectRow.kind) == kind,
+                    col(ObjectRow.department) == department,
+                    col(ObjectRow.name).in_(batch),
+                )
+                .order_by(col(ObjectRow.name))
+            )
+            if lock:
+                statement = lock_row(statement, dialect)
+            found.update({key_of(row): row for row in session.exec(statement)})
+    return found
+
+
+def by_uids(session: Session, uids: Iterable[str]) -> dict[str, ObjectRow]:
+    """Return the rows of those uids that there still are."""
+    found: dict[str, ObjectRow] = {}
+    for batch in chunks(sorted(set(uids))):
+        rows = session.exec(select(ObjectRow).where(col(ObjectRow.uid).in_(batch)))
+        found.update({row.uid: row for row in rows})
+    return found
+
+
+def of_kinds(
+    session: Session, kinds: Sequence[str], *, subject: str | None = None, hold: bool = False
+) -> list[ObjectRow]:
+    """Return all rows of some kinds by kind and name, perhaps only those of `spec.department`.
+
+    `hold` keeps them from being changed or deleted by others until the unit ends, where the
+    database does not exclude other writers by itself.
+    """
+    statement = select(ObjectRow).where(col(ObjectRow.kind).in_(list(kinds)))
+    if subject is not None:
+        statement = statement.where(ObjectRow.spec["department"].as_string() == subject)
+    statement = statement.order_by(col(ObjectRow.kind), col(ObjectRow.name))
+    if hold and session.get_bind().dialect.name != "sqlite":
+        statement = statement.with_for_update(read=True)
+    return list(session.exec(statement))
+
+
+def of_department(
+    session: Session, department: str, kinds: Sequence[str], names: Iterable[str] | None = None
+) -> list[ObjectRow]:
+    """Return a department's rows of some kinds, perhaps only those with these names."""
+    statement = select(ObjectRow).where(
+        col(ObjectRow.department) == department, col(ObjectRow.kind).in_(list(kinds))
+    )
+    if names is not None:
+        statement = statement.where(col(ObjectRow.name).in_(sorted(set(names))))
+    return list(session.exec(statement.order_by(col(ObjectRow.kind), col(ObjectRow.name))))
+
+
+def of_system(session: Session, department: str, systems: Iterable[str]) -> list[ObjectRow]:
+    """Return what stands for these systems of a department: resources and legacy hosts."""
+    rows: list[ObjectRow] = []
+    for batch in chunks(sorted(set(systems))):
+        statement = select(ObjectRow).where(
+            col(ObjectRow.department) == department, col(ObjectRow.system).in_(batch)
+        )
+        rows += session.exec(statement.order_by(col(ObjectRow.kind), col(ObjectRow.name)))
+    return rows
+
+
+def first_with(session: Session, kinds: Sequence[str], path: str, value: str) -> ObjectRow | None:
+    """Return an object of these kinds whose spec has `value` at the top-level field `path`."""
+    statement = select(ObjectRow).where(
+        col(ObjectRow.kind).in_(list(kinds)),
+        ObjectRow.spec[path].as_string() == value,
+    )
+    ordered = statement.order_by(
+        col(ObjectRow.kind), col(ObjectRow.department), col(ObjectRow.name)
+    )
+    return session.exec(ordered.limit(1)).first()
+
+
+def key_of(row: ObjectRow) -> ObjectKey:
+    """Return what an object is called."""
+    return ObjectKey(row.kind, row.department, row.name)
