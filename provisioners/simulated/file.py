@@ -89,8 +89,7 @@ class CloudFile:
             self._idle.put(db)
 
     def _connect(self) -> sqlite3.Connection:
-        if not self.path.exists():
-            _create(self.path)
+        prepare(self.path)
         db = sqlite3.connect(
             self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
         )
@@ -124,11 +123,14 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def _create(path: Path) -> None:
-    """Make the file with its tables beside its place and link it there.
+def prepare(path: Path) -> None:
+    """Make an empty cloud unless there is one.
 
-    So no process ever sees it half made, and of several that try, the first one wins.
+    It is made beside its place and linked there, so that no process ever sees it half made, and
+    of several that try, the first one wins.
     """
+    if path.exists():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = mkstemp(dir=path.parent, prefix=f".{path.name}-")
     os.close(handle)

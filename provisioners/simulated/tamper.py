@@ -1,7 +1,7 @@
 """What happens to a simulated cloud behind the controller's back; for demonstrations and tests.
 
-Each function opens the file of one cloud (`file.cloud_file`), acts in one transaction and closes
-it. Resources are named by id, by the unique beginning of an id, or by a unique name.
+Each function opens the file of one cloud (`file.cloud_file`; `file.prepare` makes an empty one),
+acts in one transaction and closes it. Resources are named by id, by the unique beginning of an id, or by a unique name.
 """
 
 import json

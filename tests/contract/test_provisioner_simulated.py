@@ -1,0 +1,29 @@
+"""The simulated cloud keeps the contract of every provisioner."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from govcloud.testing.contracts import ProvisionerContract
+from govcloud.testing.world import SimulatedWorld
+
+
+class TestSimulated(ProvisionerContract):
+    """With its usual manners: what is over quota is refused at once."""
+
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Iterator[SimulatedWorld]:
+        world = SimulatedWorld(tmp_path)
+        yield world
+        world.close()
+
+
+class TestSimulatedLateQuota(ProvisionerContract):
+    """What is over quota fails only after it was accepted, as in a race on OpenStack."""
+
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Iterator[SimulatedWorld]:
+        world = SimulatedWorld(tmp_path, connection={"overQuota": "late", "pageSize": "3"})
+        yield world
+        world.close()
