@@ -90,7 +90,7 @@ class FactRow(SQLModel, table=True):
     __tablename__ = "facts"
     __table_args__ = (
         Index("ix_facts_object", "uid", "seq"),
-        Index("ix_facts_kind", "kind", "recorded_at"),
+        Index("ix_facts_kind", "kind", "department", "seq"),
     )
     seq: int | None = Field(default=None, sa_column=Column(BIG_KEY, primary_key=True))
     recorded_at: datetime = Field(sa_type=Instant)

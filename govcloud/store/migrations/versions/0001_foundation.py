@@ -110,7 +110,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("seq"),
     )
-    op.create_index("ix_facts_kind", "facts", ["kind", "recorded_at"], unique=False)
+    op.create_index("ix_facts_kind", "facts", ["kind", "department", "seq"], unique=False)
     op.create_index("ix_facts_object", "facts", ["uid", "seq"], unique=False)
 
     op.create_table(
