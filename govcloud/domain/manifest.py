@@ -99,9 +99,9 @@ def load(files: Sequence[SourceFile]) -> Loaded:
     manifests: dict[ObjectKey, Manifest] = {}
     for source in files:
         first = len(reader.diagnostics)
-        for root in reader.documents(source):
+        for root, sound in reader.documents(source):
             manifest = _Document(source.name, root, reader.diagnostics).manifest()
-            if manifest is None:
+            if manifest is None or not sound:
                 continue
             earlier = manifests.setdefault(manifest.key, manifest)
             if earlier is not manifest:

@@ -169,9 +169,8 @@ def below(part: Schema, step: str | int) -> Schema | None:
     if isinstance(step, int):
         found = part.get("items")
     else:
-        found = part.get("properties", {}).get(step)
-        if found is None and isinstance(part.get("additionalProperties"), dict):
-            found = part["additionalProperties"]
+        free = [*part.get("patternProperties", {}).values(), part.get("additionalProperties")]
+        found = part.get("properties", {}).get(step) or next(filter(None, free), None)
     return resolve(found) if isinstance(found, dict) else None
 
 

@@ -118,8 +118,11 @@ class Reader:
     _documents: int = 0
     _nodes: int = 0
 
-    def documents(self, source: SourceFile) -> Iterator[Node]:
-        """Yield the root of each document that can be read; the others become diagnostics."""
+    def documents(self, source: SourceFile) -> Iterator[tuple[Node, bool]]:
+        """Yield the root of each document that can be read, and whether it is without fault.
+
+        All faults become diagnostics; one with faults is yielded for its further checks only.
+        """
         text = self._decode(source)
         if text is None:
             return
@@ -135,7 +138,7 @@ class Reader:
             if any(found.key in _ENDS_FILE for found in builder.faults):
                 return
             if builder.root is not None:
-                yield builder.root
+                yield builder.root, not builder.faults
 
     def fault(self, file: str, key: str, place: Place, **params: object) -> None:
         """Note a fault of the text."""
@@ -368,5 +371,5 @@ def plain_scalar(text: str) -> str | int | float | bool | None:
 
 
 def _check_digits(text: str, limit: int) -> None:
-    if len(text) > limit:
+    if len(text.lstrip("+-")) > limit:
         raise OverflowError
