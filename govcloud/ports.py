@@ -256,9 +256,14 @@ class Obstacle(StrEnum):
     PARENT_EXCEEDED = "ParentExceeded"
     """A level above the department would pass its limit."""
     LENT_OUT = "LentOut"
-    """The limit would hold, but siblings have borrowed what is unused."""
+    """The limit would hold, but siblings have borrowed what is unused, or do not lend it."""
     NO_QUOTA = "NoQuota"
     """No level of the tree has a limit for this class: nothing was ever granted."""
+    BELOW_USAGE = "BelowUsage"
+    """A limit that is to be set is less than what is in use (`set_limits` only)."""
+    OVERCOMMITTED = "Overcommitted"
+    """The limits below would together be more than the node may promise (`set_limits` only):
+    `requested` is their sum, `available` what it may be."""
 
 
 @dataclass(frozen=True, slots=True)

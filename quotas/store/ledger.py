@@ -1,0 +1,292 @@
+"""The ledger on a database: reads rows, asks the algebra, writes rows.
+
+Whoever changes the ledger first passes its gate, one row that is locked until the commit (on
+SQLite the writing transaction is the gate). Every charge reaches up to the root of the tree, so
+that all writers meet at the root's rows in any case: the gate costs nothing beyond that, and since
+it is the only lock and comes first, units that change the ledger more than once, in whatever order
+of departments, can never wait for each other in a circle. Readers take no lock.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlmodel import Session
+
+from govcloud.ports import Demand, Difference, LimitFact, QuotaLine, Refusal, Verdict
+from quotas.ledger import holds as steps
+from quotas.ledger.admission import Standing, leaf_first, line, weigh
+from quotas.ledger.holds import NOTHING, Charge, Charges, Hold, Step, add, change, charges, fold
+from quotas.ledger.limits import Charter
+from quotas.ledger.places import Cell, Place, Tree, cells, class_order
+from quotas.ledger.promises import broken
+from quotas.store import rows
+
+
+class SqlLedger:
+    """`govcloud.ports.Ledger` on SQLite and PostgreSQL.
+
+    Keeps the tree and the limits in memory, by the revision of the database they were read from;
+    safe to be shared by threads.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[str, Charter] = ("", _NO_CHARTER)
+
+    # --- Demands --------------------------------------------------------------------------------
+
+    def check(self, session: Session, demands: Sequence[Demand], at: datetime) -> Verdict:
+        """Say what `reserve` would say now, with the lines before and after; write nothing."""
+        charter = self._charter(session, rows.revision(session))
+        return _consider(session, charter, demands, at, expires_at=at).verdict
+
+    def reserve(
+        self, session: Session, demands: Sequence[Demand], at: datetime, expires_at: datetime
+    ) -> Verdict:
+        """Reserve all demands or none, atomically at every level of the tree (Q1)."""
+        charter = self._charter(session, rows.enter(session))
+        case = _consider(session, charter, demands, at, expires_at)
+        _post(session, case.lapse, case.relief, case.kept, at)
+        if case.verdict.granted:
+            _post(session, case.reserve, case.growth, _sum(case.kept, case.relief), at)
+        return case.verdict
+
+    def renew(self, session: Session, keys: Sequence[str], expires_at: datetime) -> None:
+        """Let reservations that are still being worked on live longer."""
+        self._step(session, keys, lambda holds: steps.renew(holds, keys, expires_at), None)
+
+    def allocate(self, session: Session, keys: Sequence[str], at: datetime) -> None:
+        """Turn reservations into allocations, replacing the owners' earlier entries."""
+        self._step(session, keys, lambda holds: steps.allocate(holds, keys), at)
+
+    def void(self, session: Session, keys: Sequence[str], at: datetime) -> None:
+        """Give back reservations that will never be built; allocations stay."""
+        self._step(session, keys, lambda holds: steps.void(holds, keys), at)
+
+    def release(self, session: Session, owners: Sequence[str], at: datetime) -> None:
+        """Give back everything charged to these objects."""
+        if owners:
+            charter = self._charter(session, rows.enter(session))
+            _take(session, charter.tree, steps.release(rows.holds(session, owners), owners), at)
+
+    def _step(
+        self,
+        session: Session,
+        keys: Sequence[str],
+        step: Callable[[Mapping[str, Hold]], Step],
+        at: datetime | None,
+    ) -> None:
+        if keys:
+            charter = self._charter(session, rows.enter(session))
+            holds = rows.holds(session, rows.owners_of(session, keys))
+            _take(session, charter.tree, step(holds), at)
+
+    # --- The tree and the limits ----------------------------------------------------------------
+
+    def set_limits(
+        self,
+        session: Session,
+        source: str,
+        limits: Sequence[LimitFact],
+        at: datetime,
+        *,
+        force: bool = False,
+    ) -> Sequence[Refusal]:
+        """Replace the limits of one source, or return what stands against it (Q5)."""
+        old = self._charter(session, rows.enter(session))
+        facts = [replace(fact, source=source) for fact in limits]
+        new = old.replaced(source, facts)
+        if not force:
+            refusals = _broken(session, old, new, source, at)
+            if refusals:
+                return refusals
+        rows.replace_limits(session, source, facts)
+        self._known = (rows.revise(session), new)
+        return ()
+
+    def set_tree(self, session: Session, parents: Mapping[str, str | None]) -> None:
+        """Replace the organisation tree; balances follow."""
+        old = self._charter(session, rows.enter(session))
+        tree = Tree(parents)
+        moved = dict(old.tree.parents.items() ^ tree.parents.items()).keys()
+        if not moved:
+            return
+        rows.replace_parents(session, parents)
+        if moved & {cell.department for cell in rows.all_balances(session)}:
+            rows.replace_balances(session, charges(rows.all_holds(session), tree))
+        self._known = (rows.revise(session), old.rooted(tree))
+
+    def _charter(self, session: Session, revision: str) -> Charter:
+        """Return the tree and the limits of a revision.
+
+        A revision is a random word, so that one kept from a transaction that was rolled back is
+        never asked for again.
+        """
+        if not revision:
+            return _NO_CHARTER
+        known, charter = self._known
+        if known != revision:
+            charter = Charter(Tree(rows.parents(session)), rows.limits(session))
+            self._known = (revision, charter)
+        return charter
+
+    # --- Views ----------------------------------------------------------------------------------
+
+    def lines(
+        self, session: Session, at: datetime, departments: Sequence[str] | None = None
+    ) -> Sequence[QuotaLine]:
+        """Return every line with a limit or a charge, in the order of the tree."""
+        charter = self._charter(session, rows.revision(session))
+        relief = change(_due(session, (), at), charter.tree)
+        balances = _sum(rows.all_balances(session, departments), relief)
+        standing = Standing(charter, at, balances)
+        wanted = None if departments is None else set(departments)
+        shown = {cell for cell in charter.cells() if standing.cap(cell) is not None}
+        shown |= {cell for cell, charge in balances.items() if charge != NOTHING}
+        place = {name: index for index, name in enumerate(charter.tree.walk())}
+
+        def order(cell: Cell) -> tuple[object, ...]:
+            last = place.get(cell.department, len(place))
+            return last, cell.department, class_order(cell.resource_class), cell.cloud, cell.zone
+
+        chosen = (cell for cell in shown if wanted is None or cell.department in wanted)
+        return [line(standing, cell) for cell in sorted(chosen, key=order)]
+
+    def recount(self, session: Session, at: datetime) -> Sequence[Difference]:
+        """Compare the kept balances, and the kept holds, with the sum of the entries (Q2)."""
+        del at  # what is due but not yet marked as expired still counts, on both sides
+        tree = self._charter(session, rows.revision(session)).tree
+        counted = charges(fold(rows.entries(session)).values(), tree)
+        balances = rows.all_balances(session)
+        held = charges(rows.all_holds(session), tree)
+        found = {**_unequal(held, counted), **_unequal(balances, counted)}
+        return [
+            Difference(*cell, kept=(*kept,), counted=(*true,))
+            for cell, (kept, true) in sorted(found.items())
+        ]
+
+
+_NO_CHARTER = Charter(Tree({}), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Demands considered: what lapses first, what would be reserved, and what is said to it.
+
+    `kept` are the balances as they stand in the database, before either.
+    """
+
+    kept: Charges
+    lapse: Step
+    relief: Charges
+    reserve: Step
+    growth: Charges
+    verdict: Verdict
+
+
+def _consider(
+    session: Session,
+    charter: Charter,
+    demands: Sequence[Demand],
+    at: datetime,
+    expires_at: datetime,
+) -> _Case:
+    lapse = _due(session, demands, at)
+    reserve = steps.reserve(lapse.after, demands, expires_at)
+    relief, growth = change(lapse, charter.tree), change(reserve, charter.tree)
+    shown = _shown(charter, demands)
+    kept = rows.balances(session, {*relief, *growth, *shown, *_trading(charter, growth)})
+    standing = Standing(charter, at, _sum(kept, relief))
+    refusals = weigh(standing, demands, growth)
+    if refusals:
+        refusals = _levelled(session, refusals)
+    own = {Cell(demand.department, "", "", word) for demand in demands for word in demand.amounts}
+    lines = tuple(
+        line(standing, cell, growth.get(cell, NOTHING).total)
+        for cell in sorted(shown, key=leaf_first(charter.tree))
+        if standing.cap(cell) is not None or cell in own
+    )
+    return _Case(kept, lapse, relief, reserve, growth, Verdict(not refusals, refusals, lines))
+
+
+def _due(session: Session, demands: Iterable[Demand], at: datetime) -> Step:
+    """Return the lapse of all reservations whose time is over, with the askers' holds in it."""
+    demands = tuple(demands)
+    owners = rows.owners_due(session, at) | {demand.owner for demand in demands}
+    owners |= rows.owners_of(session, [demand.key for demand in demands])
+    return steps.expire(rows.holds(session, owners), at)
+
+
+def _shown(charter: Charter, demands: Iterable[Demand]) -> set[Cell]:
+    """Return the cells of the lines that people want to see with a set of demands."""
+    places = {
+        (Place(demand.department, demand.cloud, demand.zone), word)
+        for demand in demands
+        for word in demand.amounts
+    }
+    return {cell for place, word in places for cell in cells(charter.tree, place, word)}
+
+
+def _trading(charter: Charter, growth: Charges) -> set[Cell]:
+    """Return the cells whose balances decide besides: who lends not all, who may borrow."""
+    scopes = {cell.scope for cell in growth}
+    return {Cell(node, *scope) for scope in scopes for node in charter.traders(scope)}
+
+
+def _broken(
+    session: Session, old: Charter, new: Charter, source: str, at: datetime
+) -> tuple[Refusal, ...]:
+    lapse = _due(session, (), at)
+    relief = change(lapse, new.tree)
+    touched = old.touched(source) | new.touched(source)
+    concerned = {cell.at(node) for cell in touched for node in new.tree.path(cell.department)}
+    kept = rows.balances(session, {*concerned, *relief})
+    order = leaf_first(new.tree)
+
+    def rank(refusal: Refusal) -> tuple[object, ...]:
+        return order(_cell(refusal))
+
+    found = sorted(broken(old, new, source, at, _sum(kept, relief)), key=rank)
+    return _levelled(session, found)
+
+
+def _cell(refusal: Refusal) -> Cell:
+    return Cell(refusal.department, refusal.cloud, refusal.zone, refusal.resource_class)
+
+
+def _levelled(session: Session, refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
+    """Return refusals with the levels of their nodes, as the Department objects name them."""
+    refusals = tuple(refusals)
+    levels = rows.levels(session, {refusal.department for refusal in refusals}) if refusals else {}
+    return tuple(replace(refusal, level=levels.get(refusal.department, "")) for refusal in refusals)
+
+
+def _take(session: Session, tree: Tree, step: Step, at: datetime | None) -> None:
+    """Write a step that nothing decides on."""
+    if step.entries:
+        delta = change(step, tree)
+        _post(session, step, delta, rows.balances(session, delta.keys()), at)
+
+
+def _post(session: Session, step: Step, delta: Charges, kept: Charges, at: datetime | None) -> None:
+    """Write a step: its entries, the holds that changed, the balances that follow."""
+    rows.append(session, step.entries, at)
+    rows.keep_holds(session, step.before, step.after)
+    rows.keep_balances(
+        session, {cell: add(kept.get(cell, NOTHING), by) for cell, by in delta.items()}
+    )
+
+
+def _sum(kept: Charges, delta: Charges) -> Charges:
+    if not delta:
+        return kept
+    cells_ = kept.keys() | delta.keys()
+    return {cell: add(kept.get(cell, NOTHING), delta.get(cell, NOTHING)) for cell in cells_}
+
+
+def _unequal(kept: Charges, counted: Charges) -> dict[Cell, tuple[Charge, Charge]]:
+    pairs = {
+        cell: (kept.get(cell, NOTHING), counted.get(cell, NOTHING))
+        for cell in kept.keys() | counted.keys()
+    }
+    return {cell: pair for cell, pair in pairs.items() if pair[0] != pair[1]}
