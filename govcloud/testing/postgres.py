@@ -58,10 +58,14 @@ class PostgresServer:
         server = cls(programs, folder)
         try:
             server._initialise()
-            server._run("pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "start")
+            server._run(
+                "pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "start"
+            )
             yield server
         finally:
-            server._run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop", check=False)
+            server._run(
+                "pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop", check=False
+            )
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
