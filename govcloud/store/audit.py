@@ -165,7 +165,7 @@ def _records(session: Session) -> Iterator[dict[str, Any]]:
     statement = select(*columns).order_by(col(AuditRow.seq))
     result = session.execute(statement, execution_options={"yield_per": BATCH})
     for row in result.mappings():
-        yield row | {"detail": _json(row["detail"]), "at": _instant(row["at"])}
+        yield {**row, "detail": _json(row["detail"]), "at": _instant(row["at"])}
 
 
 def _column(name: str, *, sqlite: bool) -> Any:
@@ -185,7 +185,9 @@ def _json(text: object) -> object:
 
 
 def _instant(value: object) -> object:
+    if not isinstance(value, str):
+        return value
     try:
-        return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -1,0 +1,96 @@
+"""The audit log: reading it, and proving that nobody has touched it."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from govcloud.api import pages
+from govcloud.api.security import GuardedRoute, Tongue, Wired
+from govcloud.domain.base import Line, Model
+from govcloud.messages import render
+from govcloud.store import audit
+from govcloud.store.tables import AuditRow
+
+router: Final = APIRouter(route_class=GuardedRoute, tags=["audit"])
+Word = Annotated[str | None, Query(max_length=200)]
+
+
+class KnownHead(Model):
+    """The head of the chain as an earlier verification printed it."""
+
+    seq: Annotated[int, Field(ge=0)] = Field(description="Number of the record.")
+    hash: Line = Field(description="Its hash.")
+
+
+class Verify(Model):
+    """What to compare with, beyond the chain itself."""
+
+    known: KnownHead | None = Field(None, description="A head that was noted earlier.")
+
+
+@router.get("/v1/audit", summary="The audit log, newest first")
+def log(
+    *,
+    services: Wired,
+    actor: Word = None,
+    action: Word = None,
+    target: Word = None,
+    limit: pages.Limit = pages.DEFAULT_LIMIT,
+    follow: pages.Continue = None,
+) -> JSONResponse:
+    """Return records; `action` and `target` may end in `*`."""
+    question = {"list": "audit", "actor": actor, "action": action, "target": target}
+    key = pages.after(follow, question)
+    with services.store.reading() as session:
+        rows = audit.listing(
+            session,
+            actor=actor,
+            action=action,
+            target=target,
+            before=key[0] if key else None,
+            limit=limit + 1,
+        )
+    return JSONResponse(pages.page(rows, limit, question, key=lambda row: [row.seq], view=_record))
+
+
+@router.post("/v1/audit/verify", summary="Walk the chain and find what was touched")
+def verify(services: Wired, tongue: Tongue, body: Verify | None = None) -> JSONResponse:
+    """Return whether the chain is whole, its head, and each fault with its place."""
+    known = body.known if body else None
+    with services.store.reading() as session:
+        found = audit.verify(session, audit.Head(known.seq, known.hash) if known else None)
+    return JSONResponse(
+        {
+            "ok": found.ok,
+            "checked": found.checked,
+            "head": {"seq": found.head.seq, "hash": found.head.hash} if found.head else None,
+            "faults": [_fault(fault, tongue) for fault in found.faults],
+            "more": found.more,
+        }
+    )
+
+
+def _fault(fault: audit.Fault, tongue: str) -> dict[str, Any]:
+    params = {"seq": fault.seq, "last": fault.seq + fault.count - 1, "count": fault.count}
+    message = render(f"api.chain_{fault.what.value}", tongue, params)
+    return {"seq": fault.seq, "what": fault.what.value, "count": fault.count, "message": message}
+
+
+def _record(row: AuditRow) -> dict[str, Any]:
+    return {
+        "seq": row.seq,
+        "at": row.at.isoformat(),
+        "actor": row.actor,
+        "role": row.role,
+        "department": row.department or None,
+        "action": row.action,
+        "target": row.target,
+        "requestId": row.request_id,
+        "before": row.before,
+        "after": row.after,
+        "outcome": row.outcome,
+        "detail": row.detail,
+        "hash": row.hash,
+    }

@@ -1,0 +1,125 @@
+"""What the server is, who is calling, and what the kinds and their fields mean."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from govcloud import __version__
+from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
+from govcloud.domain.access import GRANTS
+from govcloud.domain.kinds.registry import KINDS, Kind, find_kind
+from govcloud.domain.suggest import nearest
+from govcloud.errors import NotFoundError
+
+router = APIRouter(route_class=GuardedRoute, tags=["meta"])
+
+
+@router.get("/v1/version", summary="Version of the server")
+def version(services: Wired) -> JSONResponse:
+    """Return the program's version and the database's schema."""
+    from govcloud.store.schema import HEAD, current
+
+    database = services.store.database
+    return JSONResponse(
+        {
+            "version": __version__,
+            "api": "v1",
+            "database": database.engine.dialect.name,
+            "schema": {"found": current(database), "needed": HEAD},
+        }
+    )
+
+
+@router.get("/v1/whoami", summary="Who the token speaks for")
+def whoami(who: WhoCalls) -> JSONResponse:
+    """Return the user, role, department, scope and what they allow."""
+    actor = who.actor
+    allowed = sorted(p.name.lower() for p in GRANTS[actor.role] if actor.may(p))
+    return JSONResponse(
+        {
+            "name": actor.name,
+            "role": actor.role.value,
+            "roleLabel": actor.role.label,
+            "department": actor.department or None,
+            "scope": "read" if actor.read_only else "full",
+            "token": {"id": who.token_id, "expiresAt": who.expires_at.isoformat()},
+            "permissions": allowed,
+        }
+    )
+
+
+@router.get("/v1/kinds", summary="The kinds of objects")
+def kinds() -> JSONResponse:
+    """Return the kinds in the order in which they are applied."""
+    ordered = sorted(KINDS.values(), key=lambda kind: (kind.rank, kind.name))
+    return JSONResponse([_kind(kind) for kind in ordered])
+
+
+@router.get("/v1/schema", summary="JSON Schema of all kinds, for editors")
+def schema_of_all(tongue: Tongue) -> JSONResponse:
+    """Return one schema for documents of any kind."""
+    from govcloud.domain.schema import combined_schema
+
+    return JSONResponse(combined_schema(tongue))
+
+
+@router.get("/v1/schema/{kind}", summary="JSON Schema of one kind")
+def schema_of_one(kind: str, tongue: Tongue) -> JSONResponse:
+    """Return the schema of a kind's documents."""
+    from govcloud.domain.schema import kind_schema
+
+    return JSONResponse(kind_schema(kind_named(kind).name, tongue))
+
+
+@router.get("/v1/explain", summary="What a kind or a field means")
+def explain(path: Annotated[str, Query(min_length=1, max_length=300)], tongue: Tongue) -> Any:
+    """Return the documentation of `VirtualMachine.spec.network` and of what is below it."""
+    from govcloud.domain.explain import explain as explanation
+
+    return JSONResponse(explanation(path, tongue).plain())
+
+
+def kind_named(word: str) -> Kind:
+    """Return the kind that a word means; NotFoundError says what was probably meant."""
+    kind = find_kind(word)
+    if kind is not None:
+        return kind
+    meant = nearest(word, [name for each in KINDS.values() for name in (each.name, *each.words)])
+    if meant:
+        raise NotFoundError("errors.unknown_kind_meant", kind=word, meant=meant)
+    raise NotFoundError("errors.unknown_kind", kind=word)
+
+
+def _kind(kind: Kind) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "plural": kind.plural,
+        "short": list(kind.short),
+        "label": kind.label,
+        "owned": kind.owned,
+        "allocates": kind.allocates,
+        "columns": _COLUMNS.get(kind.name, []),
+    }
+
+
+_COLUMNS = {
+    "Department": ["spec.level", "spec.parent"],
+    "Cloud": ["spec.provider", "spec.management", "spec.mlpsLevel"],
+    "Zone": ["spec.cloud", "spec.type", "spec.mlpsLevel"],
+    "Flavor": ["spec.vcpu", "spec.memory", "spec.price"],
+    "Image": ["spec.os", "spec.arch", "spec.xinchuang"],
+    "Quota": ["spec.department", "spec.type", "spec.cloud", "spec.zone", "spec.validUntil"],
+    "Target": ["spec.indicator", "spec.year", "spec.value", "spec.unit", "spec.property"],
+    "System": ["spec.lifecycle", "spec.origin", "spec.security.mlpsLevel"],
+    "ServerRoom": ["spec.state", "spec.racks", "spec.servers"],
+    "PrivateNetwork": ["spec.state"],
+    "LegacyHost": ["spec.system", "spec.vcpu", "spec.memory"],
+    "Exemption": ["spec.department", "spec.system", "spec.reason", "spec.validUntil"],
+    "Waiver": ["spec.rule", "spec.department", "spec.system", "spec.validUntil"],
+    "MigrationPlan": ["spec.department", "spec.system", "spec.state", "spec.wave"],
+    "VirtualMachine": ["spec.system", "spec.zone", "spec.count", "spec.flavor"],
+    "Volume": ["spec.system", "spec.zone", "spec.size", "spec.type"],
+    "Namespace": ["spec.system", "spec.zone", "spec.cpu", "spec.memory"],
+}
+"""What a table of a kind shows beside name and state, as paths into its document."""

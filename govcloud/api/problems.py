@@ -1,0 +1,185 @@
+"""From errors to the JSON that a caller gets, in the caller's language; never a traceback."""
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from govcloud.domain.suggest import nearest
+from govcloud.errors import (
+    ConflictError,
+    Diagnostic,
+    GovcloudError,
+    InvalidInputError,
+    NotFoundError,
+    Text,
+    TooLargeError,
+    UsageError,
+)
+from govcloud.messages import DEFAULT_LANGUAGE, LANGUAGES, remedy, render
+
+LOG: Final = logging.getLogger("govcloud.api")
+
+
+class NotAllowedError(UsageError):
+    """The path is there, the method is not."""
+
+    reason = "method-not-allowed"
+    status = 405
+
+
+class IncidentError(GovcloudError):
+    """Something that nobody foresaw; the log has the rest under the same id."""
+
+    reason = "internal"
+    status = 500
+
+
+def language_of(header: str | None) -> str:
+    """Return the language that an Accept-Language header prefers, of those there are."""
+    choices = [_weighed(part) for part in (header or "").split(",")[:16]]
+    known = [(weight, tongue) for weight, tongue in choices if tongue in LANGUAGES and weight > 0]
+    return max(known, key=lambda choice: choice[0], default=(0, DEFAULT_LANGUAGE))[1]
+
+
+def _weighed(part: str) -> tuple[float, str]:
+    word, _, weight = part.partition(";q=")
+    try:
+        return (float(weight) if weight else 1.0), word.strip()[:2].lower()
+    except ValueError:
+        return 0.0, ""
+
+
+def language(request: Request) -> str:
+    """Return the language of a request's reader."""
+    return language_of(request.headers.get("accept-language"))
+
+
+def body_of(error: GovcloudError, tongue: str) -> dict[str, Any]:
+    """Return the JSON of an error: reason, sentence, remedy, key, parameters, details, faults."""
+    diagnostics = error.diagnostics if isinstance(error, InvalidInputError) else ()
+    return {
+        "error": {
+            "reason": error.reason,
+            "message": render(error.key, tongue, error.params),
+            "remedy": remedy(error.key, tongue, error.params),
+            "key": error.key,
+            "params": plain(error.params, tongue),
+            "details": plain(error.details(), tongue),
+            "diagnostics": [diagnostic(one, tongue) for one in diagnostics],
+        }
+    }
+
+
+def diagnostic(fault: Diagnostic, tongue: str) -> dict[str, Any]:
+    """Return the JSON of one fault of an input."""
+    return {
+        "severity": fault.severity.value,
+        "message": render(fault.key, tongue, fault.params),
+        "remedy": remedy(fault.key, tongue, fault.params),
+        "key": fault.key,
+        "file": fault.file,
+        "line": fault.line,
+        "column": fault.column,
+        "field": fault.field,
+    }
+
+
+def plain(value: object, tongue: str) -> Any:
+    """Return a value as JSON can hold it; texts in the reader's language."""
+    if isinstance(value, Text):
+        return render(value.key, tongue, value.params)
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner, tongue) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(inner, tongue) for inner in value]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def answer(error: GovcloudError, tongue: str) -> JSONResponse:
+    """Return the response to an error."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return JSONResponse(body_of(error, tongue), status_code=error.status, headers=headers)
+
+
+def incident(error: Exception) -> IncidentError:
+    """Log what nobody foresaw, and return what the caller is told: an id to ask about."""
+    number = secrets.token_hex(6)
+    LOG.error("incident %s", number, exc_info=error)
+    return IncidentError("errors.incident", id=number)
+
+
+# --- Errors of the framework ----------------------------------------------------------------------
+
+
+def of_http(error: HTTPException, path: str) -> GovcloudError:
+    """Return our error for one of Starlette's."""
+    if isinstance(error.__cause__, GovcloudError):
+        return error.__cause__
+    if error.status_code == 404:
+        return NotFoundError("errors.no_such_path", path=path)
+    if error.status_code == 405:
+        return NotAllowedError("errors.no_such_method", path=path)
+    if error.status_code == 413:
+        return TooLargeError("errors.body_too_large", limit="8 MiB")
+    return UsageError("errors.bad_request", detail=error.detail)
+
+
+def of_validation(error: RequestValidationError) -> GovcloudError:
+    """Return our error for parameters and bodies that do not fit their models."""
+    return InvalidInputError([_fault(one) for one in error.errors()])
+
+
+def _fault(found: Mapping[str, Any]) -> Diagnostic:
+    where, *path = found["loc"]
+    name = _dotted(path)
+    kind = found["type"]
+    if kind == "json_invalid":
+        return Diagnostic("api.not_json", {"detail": found["ctx"]["error"]})
+    if kind == "missing":
+        key = "api.no_body" if not path else "api.missing"
+        return Diagnostic(key, {"name": name}, field=name or None)
+    if kind == "extra_forbidden":
+        return Diagnostic("api.unknown", {"name": name}, field=name)
+    params = {"name": name or where, "detail": found["msg"], "found": _short(found.get("input"))}
+    return Diagnostic("api.wrong", params, field=name or None)
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.lstrip(".")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+def unknown_parameter(name: str, known: Sequence[str]) -> UsageError:
+    """Return the error for a query parameter that the route does not have."""
+    meant = nearest(name, known)
+    if meant:
+        return UsageError("errors.unknown_parameter_meant", name=name, meant=meant)
+    return UsageError("errors.unknown_parameter", name=name, known=sorted(known) or ["-"])
+
+
+def stale(kind: str, name: str) -> ConflictError:
+    """Return the error for a write that another one has overtaken."""
+    return ConflictError("errors.stale", kind=kind, name=name)

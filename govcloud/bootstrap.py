@@ -1,0 +1,194 @@
+"""The composition root: from settings to wired services. Nothing else names concrete adapters.
+
+Each service is imported and made when it is first asked for, so that a command pays only for what
+it uses.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from govcloud import workspace
+from govcloud.clock import SystemClock
+from govcloud.domain.access import Actor, Role
+from govcloud.errors import GovcloudError, TerminalCloudError
+from govcloud.ports import Clock, CloudAddress, Ledger, Provisioner, ProvisionerFactory
+from govcloud.settings import DEFAULT_CREDENTIAL, Settings, load, read_credentials
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from govcloud.domain.kinds.platform import CloudSpec
+    from govcloud.reconcile.controller import Controller
+    from govcloud.requests.desk import Desk
+    from govcloud.store.engine import Database
+    from govcloud.store.unit import Store
+
+DRIVERS: Final = "govcloud.provisioners"
+"""Entry-point group of the drivers; further clouds install as packages of their own."""
+ADMIN_TOKEN_DAYS: Final = 366
+INITIAL: Final = Actor(DEFAULT_CREDENTIAL, Role.ADMINISTRATOR)
+
+
+@dataclass
+class Wired:
+    """The services of one process; fulfils `govcloud.api.services.Services`."""
+
+    settings: Settings
+    clock: Clock
+
+    @cached_property
+    def database(self) -> "Database":
+        """The database, whose schema is this program's; UnavailableError otherwise."""
+        from govcloud.store.engine import Database
+        from govcloud.store.schema import require_current
+
+        database = Database(self.settings.database_url)
+        try:
+            require_current(database)
+        except GovcloudError:
+            database.close()
+            raise
+        return database
+
+    @cached_property
+    def store(self) -> "Store":
+        """The database with its clock."""
+        from govcloud.store.unit import Store
+
+        return Store(self.database, self.clock)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The quota ledger."""
+        from quotas.store import SqlLedger
+
+        return SqlLedger()
+
+    @cached_property
+    def desk(self) -> "Desk":
+        """The life of requests."""
+        from govcloud.requests.desk import Desk
+
+        return Desk(self.store, self.ledger)
+
+    def provisioner(self, name: str, spec: "CloudSpec") -> Provisioner:
+        """Open the driver of a cloud; TerminalCloudError where none of that name is installed."""
+        factory = drivers().get(spec.provider)
+        if factory is None:
+            known = ", ".join(sorted(drivers())) or "-"
+            raise TerminalCloudError("UnknownProvider", f"{spec.provider} (installed: {known})")
+        folder = self.settings.clouds_folder
+        return factory(
+            CloudAddress(
+                name=name,
+                connection=dict(spec.connection),
+                installation=self.settings.installation,
+                folder=str(folder) if folder else "",
+            )
+        )
+
+    def close(self) -> None:
+        """Give back the database's connections."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+
+@lru_cache(maxsize=1)
+def drivers() -> Mapping[str, ProvisionerFactory]:
+    """Return the installed drivers by the word that `Cloud.spec.provider` names."""
+    return {entry.name: _lazy(entry) for entry in entry_points(group=DRIVERS)}
+
+
+def _lazy(entry: Any) -> ProvisionerFactory:
+    def open_cloud(address: CloudAddress) -> Provisioner:
+        factory: ProvisionerFactory = entry.load()
+        return factory(address)
+
+    return open_cloud
+
+
+def services(settings: Settings, clock: Clock | None = None) -> Wired:
+    """Return the services on these settings."""
+    return Wired(settings, clock or SystemClock())
+
+
+def app(wired: Wired) -> "ASGIApp":
+    """Return the ASGI application on services that are wired already."""
+    from govcloud.api.app import create_app
+
+    return create_app(wired)
+
+
+def local_app(settings: Settings) -> "ASGIApp":
+    """Return the ASGI application on the settings' database."""
+    return app(services(settings))
+
+
+def controller(settings: Settings, name: str) -> "Controller":
+    """Return a controller of that name on the settings' database."""
+    from govcloud.reconcile.controller import Controller
+
+    wired = services(settings)
+    return Controller(wired.store, wired.ledger, wired.provisioner, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What `init` made: the workspace, whether it is new, and whether a token was made."""
+
+    workspace: Path
+    created: bool
+    token_made: bool
+
+
+def init(directory: Path, environment: Mapping[str, str] | None = None) -> Initialised:
+    """Make a workspace in a directory, or complete and upgrade the one that is there.
+
+    Makes the files, the schema, the first administrator, and a token in credentials.json where the
+    one in it does not work (any more): whoever may write the database may administer.
+    """
+    from govcloud.store import schema
+    from govcloud.store.engine import Database
+
+    folder, created = workspace.make_folder(directory)
+    here = {"GOVCLOUD_WORKSPACE": str(folder), "GOVCLOUD_SERVER": ""}
+    settings = load({**(environment or {}), **here})
+    database = Database(settings.database_url)
+    try:
+        schema.create(database)
+        _keep_private(settings, folder)
+        made = _first_token(database, settings, folder)
+    finally:
+        database.close()
+    return Initialised(folder, created, made)
+
+
+def _keep_private(settings: Settings, folder: Path) -> None:
+    from govcloud.settings import DATABASE, sqlite_url
+
+    if settings.database_url == sqlite_url(folder / DATABASE):
+        (folder / DATABASE).chmod(workspace.PRIVATE_FILE)
+
+
+def _first_token(database: "Database", settings: Settings, folder: Path) -> bool:
+    from govcloud.store.unit import Store
+    from govcloud.store.users import Grant, authenticate, grant
+
+    store = Store(database, SystemClock())
+    kept = read_credentials(folder).get(settings.credential)
+    if kept is not None:
+        try:
+            with store.reading() as session:
+                authenticate(session, kept, store.clock.now())
+        except GovcloudError:
+            pass
+        else:
+            return False
+    with store.unit(INITIAL) as unit:
+        _, _, token = grant(unit, Grant(INITIAL.name, Role.ADMINISTRATOR, days=ADMIN_TOKEN_DAYS))
+    workspace.save_credential(folder, DEFAULT_CREDENTIAL, token)
+    return True
