@@ -74,6 +74,7 @@ class Model(BaseModel):
         validate_by_name=True,
         serialize_by_alias=True,
         allow_inf_nan=False,
+        defer_build=True,  # a validator is built at its first use: commands use few of the kinds
     )
 
     def plain(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from govcloud.domain import schema
 from govcloud.domain.base import Model
 from govcloud.domain.classes import CLASSES, class_of
 from govcloud.domain.suggest import nearest
-from govcloud.domain.yamltext import Node
+from govcloud.domain.yamltext import Node, field_path
 from govcloud.errors import Diagnostic, Text
 
 Path = tuple[str | int, ...]
@@ -75,12 +75,6 @@ def _last_name(path: Path) -> str:
     """Return `size`, or `dataDisks[0]` for an entry of a list."""
     named = max(index for index, step in enumerate(path) if isinstance(step, str))
     return field_path(path[named:])
-
-
-def field_path(path: Path) -> str:
-    """Return `spec.dataDisks[0].size` for its steps."""
-    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return shown.removeprefix(".")
 
 
 def _faults(details: ErrorDetails, model: type[Model]) -> Iterator[Found]:

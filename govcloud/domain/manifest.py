@@ -11,10 +11,9 @@ from typing import Any, Final, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from govcloud.domain.base import API_VERSION, Metadata, Model
-from govcloud.domain.faults import faults_of, field_path
 from govcloud.domain.kinds.registry import KINDS, Kind, find_kind
 from govcloud.domain.suggest import nearest
-from govcloud.domain.yamltext import Node, Place, Reader, SourceFile
+from govcloud.domain.yamltext import Node, Place, Reader, SourceFile, field_path
 from govcloud.errors import Diagnostic
 
 __all__ = ["Loaded", "Manifest", "ObjectKey", "SourceFile", "digest_of", "load", "parse_spec"]
@@ -240,5 +239,8 @@ class _Document:
         try:
             return model.model_validate(value)
         except ValidationError as error:
+            # Loaded only where something is wrong: it builds the JSON Schema of every kind.
+            from govcloud.domain.faults import faults_of
+
             self.diagnostics += faults_of(error, model, part, self.root, self.file)
             return None

@@ -101,6 +101,12 @@ class Node:
         return None
 
 
+def field_path(path: tuple[str | int, ...]) -> str:
+    """Return `spec.dataDisks[0].size` for its steps."""
+    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return shown.removeprefix(".")
+
+
 class _Fault(Exception):  # noqa: N818 (never leaves this module)
     """A fault of the text; raised, it stops the reading of one document."""
 
