@@ -1,7 +1,8 @@
 """What happens to a simulated cloud behind the controller's back; for demonstrations and tests.
 
 Each function opens the file of one cloud (`file.cloud_file`; `file.prepare` makes an empty one),
-acts in one transaction and closes it. Resources are named by id, by the unique beginning of an id, or by a unique name.
+acts in one transaction and closes it. Resources are named by id, by the unique beginning of an id,
+or by a unique name.
 """
 
 import json
@@ -105,7 +106,8 @@ def set_fault(path: Path, fault: Fault) -> None:
     """Put a fault in force; raises UsageError where its method or numbers make no sense."""
     if not any(fault.strikes(method) for method in METHODS):
         raise UsageError("sim.bad_method", method=fault.method, known=sorted(METHODS))
-    if not 0 < fault.probability <= 1 or fault.seconds < 0 or (fault.count or 1) < 1:
+    used_up = fault.count is not None and fault.count < 1
+    if not 0 < fault.probability <= 1 or fault.seconds < 0 or used_up:
         raise UsageError("sim.bad_numbers")
     with _open(path) as db:
         faults.store(db, fault)
