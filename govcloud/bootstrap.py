@@ -6,16 +6,15 @@ it uses.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from importlib.metadata import entry_points
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from govcloud import workspace
 from govcloud.clock import SystemClock
 from govcloud.domain.access import Actor, Role
-from govcloud.errors import GovcloudError, TerminalCloudError
-from govcloud.ports import Clock, CloudAddress, Ledger, Provisioner, ProvisionerFactory
+from govcloud.errors import GovcloudError
+from govcloud.ports import Clock, CloudAddress, Ledger, Provisioner
 from govcloud.settings import DEFAULT_CREDENTIAL, Settings, load, read_credentials
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from govcloud.store.engine import Database
     from govcloud.store.unit import Store
 
-DRIVERS: Final = "govcloud.provisioners"
-"""Entry-point group of the drivers; further clouds install as packages of their own."""
 ADMIN_TOKEN_DAYS: Final = 366
 INITIAL: Final = Actor(DEFAULT_CREDENTIAL, Role.ADMINISTRATOR)
 
@@ -76,39 +73,22 @@ class Wired:
         return Desk(self.store, self.ledger)
 
     def provisioner(self, name: str, spec: "CloudSpec") -> Provisioner:
-        """Open the driver of a cloud; TerminalCloudError where none of that name is installed."""
-        factory = drivers().get(spec.provider)
-        if factory is None:
-            known = ", ".join(sorted(drivers())) or "-"
-            raise TerminalCloudError("UnknownProvider", f"{spec.provider} (installed: {known})")
+        """Open the driver of a cloud; raises where it is not installed or cannot be imported."""
+        from provisioners.registry import open_provisioner
+
         folder = self.settings.clouds_folder
-        return factory(
-            CloudAddress(
-                name=name,
-                connection=dict(spec.connection),
-                installation=self.settings.installation,
-                folder=str(folder) if folder else "",
-            )
+        address = CloudAddress(
+            name=name,
+            connection=dict(spec.connection),
+            installation=self.settings.installation,
+            folder=str(folder) if folder else "",
         )
+        return open_provisioner(spec.provider, address)
 
     def close(self) -> None:
         """Give back the database's connections."""
         if "database" in self.__dict__:
             self.database.close()
-
-
-@lru_cache(maxsize=1)
-def drivers() -> Mapping[str, ProvisionerFactory]:
-    """Return the installed drivers by the word that `Cloud.spec.provider` names."""
-    return {entry.name: _lazy(entry) for entry in entry_points(group=DRIVERS)}
-
-
-def _lazy(entry: Any) -> ProvisionerFactory:
-    def open_cloud(address: CloudAddress) -> Provisioner:
-        factory: ProvisionerFactory = entry.load()
-        return factory(address)
-
-    return open_cloud
 
 
 def services(settings: Settings, clock: Clock | None = None) -> Wired:

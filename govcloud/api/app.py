@@ -10,13 +10,20 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from govcloud import __version__
-from govcloud.api import audit, meta, tokens
+from govcloud.api import audit, doctor, meta, objects, quota, tokens
 from govcloud.api.gate import Gate
 from govcloud.api.problems import answer, incident, language, of_http, of_validation
 from govcloud.api.services import Services
 from govcloud.errors import GovcloudError
 
-ROUTERS: Final = (meta.router, tokens.router, audit.router)
+ROUTERS: Final = (
+    meta.router,
+    doctor.router,
+    objects.router,
+    quota.router,
+    audit.router,
+    tokens.router,
+)
 
 
 def create_app(services: Services) -> ASGIApp:

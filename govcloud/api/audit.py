@@ -2,19 +2,17 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from govcloud.api import pages
+from govcloud.api import pages, views
 from govcloud.api.security import GuardedRoute, Tongue, Wired
 from govcloud.domain.base import Line, Model
 from govcloud.messages import render
 from govcloud.store import audit
-from govcloud.store.tables import AuditRow
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["audit"])
-Word = Annotated[str | None, Query(max_length=200)]
 
 
 class KnownHead(Model):
@@ -34,25 +32,18 @@ class Verify(Model):
 def log(
     *,
     services: Wired,
-    actor: Word = None,
-    action: Word = None,
-    target: Word = None,
+    actor: pages.Word = None,
+    action: pages.Word = None,
+    target: pages.Word = None,
     limit: pages.Limit = pages.DEFAULT_LIMIT,
     follow: pages.Continue = None,
 ) -> JSONResponse:
     """Return records; `action` and `target` may end in `*`."""
-    question = {"list": "audit", "actor": actor, "action": action, "target": target}
-    key = pages.after(follow, question)
     with services.store.reading() as session:
-        rows = audit.listing(
-            session,
-            actor=actor,
-            action=action,
-            target=target,
-            before=key[0] if key else None,
-            limit=limit + 1,
+        found = audit.list_records(
+            session, actor=actor, action=action, target=target, limit=limit, token=follow
         )
-    return JSONResponse(pages.page(rows, limit, question, key=lambda row: [row.seq], view=_record))
+    return JSONResponse(pages.page(found, views.audit))
 
 
 @router.post("/v1/audit/verify", summary="Walk the chain and find what was touched")
@@ -76,21 +67,3 @@ def _fault(fault: audit.Fault, tongue: str) -> dict[str, Any]:
     params = {"seq": fault.seq, "last": fault.seq + fault.count - 1, "count": fault.count}
     message = render(f"api.chain_{fault.what.value}", tongue, params)
     return {"seq": fault.seq, "what": fault.what.value, "count": fault.count, "message": message}
-
-
-def _record(row: AuditRow) -> dict[str, Any]:
-    return {
-        "seq": row.seq,
-        "at": row.at.isoformat(),
-        "actor": row.actor,
-        "role": row.role,
-        "department": row.department or None,
-        "action": row.action,
-        "target": row.target,
-        "requestId": row.request_id,
-        "before": row.before,
-        "after": row.after,
-        "outcome": row.outcome,
-        "detail": row.detail,
-        "hash": row.hash,
-    }

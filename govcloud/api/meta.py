@@ -6,11 +6,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from govcloud import __version__
+from govcloud.api.kinds import kind_named
 from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
 from govcloud.domain.access import GRANTS
-from govcloud.domain.kinds.registry import KINDS, Kind, find_kind
-from govcloud.domain.suggest import nearest
-from govcloud.errors import NotFoundError
+from govcloud.domain.kinds.registry import KINDS, Kind
 
 router = APIRouter(route_class=GuardedRoute, tags=["meta"])
 
@@ -80,17 +79,6 @@ def explain(path: Annotated[str, Query(min_length=1, max_length=300)], tongue: T
     return JSONResponse(explanation(path, tongue).plain())
 
 
-def kind_named(word: str) -> Kind:
-    """Return the kind that a word means; NotFoundError says what was probably meant."""
-    kind = find_kind(word)
-    if kind is not None:
-        return kind
-    meant = nearest(word, [name for each in KINDS.values() for name in (each.name, *each.words)])
-    if meant:
-        raise NotFoundError("errors.unknown_kind_meant", kind=word, meant=meant)
-    raise NotFoundError("errors.unknown_kind", kind=word)
-
-
 def _kind(kind: Kind) -> dict[str, Any]:
     return {
         "name": kind.name,
@@ -99,27 +87,4 @@ def _kind(kind: Kind) -> dict[str, Any]:
         "label": kind.label,
         "owned": kind.owned,
         "allocates": kind.allocates,
-        "columns": _COLUMNS.get(kind.name, []),
     }
-
-
-_COLUMNS = {
-    "Department": ["spec.level", "spec.parent"],
-    "Cloud": ["spec.provider", "spec.management", "spec.mlpsLevel"],
-    "Zone": ["spec.cloud", "spec.type", "spec.mlpsLevel"],
-    "Flavor": ["spec.vcpu", "spec.memory", "spec.price"],
-    "Image": ["spec.os", "spec.arch", "spec.xinchuang"],
-    "Quota": ["spec.department", "spec.type", "spec.cloud", "spec.zone", "spec.validUntil"],
-    "Target": ["spec.indicator", "spec.year", "spec.value", "spec.unit", "spec.property"],
-    "System": ["spec.lifecycle", "spec.origin", "spec.security.mlpsLevel"],
-    "ServerRoom": ["spec.state", "spec.racks", "spec.servers"],
-    "PrivateNetwork": ["spec.state"],
-    "LegacyHost": ["spec.system", "spec.vcpu", "spec.memory"],
-    "Exemption": ["spec.department", "spec.system", "spec.reason", "spec.validUntil"],
-    "Waiver": ["spec.rule", "spec.department", "spec.system", "spec.validUntil"],
-    "MigrationPlan": ["spec.department", "spec.system", "spec.state", "spec.wave"],
-    "VirtualMachine": ["spec.system", "spec.zone", "spec.count", "spec.flavor"],
-    "Volume": ["spec.system", "spec.zone", "spec.size", "spec.type"],
-    "Namespace": ["spec.system", "spec.zone", "spec.cpu", "spec.memory"],
-}
-"""What a table of a kind shows beside name and state, as paths into its document."""

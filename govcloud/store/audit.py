@@ -8,7 +8,7 @@ it to a later one (`known`).
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import String, cast, type_coerce
 from sqlmodel import Session, col, select
 
+from govcloud.store.objects import DEFAULT_LIMIT, Page, bounded, make_token, read_token
 from govcloud.store.tables import AuditRow, ChainRow
 from govcloud.store.unit import GENESIS, HASHED, record_hash
 
@@ -81,20 +82,20 @@ class Verification:
             self.more = True
 
 
-def listing(
+def list_records(
     session: Session,
     *,
     actor: str | None = None,
     action: str | None = None,
     target: str | None = None,
-    before: int | None = None,
-    limit: int,
-) -> Sequence[AuditRow]:
-    """Return records, newest first, below number `before`.
+    limit: int = DEFAULT_LIMIT,
+    token: str | None = None,
+) -> Page[AuditRow]:
+    """Return a page of records, newest first.
 
     `action` and `target` match as a whole, or as a beginning when they end in `*`.
     """
-    statement = select(AuditRow).order_by(col(AuditRow.seq).desc()).limit(limit)
+    statement = select(AuditRow)
     if actor:
         statement = statement.where(AuditRow.actor == actor)
     for column, wanted in ((AuditRow.action, action), (AuditRow.target, target)):
@@ -102,9 +103,12 @@ def listing(
             statement = statement.where(col(column).startswith(wanted[:-1], autoescape=True))
         elif wanted:
             statement = statement.where(column == wanted)
-    if before is not None:
-        statement = statement.where(AuditRow.seq < before)
-    return session.exec(statement).all()
+    if token is not None:
+        statement = statement.where(col(AuditRow.seq) < read_token(token, 1)[0])
+    limit = bounded(limit)
+    rows = session.exec(statement.order_by(col(AuditRow.seq).desc()).limit(limit + 1)).all()
+    more = make_token(rows[limit - 1].seq) if len(rows) > limit else None
+    return Page(tuple(rows[:limit]), more)
 
 
 def verify(session: Session, known: Head | None = None) -> Verification:

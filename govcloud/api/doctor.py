@@ -1,0 +1,168 @@
+"""What is configured, reachable, out of date: one line a check, each with what to do about it.
+
+Whoever may not see everything gets what concerns its own token and the server only.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
+from govcloud.api.services import Services
+from govcloud.domain.kinds.platform import CloudSpec
+from govcloud.domain.manifest import parse_spec
+from govcloud.errors import CloudError, GovcloudError
+from govcloud.messages import remedy, render
+from govcloud.settings import CREDENTIALS
+from govcloud.store import observed, schema
+from govcloud.store.objects import of_kinds, sees_all
+from govcloud.store.tables import CloudRow, ObjectRow
+from govcloud.store.users import Caller
+from govcloud.workspace import is_private
+
+router: Final = APIRouter(route_class=GuardedRoute, tags=["meta"])
+MIB: Final = 1024**2
+DISK_WARN_MIB: Final = 2048
+DISK_FAIL_MIB: Final = 256
+TOKEN_WARN: Final = timedelta(days=14)
+LATE_FACTOR: Final = 3
+"""Resync periods without a look at a cloud after which its controller counts as gone."""
+
+
+class Health(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check; `key` gives its sentence and, with `_remedy`, what to do."""
+
+    name: str
+    health: Health
+    key: str
+    params: dict[str, object] = field(default_factory=dict)
+
+    def plain(self, tongue: str) -> dict[str, Any]:
+        """Return the JSON of the check in the reader's language."""
+        return {
+            "check": self.name,
+            "status": self.health.value,
+            "message": render(self.key, tongue, self.params),
+            "remedy": remedy(self.key, tongue, self.params),
+        }
+
+
+@router.get("/v1/doctor", summary="What is configured, reachable, out of date")
+def doctor(who: WhoCalls, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Run the checks that concern the caller."""
+    checks = list(_of_caller(who, services.store.clock.now()))
+    if sees_all(who.actor):
+        checks += _of_installation(services)
+    worst = {check.health for check in checks}
+    return JSONResponse(
+        {"ok": Health.FAIL not in worst, "checks": [check.plain(tongue) for check in checks]}
+    )
+
+
+def _of_caller(who: Caller, now: datetime) -> Iterator[Check]:
+    left = who.expires_at - now
+    params: dict[str, object] = {"days": left.days, "user": who.actor.name}
+    soon = left < TOKEN_WARN
+    yield Check(
+        "token",
+        Health.WARN if soon else Health.OK,
+        "api.doctor_token_soon" if soon else "api.doctor_token",
+        params,
+    )
+
+
+def _of_installation(services: Services) -> Iterator[Check]:
+    yield _database(services)
+    yield from _files(services)
+    now = services.store.clock.now()
+    with services.store.reading() as session:
+        clouds = of_kinds(session, ["Cloud"])
+        states = {row.cloud: row for row in observed.cloud_states(session)}
+    if not clouds:
+        yield Check("clouds", Health.WARN, "api.doctor_no_clouds")
+    for row in clouds:
+        spec = parse_spec("Cloud", row.spec)
+        assert isinstance(spec, CloudSpec)
+        yield _cloud(services, row, spec)
+        yield _controller(row, spec, states.get(row.name), now)
+
+
+def _database(services: Services) -> Check:
+    database = services.store.database
+    found, name = schema.current(database), database.engine.dialect.name
+    params: dict[str, object] = {"database": name, "found": found, "needed": schema.HEAD}
+    if found == schema.HEAD:
+        return Check("database", Health.OK, "api.doctor_database", params)
+    return Check("database", Health.FAIL, "api.doctor_schema", params)
+
+
+def _files(services: Services) -> Iterator[Check]:
+    workspace = services.settings.workspace
+    if workspace is None:
+        return
+    yield _disk(workspace)
+    credentials = workspace / CREDENTIALS
+    if credentials.exists():
+        private = is_private(credentials)
+        key = "api.doctor_private" if private else "api.doctor_not_private"
+        health = Health.OK if private else Health.FAIL
+        yield Check("credentials", health, key, {"file": str(credentials)})
+
+
+def _disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free // MIB
+    params: dict[str, object] = {"free": f"{free / 1024:.1f} GiB", "folder": str(folder)}
+    if free < DISK_WARN_MIB:
+        health = Health.FAIL if free < DISK_FAIL_MIB else Health.WARN
+        return Check("disk", health, "api.doctor_disk_low", params)
+    return Check("disk", Health.OK, "api.doctor_disk", params)
+
+
+def _cloud(services: Services, row: ObjectRow, spec: CloudSpec) -> Check:
+    name = f"cloud/{row.name}"
+    try:
+        provisioner = services.provisioner(row.name, spec)
+        try:
+            report = provisioner.report()
+        finally:
+            provisioner.close()
+    except GovcloudError as error:
+        params: dict[str, object] = {"cloud": row.name, "detail": error.text}
+        return Check(name, Health.FAIL, "api.doctor_cloud_fails", params)
+    except CloudError as error:
+        return Check(
+            name, Health.FAIL, "api.doctor_cloud_fails", {"cloud": row.name, "detail": str(error)}
+        )
+    params = {"cloud": row.name, "version": report.version, "problems": list(report.problems)}
+    if report.problems:
+        return Check(name, Health.WARN, "api.doctor_cloud_problems", params)
+    return Check(name, Health.OK, "api.doctor_cloud", params)
+
+
+def _controller(row: ObjectRow, spec: CloudSpec, state: CloudRow | None, now: datetime) -> Check:
+    name = f"controller/{row.name}"
+    if state is None or state.observed_at is None:
+        return Check(name, Health.WARN, "api.doctor_never_looked", {"cloud": row.name})
+    age = int((now - state.observed_at).total_seconds())
+    params: dict[str, object] = {"cloud": row.name, "seconds": age, "error": state.error}
+    if state.error:
+        return Check(name, Health.WARN, "api.doctor_look_failed", params)
+    if age > LATE_FACTOR * spec.limits.resync_seconds:
+        return Check(name, Health.WARN, "api.doctor_late", params)
+    return Check(name, Health.OK, "api.doctor_looked", params)

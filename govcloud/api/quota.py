@@ -1,0 +1,136 @@
+"""Quota: the tree with its numbers, what holds for one department, and the recount."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from govcloud.api import pages, views
+from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
+from govcloud.errors import NotFoundError
+from govcloud.ports import Difference, QuotaLine
+from govcloud.store import organisation
+from govcloud.store.objects import sees_all
+from govcloud.store.organisation import Node
+
+router: Final = APIRouter(route_class=GuardedRoute, tags=["quota"])
+
+
+@router.get("/v1/quota/tree", summary="The organisation tree with its quota")
+def tree(
+    *,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    cloud: pages.Word = None,
+    zone: pages.Word = None,
+) -> JSONResponse:
+    """Return each department that the caller may see, before those below it, with its lines."""
+    with services.store.reading() as session:
+        nodes = organisation.tree(session, actor)
+        scope = None if sees_all(actor) else [node.name for node in nodes]
+        lines = services.ledger.lines(session, services.store.clock.now(), scope)
+    of: dict[str, list[QuotaLine]] = {}
+    for line in lines:
+        if cloud in (None, line.cloud) and zone in (None, line.zone):
+            of.setdefault(line.department, []).append(line)
+    return JSONResponse({"nodes": [_node(node, of.get(node.name, ()), tongue) for node in nodes]})
+
+
+@router.get("/v1/quota/{department}", summary="What holds for one department")
+def effective(department: str, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Return for each class what is left, and which level of the tree decides that."""
+    with services.store.reading() as session:
+        shown = {node.name: node for node in organisation.tree(session, actor)}
+        if department not in shown:
+            raise NotFoundError("errors.unknown_department", department=department)
+        chain = organisation.chain(session, department)
+        lines = services.ledger.lines(session, services.store.clock.now(), chain)
+    return JSONResponse(
+        {
+            "department": department,
+            "displayName": shown[department].display_name,
+            "levels": chain,
+            "lines": [_binding(line, chain, lines, tongue) for line in _cells(department, lines)],
+        }
+    )
+
+
+@router.post("/v1/quota/check", summary="Recount the ledger")
+def check(services: Wired) -> JSONResponse:
+    """Compare the kept balances with the sum of the entries; they should never differ."""
+    with services.store.reading() as session:
+        found = services.ledger.recount(session, services.store.clock.now())
+    return JSONResponse({"ok": not found, "differences": [_difference(one) for one in found]})
+
+
+def _node(node: Node, lines: Iterable[QuotaLine], tongue: str) -> dict[str, Any]:
+    return {
+        "department": node.name,
+        "displayName": node.display_name,
+        "level": node.level,
+        "parent": node.parent,
+        "depth": node.depth,
+        "lines": [_line(line, tongue) for line in lines],
+    }
+
+
+def _line(line: QuotaLine, tongue: str) -> dict[str, Any]:
+    numbers = {
+        "limit": line.limit,
+        "allocated": line.allocated,
+        "reserved": line.reserved,
+        "available": _free(line),
+    }
+    return {"cloud": line.cloud, "zone": line.zone} | views.amounts(
+        line.resource_class, numbers, tongue
+    )
+
+
+def _free(line: QuotaLine) -> int | None:
+    return None if line.limit is None else line.limit - line.allocated - line.reserved
+
+
+def _cells(department: str, lines: Sequence[QuotaLine]) -> list[QuotaLine]:
+    """Return a line of the department for every scope and class that any of its levels has."""
+    own = {_cell(line): line for line in lines if line.department == department}
+    wanted = {_cell(line) for line in lines}
+    return [
+        own.get(cell) or QuotaLine(department, cell[1], cell[2], cell[0], None, 0, 0)
+        for cell in sorted(wanted)
+    ]
+
+
+def _cell(line: QuotaLine) -> tuple[str, str, str]:
+    return (line.resource_class, line.cloud, line.zone)
+
+
+def _binding(
+    own: QuotaLine, chain: Sequence[str], lines: Sequence[QuotaLine], tongue: str
+) -> dict[str, Any]:
+    """Return a line with the level that leaves least: wider scopes bind narrower ones as well."""
+    limiting = [
+        (free, chain.index(line.department), line)
+        for line in lines
+        if line.resource_class == own.resource_class
+        and line.cloud in ("", own.cloud)
+        and line.zone in ("", own.zone)
+        and (free := _free(line)) is not None
+    ]
+    shown = _line(own, tongue)
+    if not limiting:
+        return shown | {"left": 0, "binding": None}
+    free, _, line = min(limiting, key=lambda entry: entry[:2])
+    return shown | {"left": free, "binding": {"department": line.department} | _line(line, tongue)}
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    return {
+        "department": found.department,
+        "cloud": found.cloud,
+        "zone": found.zone,
+        "class": found.resource_class,
+        "kept": {"allocated": found.kept[0], "reserved": found.kept[1]},
+        "counted": {"allocated": found.counted[0], "reserved": found.counted[1]},
+    }
