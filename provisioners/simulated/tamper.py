@@ -18,7 +18,7 @@ from govcloud.ports import Observed, State, Value
 from provisioners.simulated import faults
 from provisioners.simulated.faults import METHODS, Fault, FaultKind
 from provisioners.simulated.file import CloudFile, transaction
-from provisioners.simulated.rows import COLUMNS, INSERT, TAG, dump, observed, settle
+from provisioners.simulated.rows import COLUMNS, INSERT, TAG, dump, observed, patched, settle
 
 __all__ = ["Fault", "FaultKind"]
 _MATCHES_SHOWN: Final = 5
@@ -44,16 +44,18 @@ def remove(path: Path, name: str) -> Observed:
 
 def change(path: Path, name: str, field: str, value: Value) -> Observed:
     """Set a property, or with `tag:<name>` a tag, at once; None takes it away."""
+    column = "tags" if field.startswith(TAG) else "props"
+    typed = str(value) if column == "tags" else value
+    patch = {} if value is None else {field.removeprefix(TAG): typed}
     with _open(path) as db:
-        found = _one(db, name)
-        column = "tags" if field.startswith(TAG) else "props"
-        values = dict(found.tags if column == "tags" else found.props)
-        if column == "tags" and value is not None:
-            value = str(value)
-        values[field.removeprefix(TAG)] = value
-        text = dump({key: kept for key, kept in values.items() if kept is not None})
-        db.execute(f"UPDATE resources SET {column} = ? WHERE id = ?", (text, found.id))  # noqa: S608
-        return _one(db, found.id)
+        key = _one(db, name).id
+        for touched in (column, "target") if column == "props" else (column,):
+            # What a change under way will bring is set as well: it would undo this.
+            select = f"SELECT {touched} FROM resources WHERE id = ?"  # noqa: S608 (a constant)
+            if text := db.execute(select, (key,)).fetchone()[0]:
+                new = patched(text, patch, [field], TAG)
+                db.execute(f"UPDATE resources SET {touched} = ? WHERE id = ?", (new, key))  # noqa: S608
+        return _one(db, key)
 
 
 def fail(path: Path, name: str, reason: str = "HostFailed") -> Observed:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from govcloud.errors import InvalidInputError, TerminalCloudError, TransientCloudError
-from govcloud.ports import CloudAddress, State
+from govcloud.ports import CloudAddress, Order, State
 from govcloud.testing.contracts import build, differences, listing, one, quota_of
 from govcloud.testing.world import (
     LATENCY_S,
@@ -119,7 +119,7 @@ def test_the_cloud_makes_a_second_one_when_asked(world: SimulatedWorld) -> None:
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
-def test_use_by_class(world: SimulatedWorld, order, used) -> None:
+def test_use_by_class(world: SimulatedWorld, order: Order, used: dict[str, int]) -> None:
     cloud = world.open()
     resources = build(world, cloud, order)
     assert quota_of(cloud, resources[0].tenant) == ({}, used)

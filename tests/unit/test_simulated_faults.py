@@ -1,6 +1,6 @@
 """Faults on request, and what happens behind the controller's back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,23 +79,23 @@ def test_a_lost_answer_has_acted(world: SimulatedWorld, method: str) -> None:
     other = cloud.resources(world.order(2))[0]
     found = one(cloud, small)
     tamper.set_fault(world.path, Fault(FaultKind.LOSE, method, count=1))
-    act = {
+    acts: dict[str, Callable[[], object]] = {
         "create": lambda: cloud.create(other),
         "change": lambda: cloud.change(found, grown, ["vcpu"]),
         "delete": lambda: cloud.delete(found),
         "set_quota": lambda: cloud.set_quota(small.tenant, {"vms": 9}),
-    }[method]
+    }
     with pytest.raises(TransientCloudError) as caught:
-        act()
+        acts[method]()
     assert caught.value.outcome_unknown
     assert caught.value.reason == "AnswerLost"
-    done = {
+    signs: dict[str, Callable[[], bool]] = {
         "create": lambda: len(cloud.find([other.uid])) == 1,
         "change": lambda: one(cloud, small).state is State.CHANGING,
         "delete": lambda: one(cloud, small).state is State.DELETING,
         "set_quota": lambda: next(iter(cloud.quotas()))[0].limits == {"vms": 9},
-    }[method]
-    assert done()
+    }
+    assert signs[method]()
 
 
 @pytest.mark.parametrize(
@@ -226,6 +226,15 @@ def test_removing_and_changing_behind_the_back(world: SimulatedWorld) -> None:
     assert tamper.change(world.path, first.name, "tag:system", "x").tags["system"] == "x"
     assert tamper.remove(world.path, one(cloud, second).id[:20]).name == second.name
     assert [o.part for o in cloud.find([first.uid])] == [first.part]
+
+
+def test_tampering_outlives_a_change_that_ends_later(world: SimulatedWorld) -> None:
+    cloud = world.open()
+    small = build(world, cloud, world.order(1))[0]
+    cloud.change(one(cloud, small), cloud.resources(world.order(1, grown=True))[0], ["vcpu"])
+    tamper.change(world.path, small.name, "vcpu", 64)
+    world.settle()
+    assert one(cloud, small).props["vcpu"] == 64
 
 
 def test_marks_behind_the_back(world: SimulatedWorld) -> None:
