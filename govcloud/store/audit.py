@@ -9,6 +9,7 @@ it to a later one (`known`).
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -167,9 +168,22 @@ def _records(session: Session) -> Iterator[dict[str, Any]]:
     sqlite = session.get_bind().dialect.name == "sqlite"
     columns = [_column(name, sqlite=sqlite) for name in (*HASHED, "hash")]
     statement = select(*columns).order_by(col(AuditRow.seq))
-    result = session.execute(statement, execution_options={"yield_per": BATCH})
-    for row in result.mappings():
-        yield {**row, "detail": _json(row["detail"]), "at": _instant(row["at"])}
+    with _any_bytes(session) if sqlite else nullcontext():
+        result = session.execute(statement, execution_options={"yield_per": BATCH})
+        for row in result.mappings():
+            yield {**row, "detail": _json(row["detail"]), "at": _instant(row["at"])}
+
+
+@contextmanager
+def _any_bytes(session: Session) -> Iterator[None]:
+    """Let SQLite give out texts that are not UTF-8; their hash cannot be computed, so they show."""
+    raw = session.connection().connection.driver_connection
+    assert raw is not None
+    raw.text_factory = lambda octets: octets.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        raw.text_factory = str
 
 
 def _column(name: str, *, sqlite: bool) -> Any:
