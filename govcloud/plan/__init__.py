@@ -1,1 +1,1 @@
-"""Desired and observed in, actions out; pure."""
+"""Deciding what to do: desired and observed in, actions and conditions out. No I/O."""

@@ -121,7 +121,7 @@ def _claimable(cloud: str, now: datetime, *, fresh: bool) -> tuple[Any, ...]:
 
 
 def claim(
-    session: Session, cloud: str, owner: str, limit: int, now: datetime, until: datetime
+    session: Session, cloud: str, owner: str, *, limit: int, now: datetime, until: datetime
 ) -> list[Claim]:
     """Lease up to `limit` due objects of a cloud to `owner`.
 
@@ -132,7 +132,7 @@ def claim(
     newest = _due(session, cloud, now, limit, fresh=True, newest=True)
     oldest = _due(session, cloud, now, limit, fresh=True, newest=False)
     routine = _due(session, cloud, now, limit, fresh=False, newest=False)
-    chosen = _share(limit, newest, oldest, routine)
+    chosen = _deal(limit, [newest, routine, oldest, routine])
     if chosen:
         _lease(session, [claim.uid for claim in chosen], owner, until)
     return chosen
@@ -160,18 +160,18 @@ def _due(
     return [Claim(*row) for row in session.execute(statement)]
 
 
-def _share(limit: int, *sides: list[Claim]) -> list[Claim]:
-    """Deal the places to the sides, the last one getting as many as all the others together."""
-    turns = [side for side in sides[:-1] for side in (side, sides[-1])]
-    heads = {id(side): iter(side) for side in sides}
+def _deal(limit: int, turns: list[list[Claim]]) -> list[Claim]:
+    """Deal the places in turn, a side that has nothing left being passed over."""
+    heads = {id(side): iter(side) for side in turns}
     chosen: dict[str, Claim] = {}
     while turns and len(chosen) < limit:
-        for side in tuple(turns):
-            entry = next((c for c in heads[id(side)] if c.uid not in chosen), None)
-            if entry is None:
-                turns = [other for other in turns if other is not side]
-            elif len(chosen) < limit:
-                chosen[entry.uid] = entry
+        side, *rest = turns
+        entry = next((c for c in heads[id(side)] if c.uid not in chosen), None)
+        if entry is None:
+            turns = [other for other in rest if other is not side]
+        else:
+            chosen[entry.uid] = entry
+            turns = [*rest, side]
     return list(chosen.values())
 
 
@@ -221,7 +221,7 @@ def held(session: Session, owner: str, uids: Sequence[str], now: datetime) -> di
             )
             .order_by(WorkRow.uid)
         )
-        found.update({uid: fresh for uid, fresh in session.execute(lock_row(statement, dialect))})
+        found.update((uid, fresh) for uid, fresh in session.execute(lock_row(statement, dialect)))
     return found
 
 
@@ -296,9 +296,3 @@ def remaining(session: Session, cloud: str, attempts_below: int) -> int:
             .where(col(WorkRow.cloud) == cloud, col(WorkRow.attempts) < attempts_below)
         ).scalar_one()
     )
-
-
-def next_due(session: Session, cloud: str) -> datetime | None:
-    """Return when the next object of a cloud falls due, or None for an empty queue."""
-    statement = select(WorkRow.due_at).where(col(WorkRow.cloud) == cloud)  # type: ignore[call-overload]
-    return session.execute(statement.order_by(WorkRow.due_at).limit(1)).scalar_one_or_none()  # type: ignore[no-any-return]

@@ -1,0 +1,360 @@
+"""What to do about one object: `plan(wanted, observed, …) -> Plan`.
+
+Pure and level-based: the plan follows from what should be and what is, never from how it came
+about, so that after any interruption the same call says how to go on. The actions of one plan are
+independent of each other and may run at the same time; what depends on them is in the next plan.
+
+Ranks order across plans: a resource is created when all of lower rank are ready, and removed when
+all of higher rank that are to go are gone. A mark stands for at most one resource, so a creation
+is planned only where nothing carries the mark, and a replacement begins with the removal (R1).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Final
+
+from govcloud.domain.kinds.systems import DriftMode
+from govcloud.plan.drift import Drift, ModeOf, Whole
+from govcloud.ports import Observed, Resource, State, Value
+
+
+class Verb(IntEnum):
+    """What an action does; in the order in which actions are begun."""
+
+    DELETE = 0
+    CHANGE = 1
+    CREATE = 2
+
+
+class Reason(Enum):
+    """Why an action is taken."""
+
+    APPROVED = "approved"
+    HEAL = "heal"
+    RELEASE = "release"
+    REPLACE = "replace"
+    SURPLUS = "surplus"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One call to the cloud: create `wanted`, change `fields` of `observed`, or delete it."""
+
+    verb: Verb
+    reason: Reason
+    part: str
+    rank: int
+    wanted: Resource | None = None
+    observed: Observed | None = None
+    fields: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, int, str, str]:
+        """The one order of actions: removals falling in rank, then the others rising."""
+        rank = -self.rank if self.verb is Verb.DELETE else self.rank
+        return (self.verb, rank, self.part, self.observed.id if self.observed else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, what to wait for, and what is merely to be said.
+
+    `ready`: all that is wanted stands as wanted, but for differences that are only reported.
+    `faults`: what failed and is not removed by itself because someone may have data in it.
+    `conflicts`: what carries the mark but is not what was built under it.
+    """
+
+    actions: tuple[Action, ...] = ()
+    waiting: tuple[Observed, ...] = ()
+    blocked: tuple[Resource, ...] = ()
+    drifts: tuple[Drift, ...] = ()
+    faults: tuple[Observed, ...] = ()
+    conflicts: tuple[Observed, ...] = ()
+    ready: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do or to wait for."""
+        return not (self.actions or self.waiting or self.blocked)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan in the making."""
+
+    actions: list[Action] = field(default_factory=list)
+    waiting: list[Observed] = field(default_factory=list)
+    blocked: list[Resource] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+    faults: list[Observed] = field(default_factory=list)
+    conflicts: list[Observed] = field(default_factory=list)
+
+    def plan(self, *, ready: bool) -> Plan:
+        return Plan(
+            actions=tuple(sorted(self.actions, key=lambda action: action.order)),
+            waiting=tuple(self.waiting),
+            blocked=tuple(self.blocked),
+            drifts=tuple(self.drifts),
+            faults=tuple(self.faults),
+            conflicts=tuple(self.conflicts),
+            ready=ready,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the plan depends on beside the two states.
+
+    `approved`: the approved generation has not been built yet, so differences are its changes and
+    not drift. `known`: the ids that were recorded of it, preferred where a mark is there twice.
+    `delivered`: those of them that were ready once, so that someone may have data in them.
+    """
+
+    mode: ModeOf
+    approved: bool = False
+    releasing: bool = False
+    known: frozenset[str] = frozenset()
+    delivered: frozenset[str] = frozenset()
+
+
+def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Situation) -> Plan:
+    """Return what to do about one object.
+
+    `observed` holds whatever carries the object's mark; what carries no mark is refused with an
+    assertion, because nothing of it may be touched (R2).
+    """
+    seen = list(observed)
+    assert all(item.uid for item in seen), "an unmarked resource must never reach a plan"
+    draft = _Draft()
+    ranks = _Ranks(wanted)
+    if situation.releasing:
+        _remove(draft, seen, ranks, Reason.RELEASE)
+        return draft.plan(ready=False)
+    kept, doubles = _sort_out(seen, situation.known)
+    _remove_each(draft, doubles, ranks, Reason.DUPLICATE)
+    standing = _compare(draft, wanted, kept, situation)
+    _surplus(
+        draft, [item for part, item in kept.items() if part not in ranks.parts], ranks, situation
+    )
+    return draft.plan(ready=standing and not draft.waiting and not draft.actions)
+
+
+class _Ranks:
+    """The rank of what is observed: its part's, else its type's, else above all."""
+
+    TOP: Final = 1_000_000
+
+    def __init__(self, wanted: Sequence[Resource]) -> None:
+        self.parts: Mapping[str, int] = {resource.part: resource.rank for resource in wanted}
+        self._types: dict[str, int] = {}
+        for resource in wanted:
+            known = self._types.get(resource.type, resource.rank)
+            self._types[resource.type] = max(known, resource.rank)
+
+    def of(self, item: Observed) -> int:
+        return self.parts.get(item.part, self._types.get(item.type, self.TOP))
+
+
+_PREFERENCE: Final = {
+    State.READY: 0,
+    State.CHANGING: 1,
+    State.BUILDING: 2,
+    State.FAILED: 3,
+    State.DELETING: 4,
+}
+
+
+def _sort_out(
+    seen: Sequence[Observed], known: frozenset[str]
+) -> tuple[dict[str, Observed], list[Observed]]:
+    """Return the one resource to keep for each mark, and the others."""
+
+    def preference(item: Observed) -> tuple[bool, bool, int, str]:
+        broken = item.state in (State.FAILED, State.DELETING)
+        return (broken, item.id not in known, _PREFERENCE[item.state], item.id)
+
+    kept: dict[str, Observed] = {}
+    doubles: list[Observed] = []
+    for item in sorted(seen, key=preference):
+        if item.part in kept:
+            doubles.append(item)
+        else:
+            kept[item.part] = item
+    return kept, doubles
+
+
+def _compare(
+    draft: _Draft,
+    wanted: Sequence[Resource],
+    kept: Mapping[str, Observed],
+    situation: Situation,
+) -> bool:
+    """Plan for each wanted resource, rank by rank; return whether all of them stand."""
+    standing = True
+    lower_standing, rank = True, None
+    for resource in sorted(wanted, key=lambda r: (r.rank, r.part)):
+        if resource.rank != rank:
+            rank, lower_standing = resource.rank, standing
+        item = kept.get(resource.part)
+        if item is None:
+            stands = _absent(draft, resource, situation, may_create=lower_standing)
+        else:
+            stands = _present(draft, resource, item, situation)
+        standing = standing and stands
+    return standing
+
+
+def _absent(draft: _Draft, resource: Resource, situation: Situation, *, may_create: bool) -> bool:
+    """Plan for a wanted resource that is not there; return whether that may stay so."""
+    reason = Reason.APPROVED
+    if not situation.approved:
+        mode = situation.mode(Whole.MISSING)
+        if mode is DriftMode.IGNORE:
+            return True
+        mark = f"{resource.uid}/{resource.part}"
+        draft.drifts.append(Drift(mark, Whole.MISSING, resource.type, None, mode))
+        if mode is DriftMode.REPORT:
+            return False
+        reason = Reason.HEAL
+    if may_create:
+        action = Action(Verb.CREATE, reason, resource.part, resource.rank, wanted=resource)
+        draft.actions.append(action)
+    else:
+        draft.blocked.append(resource)
+    return False
+
+
+def _present(draft: _Draft, resource: Resource, item: Observed, situation: Situation) -> bool:
+    """Plan for a wanted resource that is there; return whether it stands."""
+    if item.type != resource.type or item.tenant != resource.tenant:
+        draft.conflicts.append(item)
+        return False
+    if item.state is State.FAILED:
+        return _failed(draft, resource, item, situation)
+    if item.state is not State.READY:
+        draft.waiting.append(item)
+        return False
+    fields = differences(resource, item)
+    return not fields or _differing(draft, resource, item, fields, situation)
+
+
+def _failed(draft: _Draft, resource: Resource, item: Observed, situation: Situation) -> bool:
+    """Plan for what failed; it never stands.
+
+    What was handed over may hold data: it is changed if a change is due, and else left to a
+    person (`reconcile.recover`). What was never ready is removed, to be built again.
+    """
+    if item.id not in situation.delivered:
+        draft.actions.append(_delete(item, resource.rank, Reason.FAILED))
+        return False
+    fields = differences(resource, item)
+    planned = len(draft.actions)
+    if fields and not resource.immutable.intersection(fields):
+        _differing(draft, resource, item, fields, situation)
+    if len(draft.actions) == planned:
+        draft.faults.append(item)
+    return False
+
+
+def differences(resource: Resource, item: Observed) -> tuple[str, ...]:
+    """Return the fields in which an observed resource differs from the wanted one.
+
+    Only what is wanted is compared: what a cloud shows beyond it is its own affair.
+    """
+    fields = [name for name, value in resource.props.items() if item.props.get(name) != value]
+    fields += [
+        f"tag:{name}" for name, value in resource.tags.items() if item.tags.get(name) != value
+    ]
+    return tuple(sorted(fields))
+
+
+def _differing(
+    draft: _Draft,
+    resource: Resource,
+    item: Observed,
+    fields: tuple[str, ...],
+    situation: Situation,
+) -> bool:
+    """Plan for differences of a ready resource; return whether it stands nevertheless."""
+    if situation.approved:
+        if resource.immutable.intersection(fields):
+            draft.actions.append(_delete(item, resource.rank, Reason.REPLACE))
+        else:
+            draft.actions.append(_change(resource, item, fields, Reason.APPROVED))
+        return False
+    healed = []
+    for name in fields:
+        mode = situation.mode(name)
+        if mode is DriftMode.IGNORE:
+            continue
+        if name in resource.immutable:
+            mode = DriftMode.REPORT  # healing would mean replacing, and never destroys
+        if mode is DriftMode.HEAL:
+            healed.append(name)
+        draft.drifts.append(_drift(resource, item, name, mode))
+    if healed:
+        draft.actions.append(_change(resource, item, tuple(healed), Reason.HEAL))
+    return not healed
+
+
+def _drift(resource: Resource, item: Observed, name: str, mode: DriftMode) -> Drift:
+    if name.startswith("tag:"):
+        tag = name.removeprefix("tag:")
+        return Drift(item.id, name, resource.tags.get(tag), item.tags.get(tag), mode)
+    return Drift(
+        item.id, name, _shown(resource.props.get(name)), _shown(item.props.get(name)), mode
+    )
+
+
+def _shown(value: Value) -> str | None:
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _change(resource: Resource, item: Observed, fields: tuple[str, ...], reason: Reason) -> Action:
+    return Action(
+        Verb.CHANGE,
+        reason,
+        resource.part,
+        resource.rank,
+        wanted=resource,
+        observed=item,
+        fields=fields,
+    )
+
+
+def _delete(item: Observed, rank: int, reason: Reason) -> Action:
+    return Action(Verb.DELETE, reason, item.part, rank, observed=item)
+
+
+def _surplus(draft: _Draft, extra: Sequence[Observed], ranks: _Ranks, situation: Situation) -> None:
+    """Plan for parts that carry the mark and are not wanted, such as machines beyond the count."""
+    if situation.approved:
+        _remove(draft, extra, ranks, Reason.SURPLUS)
+        return
+    mode = situation.mode(Whole.EXTRA)
+    if mode is DriftMode.IGNORE:
+        return
+    staying = [item for item in extra if item.state is not State.DELETING]
+    draft.drifts += [Drift(item.id, Whole.EXTRA, None, item.type, mode) for item in staying]
+    if mode is DriftMode.HEAL:
+        _remove(draft, extra, ranks, Reason.SURPLUS)
+
+
+def _remove(draft: _Draft, items: Sequence[Observed], ranks: _Ranks, reason: Reason) -> None:
+    """Plan the removal of `items`: the highest rank that is still there, the others later."""
+    if not items:
+        return
+    top = max(ranks.of(item) for item in items)
+    _remove_each(draft, [item for item in items if ranks.of(item) == top], ranks, reason)
+    draft.waiting += [item for item in items if ranks.of(item) != top]
+
+
+def _remove_each(draft: _Draft, items: Sequence[Observed], ranks: _Ranks, reason: Reason) -> None:
+    for item in items:
+        if item.state is State.DELETING:
+            draft.waiting.append(item)
+        else:
+            draft.actions.append(_delete(item, ranks.of(item), reason))

@@ -1,0 +1,183 @@
+"""What is said of an object, and what follows: the one place where conditions are made.
+
+`ready`: it stands as approved. `progressing` is False only if nothing more will happen until the
+spec changes or a person acts, so that waiting needs one predicate: `not progressing`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from govcloud.errors import CloudConflictError, CloudError, TerminalCloudError, Text
+from govcloud.plan.actions import Action, Plan, Reason, Verb
+from govcloud.ports import Observed, State
+
+
+class Next(Enum):
+    """What becomes of the object's place in the queue."""
+
+    FORGET = "forget"
+    """Settled: off the queue until something changes."""
+    POLL = "poll"
+    """The cloud is at it: look again soon."""
+    RETRY = "retry"
+    """It failed and may work later: look again after a backoff that grows."""
+    STOP = "stop"
+    """It will not work until a person acts: off the queue, and said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conditions of an object, and what follows from them."""
+
+    ready: bool
+    progressing: bool
+    reason: str
+    text: Text
+    next: Next
+
+
+OVER_QUOTA: Final = "OverQuota"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An action that did not work."""
+
+    action: Action
+    error: CloudError
+
+    @property
+    def final(self) -> bool:
+        """Whether trying again is pointless: refused for good, or the place is taken.
+
+        A cloud that refuses for quota is merely behind the ledger, which has granted it.
+        """
+        if isinstance(self.error, TerminalCloudError):
+            return self.error.reason != OVER_QUOTA
+        return isinstance(self.error, CloudConflictError) and self.action.verb is Verb.CREATE
+
+
+GONE: Final = Conditions(False, False, "Gone", Text("controller.gone"), Next.FORGET)
+READY: Final = Conditions(True, False, "Ready", Text("controller.ready"), Next.FORGET)
+DRIFTED: Final = "Drifted"
+HEAL_STORM: Final = "HealStorm"
+
+_DOING: Final = {
+    Reason.APPROVED: ("Building", "controller.building"),
+    Reason.HEAL: ("Healing", "controller.healing"),
+    Reason.RELEASE: ("Releasing", "controller.releasing"),
+    Reason.REPLACE: ("Replacing", "controller.replacing"),
+    Reason.SURPLUS: ("Shrinking", "controller.shrinking"),
+    Reason.DUPLICATE: ("Healing", "controller.duplicate"),
+}
+
+_MENDING: Final = {
+    Reason.FAILED: ("Rebuilding", "controller.rebuilding"),
+    Reason.RELEASE: ("Releasing", "controller.release_failed"),
+}
+
+FINAL_FAULTS: Final = frozenset(
+    {"InvalidSpec", "InvalidImage", "InvalidFlavor", "UnknownImage", "UnknownFlavor"}
+)
+"""Words with which a cloud says of a failed resource that building it again is pointless."""
+
+
+def conclude(
+    plan: Plan,
+    failures: Sequence[Failure],
+    *,
+    releasing: bool = False,
+    storm: bool = False,
+    total: int = 0,
+) -> Conditions:
+    """Return the conditions after one attempt: a plan, and which of its actions failed.
+
+    `total` is how many resources are wanted, for the sentence. With `storm` the healing actions
+    were withheld.
+    """
+    halted = _halted(plan, failures, storm=storm)
+    if halted is not None:
+        return halted
+    if failures:
+        return _failed(failures[0], Next.RETRY, "controller.retrying")
+    if releasing and plan.settled:
+        return GONE
+    return _running(plan, total, releasing=releasing)
+
+
+def _halted(plan: Plan, failures: Sequence[Failure], *, storm: bool) -> Conditions | None:
+    final = next((failure for failure in failures if failure.final), None)
+    if final is not None:
+        return _failed(final, Next.STOP, "controller.refused")
+    if plan.conflicts:
+        item = plan.conflicts[0]
+        return _stopped("Conflict", "controller.conflict", id=item.id, type=item.type)
+    if plan.faults:
+        item = plan.faults[0]
+        return _stopped("Failed", "controller.failed", id=item.id, fault=item.fault)
+    return _stopped(HEAL_STORM, "controller.heal_storm") if storm else None
+
+
+def _stopped(reason: str, key: str, **params: object) -> Conditions:
+    return Conditions(False, False, reason, Text(key, params), Next.STOP)
+
+
+def _failed(failure: Failure, following: Next, key: str) -> Conditions:
+    params = {
+        "verb": failure.action.verb.name.lower(),
+        "part": failure.action.part,
+        "reason": failure.error.reason,
+        "detail": failure.error.message,
+    }
+    progressing = following is Next.RETRY
+    return Conditions(False, progressing, failure.error.reason, Text(key, params), following)
+
+
+def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
+    for action in plan.actions:
+        if action.observed is not None and action.observed.state is State.FAILED:
+            return _broken(action, action.observed)
+    if not plan.settled:
+        reason = plan.actions[0].reason if plan.actions else Reason.APPROVED
+        word, key = _DOING[Reason.RELEASE if releasing else reason]
+        left = len(plan.actions) + len(plan.waiting) + len(plan.blocked)
+        text = Text(key, {"left": left, "total": max(total, left)})
+        return Conditions(False, True, word, text, Next.POLL)
+    if plan.drifts:
+        text = Text("controller.drifted", {"count": len(plan.drifts)})
+        return Conditions(plan.ready, False, DRIFTED, text, Next.FORGET)
+    return READY
+
+
+def _broken(action: Action, item: Observed) -> Conditions:
+    """Return the conditions while something that failed is dealt with: slower each time."""
+    fault = item.fault
+    reason = fault.partition(":")[0].strip()
+    if reason in FINAL_FAULTS and action.reason is not Reason.RELEASE:
+        return _stopped(reason, "controller.unbuildable", part=item.part, fault=fault)
+    word, key = _MENDING.get(action.reason, ("Failed", "controller.mending"))
+    text = Text(key, {"part": item.part, "fault": fault})
+    return Conditions(False, True, word, text, Next.RETRY)
+
+
+def unplanned(error: Exception, *, reason: str = "InternalError") -> Conditions:
+    """Return the conditions of an object for which no plan could be made; it is tried again."""
+    text = Text("controller.unplanned", {"detail": f"{type(error).__name__}: {error}"})
+    return Conditions(False, True, reason, text, Next.RETRY)
+
+
+def missing_reference(kind: str, name: str) -> Conditions:
+    """Return the conditions of an object whose spec names what is no longer there."""
+    text = Text("controller.missing_reference", {"kind": kind, "name": name})
+    return Conditions(False, True, "MissingReference", text, Next.RETRY)
+
+
+def unreachable(error: CloudError) -> Conditions:
+    """Return the conditions of an object whose cloud could not be asked.
+
+    That is not the object's failure, so it does not back off: the gate does, for the whole cloud.
+    """
+    text = Text("controller.unreachable", {"reason": error.reason, "detail": error.message})
+    return Conditions(False, True, error.reason, text, Next.POLL)

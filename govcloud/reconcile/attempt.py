@@ -1,0 +1,107 @@
+"""One attempt at one object: what was found, what is planned, what came of it."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from govcloud.plan.actions import Action, Plan, Reason, Situation, plan
+from govcloud.plan.conditions import Conditions, Failure, conclude
+from govcloud.plan.drift import modes
+from govcloud.plan.orders import read_spec
+from govcloud.plan.phases import Phase
+from govcloud.ports import Observed, Resource
+from govcloud.reconcile.desired import Wanted, World
+from govcloud.reconcile.outcome import Outcome
+from govcloud.reconcile.settings import Settings
+from govcloud.reconcile.status import Status
+from govcloud.store.work import Claim
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of one claimed object while it is worked on.
+
+    `lease_until` moves as the lease is renewed: no action begins after it (R9). `overtaken`: the
+    lease was lost and claimed anew, so what came of this attempt no longer counts. The fields that
+    actions change are guarded by `lock`, since they run at the same time.
+    """
+
+    claim: Claim
+    wanted: Wanted
+    status: Status
+    lease_until: datetime
+    resources: tuple[Resource, ...] = ()
+    plan: Plan | None = None
+    conditions: Conditions | None = None
+    storm: bool = False
+    seen: dict[str, Observed] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    done: list[Action] = field(default_factory=list)
+    not_before: datetime | None = None
+    overtaken: bool = False
+    pending: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def releasing(self) -> bool:
+        """Whether the object is to be given back."""
+        return self.wanted.phase == Phase.RELEASING
+
+    def decide(self, found: Sequence[Observed], world: World, now: datetime, s: Settings) -> None:
+        """Plan from what was found; `resources` have been set."""
+        self.seen = {item.id: item for item in found}
+        drift = read_spec(self.wanted.kind, self.wanted.spec).drift
+        situation = Situation(
+            mode=modes(self.wanted.kind, drift, world.rules),
+            approved=self.status.built < self.wanted.generation,
+            releasing=self.releasing,
+            known=self.status.known,
+            delivered=self.status.delivered,
+        )
+        self.plan = plan(self.resources, found, situation)
+        parts = [action.part for action in self.plan.actions if action.reason is Reason.HEAL]
+        since = now - timedelta(seconds=s.heal_window_s)
+        self.storm = self.status.fought_over(parts, s.heal_limit, since)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """The actions to carry out: in a storm, all but the healing ones."""
+        if self.plan is None:
+            return ()
+        if not self.storm:
+            return self.plan.actions
+        return tuple(a for a in self.plan.actions if a.reason is not Reason.HEAL)
+
+    def put_off(self, until: datetime) -> None:
+        """Note that something could not be tried before `until`."""
+        with self.lock:
+            self.not_before = max(until, self.not_before or until)
+
+    def outcome(self) -> Outcome:
+        """Return what came of it; to be called when no action is pending any more."""
+        conditions = None if self.overtaken else self.conditions or self._concluded()
+        healed = {action.part for action in self.done if action.reason is Reason.HEAL}
+        return Outcome(
+            claim=self.claim,
+            generation=self.wanted.generation,
+            conditions=conditions,
+            plan=self.plan,
+            seen=self.seen,
+            acted=bool(self.done),
+            healed=tuple(sorted(healed)),
+            not_before=self.not_before,
+        )
+
+    def _concluded(self) -> Conditions | None:
+        if self.plan is None:
+            return None
+        if self.not_before is not None and not (self.failures or self.done):
+            return None
+        return conclude(
+            self.plan,
+            self.failures,
+            releasing=self.releasing,
+            storm=self.storm,
+            total=len(self.resources),
+        )

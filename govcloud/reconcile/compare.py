@@ -1,0 +1,325 @@
+"""The full comparison of one cloud: all that should be with all that is (R4, R5).
+
+Desired state is reduced to fingerprints, a few dozen bytes an object; the observation streams past
+them, and only what does not match is kept. Those few are planned in earnest, and put into the
+queue if there is something to do or to say. When nothing changed, nothing is written, and the
+cloud was asked once for each page of its listings.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import delete, select
+from sqlmodel import Session, col
+
+from govcloud.domain.access import CONTROLLER
+from govcloud.domain.classes import Amounts
+from govcloud.domain.kinds.systems import DriftMode
+from govcloud.plan.actions import Situation, plan
+from govcloud.plan.conditions import DRIFTED
+from govcloud.plan.drift import Whole, modes
+from govcloud.plan.orders import MissingReferenceError, read_spec
+from govcloud.plan.phases import Phase
+from govcloud.ports import Observed, Provisioner, Resource, State, Value
+from govcloud.reconcile import desired
+from govcloud.reconcile.desired import Wanted, World
+from govcloud.reconcile.gate import Gate
+from govcloud.reconcile.quota_push import QuotaPush
+from govcloud.reconcile.settings import Settings
+from govcloud.store import work
+from govcloud.store.tables import DriftRow
+from govcloud.store.unit import Store
+
+T = TypeVar("T")
+Fingerprint = int
+"""A 64-bit hash of what is compared of a resource; means something within one process only."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a comparison found; `pages` is the calls that the listing took."""
+
+    cloud: str
+    pages: int = 0
+    listed: int = 0
+    objects: int = 0
+    differing: int = 0
+    enqueued: int = 0
+    unmanaged: int = 0
+    quotas_set: int = 0
+    drift_written: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class Nobodys(NamedTuple):
+    """A resource that belongs to no object, as it is reported."""
+
+    id: str
+    found: str
+    field: str
+
+
+class _Said(NamedTuple):
+    """A difference as it is stored or would be."""
+
+    resource: str
+    field: str
+    wanted: str | None
+    found: str | None
+    mode: str
+
+
+@dataclass(slots=True)
+class _Index:
+    """Desired state of a cloud, as small as can be, and what did not match it.
+
+    `missing` maps each settled object to the fingerprints that have not been seen yet. `skipped`
+    are objects on their way, which the queue looks after; `held` those that wait for a person;
+    `unsettled` those that should be in the queue. `props` and `tags` are the names that are ever
+    wanted of a type: nothing else is compared.
+    """
+
+    missing: dict[str, tuple[Fingerprint, ...]] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+    unsettled: list[str] = field(default_factory=list)
+    needs: dict[str, Counter[str]] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+    props: dict[str, set[str]] = field(default_factory=dict)
+    tags: dict[str, set[str]] = field(default_factory=dict)
+    odd: dict[str, list[Observed]] = field(default_factory=dict)
+    nobodys: list[Nobodys] = field(default_factory=list)
+
+    def expect(self, uid: str, resources: Sequence[Resource]) -> None:
+        """Note what should be there of a settled object."""
+        for resource in resources:
+            self.props.setdefault(resource.type, set()).update(resource.props)
+            self.tags.setdefault(resource.type, set()).update(resource.tags)
+        self.missing[uid] = tuple(fingerprint(r, r.props, r.tags) for r in resources)
+
+    def see(self, item: Observed) -> None:
+        """Tick off what is as it should be, and keep the rest."""
+        if not item.uid:
+            found = f"{item.type} {item.name}"
+            self.nobodys.append(Nobodys(item.id, found, Whole.UNMANAGED))
+            return
+        if item.uid in self.skipped:
+            return
+        missing = self.missing.get(item.uid, ())
+        seen = self._fingerprint(item) if missing and item.state is State.READY else None
+        if seen in missing:
+            at = missing.index(seen)
+            self.missing[item.uid] = missing[:at] + missing[at + 1 :]
+        else:
+            self.odd.setdefault(item.uid, []).append(item)
+
+    def _fingerprint(self, item: Observed) -> Fingerprint:
+        props = _only(item.props, self.props.get(item.type, frozenset()))
+        tags = _only(item.tags, self.tags.get(item.type, frozenset()))
+        return fingerprint(item, props, tags)
+
+    def candidates(self) -> set[str]:
+        """Return the objects that did not match to the last resource."""
+        return {uid for uid, missing in self.missing.items() if missing}.union(self.odd)
+
+
+def fingerprint(
+    thing: Resource | Observed, props: Mapping[str, Value], tags: Mapping[str, str]
+) -> Fingerprint:
+    """Return the hash of what is compared."""
+    parts = (thing.part, thing.type, thing.tenant)
+    return hash((*parts, frozenset(props.items()), frozenset(tags.items())))
+
+
+def _only(values: Mapping[str, T], names: Set[str]) -> Mapping[str, T]:
+    if values.keys() <= names:
+        return values
+    return {name: value for name, value in values.items() if name in names}
+
+
+def listing(provisioner: Provisioner, gate: Gate) -> Iterator[Sequence[Observed]]:
+    """Yield the pages of an observation, each taken through the gate."""
+    pages = iter(provisioner.observe())
+    while True:
+        with gate.call("observe"):
+            page = next(pages, None)
+        if page is None:
+            return
+        yield page
+
+
+class Comparer:
+    """Compares one managed cloud."""
+
+    def __init__(
+        self,
+        cloud: str,
+        provisioner: Provisioner,
+        *,
+        store: Store,
+        gate: Gate,
+        push: QuotaPush,
+        settings: Settings,
+    ) -> None:
+        self._cloud = cloud
+        self._provisioner = provisioner
+        self._store = store
+        self._gate = gate
+        self._push = push
+        self._settings = settings
+
+    def run(self) -> Comparison:
+        """Compare, and put into the queue what needs a look.
+
+        Raises CloudError where the cloud does not answer and PausedError where it is left alone.
+        """
+        found = Comparison(self._cloud)
+        with self._store.reading() as session:
+            world = World.read(session, self._store.clock.now().date())
+        index = self._expect(world, found)
+        counts: Counter[str] = Counter()
+        for page in listing(self._provisioner, self._gate):
+            found.pages += 1
+            counts.update(item.type for item in page)
+            for item in page:
+                index.see(item)
+        found.counts, found.listed = dict(sorted(counts.items())), counts.total()
+        self._judge(index, world, found)
+        self._follow_quotas(index, found)
+        return found
+
+    def _expect(self, world: World, found: Comparison) -> _Index:
+        """Read desired state before the observation: what is built in between is in the queue."""
+        index = _Index()
+        for page in desired.pages(self._store, self._cloud, self._settings.page):
+            with self._store.reading() as session:
+                world.add_systems(session, {wanted.department for wanted in page})
+            for wanted in page:
+                self._expect_one(index, wanted, world)
+            found.objects += len(page)
+        return index
+
+    def _expect_one(self, index: _Index, wanted: Wanted, world: World) -> None:
+        on_its_way = wanted.progressing or wanted.phase != Phase.ACTIVE
+        try:
+            resources = self._provisioner.resources(world.order(wanted.approved))
+            demand = world.demand(wanted.approved)
+        except MissingReferenceError:
+            resources, demand = (), {}
+            on_its_way = True
+        if resources:
+            tenant = resources[0].tenant
+            index.needs.setdefault(tenant, Counter()).update(demand)
+            if on_its_way:
+                index.busy.add(tenant)
+        if on_its_way:
+            index.skipped.add(wanted.uid)
+            if wanted.progressing or not wanted.reason:
+                index.unsettled.append(wanted.uid)
+            return
+        if not wanted.ready and wanted.reason != DRIFTED:
+            index.held.add(wanted.uid)
+        index.expect(wanted.uid, resources)
+
+    # --- What follows ---
+
+    def _judge(self, index: _Index, world: World, found: Comparison) -> None:
+        """Plan what differs in earnest; write only what is new."""
+        candidates = index.candidates()
+        with self._store.reading() as session:
+            said = _said(session, self._cloud)
+            current = {wanted.uid: wanted for wanted in desired.by_uid(session, sorted(candidates))}
+            differing = [
+                uid
+                for uid, wanted in current.items()
+                if uid not in index.held
+                and uid in index.missing
+                and self._differs(index, wanted, world, said.get(uid, set()))
+            ]
+            well = (index.held | said.keys()) - candidates - index.skipped
+            looks = {*differing, *index.unsettled, *(well & index.missing.keys())}
+            looks -= work.queued(session, sorted(looks))
+            generations = {w.uid: w.generation for w in desired.by_uid(session, sorted(looks))}
+        for uid in candidates - current.keys():
+            index.nobodys += [
+                Nobodys(item.id, f"{item.type} {item.name}", Whole.ORPHAN)
+                for item in index.odd.get(uid, ())
+            ]
+        found.differing, found.unmanaged = len(differing), len(index.nobodys)
+        found.enqueued = self._enqueue(generations)
+        found.drift_written = self._say(index.nobodys, world, said.get("", set()))
+
+    def _differs(self, index: _Index, wanted: Wanted, world: World, said: set[_Said]) -> bool:
+        """Whether there is something to do for an object, or something new to say of it."""
+        missing, odd = index.missing[wanted.uid], index.odd.get(wanted.uid, [])
+        try:
+            resources = self._provisioner.resources(world.order(wanted.approved))
+        except MissingReferenceError:
+            return False
+        open_ = [r for r in resources if fingerprint(r, r.props, r.tags) in missing]
+        matched = {r.part for r in resources} - {r.part for r in open_}
+        if any(item.part in matched for item in odd):
+            return True  # the same mark twice
+        drift = read_spec(wanted.kind, wanted.spec).drift
+        draft = plan(open_, odd, Situation(modes(wanted.kind, drift, world.rules)))
+        if not draft.settled or draft.faults or draft.conflicts:
+            return True
+        would = {_Said(d.resource, d.field, d.wanted, d.found, d.mode.value) for d in draft.drifts}
+        return would != said
+
+    def _enqueue(self, generations: Mapping[str, int]) -> int:
+        if not generations:
+            return 0
+        with self._store.unit(CONTROLLER) as unit:
+            entries = [(uid, self._cloud, number) for uid, number in sorted(generations.items())]
+            work.notice(unit.session, entries, unit.now)
+        return len(generations)
+
+    def _say(self, nobodys: Sequence[Nobodys], world: World, said: set[_Said]) -> int:
+        """Keep the rows of what is nobody's; it is reported or ignored, never touched (R2)."""
+        mode = modes("", None, world.rules)
+        would = {
+            _Said(item.id, item.field, None, item.found, DriftMode.REPORT.value)
+            for item in nobodys
+            if mode(item.field) is not DriftMode.IGNORE
+        }
+        if would == said:
+            return 0
+        with self._store.unit(CONTROLLER) as unit:
+            for old in sorted(said - would):
+                unit.session.execute(
+                    delete(DriftRow).where(
+                        col(DriftRow.cloud) == self._cloud,
+                        col(DriftRow.resource) == old.resource,
+                        col(DriftRow.field) == old.field,
+                        col(DriftRow.uid) == "",
+                    )
+                )
+            for new in sorted(would - said):
+                row = DriftRow(cloud=self._cloud, since=unit.now, **new._asdict())
+                unit.session.add(row)
+        return len(said ^ would)
+
+    def _follow_quotas(self, index: _Index, found: Comparison) -> None:
+        """Let the cloud's own quotas be what the ledger charges (Q5)."""
+        for tenant in sorted({*self._push.listed(), *index.needs}):
+            amounts: Amounts = index.needs.get(tenant, {})
+            found.quotas_set += self._push.follow(tenant, amounts, busy=tenant in index.busy)
+
+
+def _said(session: Session, cloud: str) -> dict[str, set[_Said]]:
+    """Return the stored differences of a cloud by object; those of nobody under ""."""
+    statement = select(
+        DriftRow.uid,
+        DriftRow.resource,
+        DriftRow.field,
+        DriftRow.wanted,
+        DriftRow.found,
+        DriftRow.mode,
+    ).where(col(DriftRow.cloud) == cloud)  # type: ignore[call-overload]
+    said: dict[str, set[_Said]] = {}
+    for uid, *rest in session.execute(statement):
+        said.setdefault(uid, set()).add(_Said(*rest))
+    return said

@@ -1,0 +1,284 @@
+"""The controller: for each cloud a lane and a watch, and a keeper of the leases."""
+
+import logging
+import random as _random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from govcloud.domain.access import CONTROLLER
+from govcloud.domain.kinds.platform import CloudSpec
+from govcloud.errors import GovcloudError, UnavailableError
+from govcloud.ports import Ledger, Provisioner
+from govcloud.reconcile import desired
+from govcloud.reconcile.backoff import Backoff
+from govcloud.reconcile.compare import Comparison
+from govcloud.reconcile.outcome import Pace
+from govcloud.reconcile.record import OnSettled, OnStep, Recorder
+from govcloud.reconcile.settings import Settings
+from govcloud.reconcile.site import Site
+from govcloud.store import clouds, work
+from govcloud.store.unit import Store, Unit
+
+LOG: Final = logging.getLogger(__name__)
+Provisioners = Callable[[str, CloudSpec], Provisioner]
+"""From a cloud's name and spec to its driver."""
+_LOOK_FOR_CLOUDS_S: Final = 2.0
+
+
+def nothing_settled(_unit: Unit, _requests: Sequence[str]) -> None:
+    """Take no notice of settled requests."""
+
+
+def no_step(_name: str, _about: str) -> None:
+    """Take no notice of steps."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A site whose threads run."""
+
+    site: Site
+    generation: int
+    stop: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+
+class Controller:
+    """Makes clouds match what was approved; several may share one database (R9).
+
+    `name` must be unique among running controllers, and differ after each start: it owns leases.
+    `run` works until it is told to stop, `run_once` until nothing is left to do. `pass_once` and
+    `work_once` do one comparison or one round of work, for tests and measurements.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        provisioners: Provisioners,
+        name: str,
+        settings: Settings | None = None,
+        *,
+        on_settled: OnSettled = nothing_settled,
+        on_step: OnStep = no_step,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self._store = store
+        self._provisioners = provisioners
+        self._owner = name
+        self._settings = settings or Settings()
+        self._random = random
+        self._on_step = on_step
+        s = self._settings
+        pace = Pace(
+            Backoff(s.poll_first_s, s.poll_cap_s, random, growth=1.5),
+            Backoff(s.backoff_first_s, s.backoff_cap_s, random),
+        )
+        self._recorder = Recorder(
+            store, ledger, name, pace=pace, settings=s, on_settled=on_settled, on_step=on_step
+        )
+        self._sites: dict[str, Site] = {}
+        self._generations: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    # --- For ever ---
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; then finish what is running and give leases back."""
+        running: dict[str, _Running] = {}
+        keeper = threading.Thread(target=self._keep, args=(stop,), name="keeper", daemon=True)
+        keeper.start()
+        try:
+            while not stop.is_set():
+                try:
+                    self._tend(running)
+                except (GovcloudError, OSError) as error:
+                    LOG.warning("clouds: %s", error)
+                stop.wait(_LOOK_FOR_CLOUDS_S)
+        finally:
+            for entry in running.values():
+                entry.stop.set()
+            for entry in list(running.values()):
+                self._end(entry)
+            stop.set()
+            keeper.join()
+            self.close()
+
+    def _tend(self, running: dict[str, _Running]) -> None:
+        """Begin with clouds that are new, end with those that are gone, begin anew with changed."""
+        with self._store.reading() as session:
+            wanted = desired.clouds(session)
+        for name in [n for n, r in running.items() if wanted.get(n, (0,))[0] != r.generation]:
+            entry = running.pop(name)
+            entry.stop.set()
+            self._end(entry)
+            self._drop(name)
+        for name in wanted.keys() - running.keys():
+            try:
+                site = self.site(name)
+            except Exception:
+                LOG.exception("cloud %s cannot be opened", name)
+                continue
+            running[name] = self._begin(site, wanted[name][0])
+
+    def _begin(self, site: Site, generation: int) -> _Running:
+        entry = _Running(site, generation)
+        loops = [("watch", site.watch)]
+        if site.managed:
+            loops.append(("lane", site.lane.run))
+        for word, loop in loops:
+            thread = threading.Thread(
+                target=loop, args=(entry.stop,), name=f"{site.name}-{word}", daemon=True
+            )
+            entry.threads.append(thread)
+            thread.start()
+        return entry
+
+    @staticmethod
+    def _end(entry: _Running) -> None:
+        entry.site.gate.shut()
+        entry.site.lane.wake()
+        for thread in entry.threads:
+            thread.join()
+
+    def _keep(self, stop: threading.Event) -> None:
+        """Renew all leases well before they run out, whatever the lanes are doing."""
+        while not stop.wait(self._settings.lease_s / 3):
+            self.renew()
+
+    def renew(self) -> None:
+        """Renew all leases, and store which clouds are left alone until when."""
+        with self._lock:
+            sites = list(self._sites.values())
+        try:
+            for site in sites:
+                site.lane.renew()
+                site.store_pause()
+            with self._store.unit(CONTROLLER) as unit:
+                until = unit.now + timedelta(seconds=self._settings.lease_s)
+                clouds.renew(unit.session, self._owner, until)
+        except UnavailableError as error:
+            LOG.warning("leases: %s", error)
+
+    # --- Once ---
+
+    def run_once(self, stop: threading.Event | None = None) -> list[Comparison]:
+        """Compare every cloud, then work until nothing is due or under way.
+
+        What has failed `once_attempts` times in a row, and clouds that do not answer, are left to
+        a later run. Returns what the comparisons found.
+        """
+        stop = stop or threading.Event()
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(done,), name="keeper", daemon=True)
+        keeper.start()
+        try:
+            return self._once(stop)
+        finally:
+            done.set()
+            keeper.join()
+            self.close()
+
+    def _once(self, stop: threading.Event) -> list[Comparison]:
+        sites = self._open_all()
+        found = [comparison for site in sites if (comparison := site.look()) is not None]
+        threads = [
+            threading.Thread(target=self._drain, args=(site, stop), name=site.name, daemon=True)
+            for site in sites
+            if site.managed
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return found
+
+    def _drain(self, site: Site, stop: threading.Event) -> None:
+        """Work on one cloud until its queue holds nothing but what keeps failing."""
+        drained = threading.Event()
+        lane = threading.Thread(
+            target=site.lane.run, args=(drained,), name=f"{site.name}-lane", daemon=True
+        )
+        lane.start()
+        while not stop.wait(self._settings.idle_s):
+            try:
+                with self._store.reading() as session:
+                    left = work.remaining(session, site.name, self._settings.once_attempts)
+            except UnavailableError as error:
+                LOG.warning("%s: %s", site.name, error)
+                break
+            if not left or site.gate.failing():
+                break
+        drained.set()
+        site.lane.wake()
+        lane.join()
+
+    def _open_all(self) -> list[Site]:
+        with self._store.reading() as session:
+            names = sorted(desired.clouds(session))
+        sites: list[Site] = []
+        for name in names:
+            try:
+                sites.append(self.site(name))
+            except Exception:
+                LOG.exception("cloud %s cannot be opened", name)
+        return sites
+
+    # --- In single steps ---
+
+    def pass_once(self, cloud: str) -> Comparison | None:
+        """Compare one cloud now; None if it could not be asked."""
+        return self.site(cloud).look()
+
+    def work_once(self, cloud: str) -> int:
+        """Do what is due now on one cloud, to the end; return how many objects that were."""
+        return self.site(cloud).lane.step()
+
+    def site(self, name: str) -> Site:
+        """Return the site of a cloud, opened when it is first asked for; KeyError if unknown."""
+        with self._lock:
+            known = self._sites.get(name)
+        if known is not None:
+            return known
+        with self._store.reading() as session:
+            _, spec = desired.clouds(session)[name]
+        site = Site(
+            name,
+            spec,
+            self._provisioners(name, spec),
+            store=self._store,
+            recorder=self._recorder,
+            owner=self._owner,
+            settings=self._settings,
+            random=self._random,
+            on_step=self._on_step,
+        )
+        with self._lock:
+            return self._sites.setdefault(name, site)
+
+    def wake(self) -> None:
+        """Look at the queues now: something was approved in this process."""
+        with self._lock:
+            sites = list(self._sites.values())
+        for site in sites:
+            site.lane.wake()
+
+    def _drop(self, name: str) -> None:
+        with self._lock:
+            site = self._sites.pop(name, None)
+        if site is not None:
+            site.close()
+
+    def close(self) -> None:
+        """Give back all leases and close all drivers."""
+        for name in list(self._sites):
+            self._drop(name)
+        try:
+            with self._store.unit(CONTROLLER) as unit:
+                work.give_back(unit.session, self._owner, unit.now)
+                clouds.give_back(unit.session, self._owner)
+        except UnavailableError as error:
+            LOG.warning("leases: %s", error)

@@ -1,0 +1,305 @@
+"""Writing what came of a batch of attempts: one transaction for statuses, quota, facts and queue.
+
+Only for leases that are still ours, and only for the generation that was worked on: whatever
+moved on meanwhile keeps its place in the queue and is looked at anew.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlmodel import Session, col
+
+from govcloud.domain.access import CONTROLLER
+from govcloud.errors import Text
+from govcloud.messages import DEFAULT_LANGUAGE, render
+from govcloud.plan.conditions import GONE, Conditions, Next
+from govcloud.plan.drift import Drift
+from govcloud.plan.phases import Phase
+from govcloud.ports import Ledger
+from govcloud.reconcile.outcome import Outcome, Pace, follow_up
+from govcloud.reconcile.settings import Settings
+from govcloud.reconcile.status import Status
+from govcloud.store import work
+from govcloud.store.engine import lock_row
+from govcloud.store.tables import DriftRow, EventRow, ObjectRow
+from govcloud.store.unit import Store, Unit
+
+OnSettled = Callable[[Unit, Sequence[str]], None]
+"""Called in the same transaction with the requests of which an object became ready or gone."""
+OnStep = Callable[[str, str], None]
+"""Called with the name of a boundary and what it is about; tests interrupt there."""
+
+_NORMAL: Final = "Normal"
+_WARNING: Final = "Warning"
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What the batch asks of the ledger, gathered so that each is asked once."""
+
+    allocate: list[str] = field(default_factory=list)
+    renew: list[str] = field(default_factory=list)
+    release: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One transaction in the making."""
+
+    unit: Unit
+    pace: Pace
+    settings: Settings
+    ledger: _Ledger = field(default_factory=_Ledger)
+    done: list[work.Done] = field(default_factory=list)
+    requests: set[str] = field(default_factory=set)
+    drifts: dict[str, Sequence[Drift]] = field(default_factory=dict)
+    rows: dict[str, ObjectRow] = field(default_factory=dict)
+
+
+class Recorder:
+    """Writes outcomes for one controller."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        owner: str,
+        *,
+        pace: Pace,
+        settings: Settings,
+        on_settled: OnSettled,
+        on_step: OnStep,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._owner = owner
+        self._pace = pace
+        self._settings = settings
+        self._on_settled = on_settled
+        self._on_step = on_step
+        self._renewed: dict[str, datetime] = {}
+
+    def write(self, outcomes: Sequence[Outcome]) -> int:
+        """Write a batch; return how many leases had been lost or overtaken by a change."""
+        uids = sorted({outcome.claim.uid for outcome in outcomes})
+        self._on_step("before-commit", ",".join(uids))
+        with self._store.unit(CONTROLLER) as unit:
+            batch = _Batch(unit, self._pace, self._settings, rows=_locked(unit.session, uids))
+            held = work.held(unit.session, self._owner, uids, unit.now)
+            stale = 0
+            for outcome in outcomes:
+                stale += not self._take(batch, outcome, held)
+            self._settle(batch)
+            self._on_step("in-commit", ",".join(uids))
+        self._on_step("after-commit", ",".join(uids))
+        return stale
+
+    def _take(self, batch: _Batch, outcome: Outcome, held: Mapping[str, bool]) -> bool:
+        """Add one outcome to the batch; return whether it still counts."""
+        uid = outcome.claim.uid
+        if uid not in held:
+            return False
+        row = batch.rows.get(uid)
+        if row is None:
+            batch.done.append(work.Done(uid, None))
+            return True
+        if held[uid] or row.generation != outcome.generation:
+            # `finish` leaves fresh rows due and only takes the lease from them.
+            batch.done.append(work.Done(uid, batch.unit.now))
+            return False
+        batch.done.append(follow_up(outcome, batch.pace, batch.unit.now))
+        if outcome.conditions is not None:
+            _apply(batch, row, outcome, outcome.conditions)
+        return True
+
+    def _settle(self, batch: _Batch) -> None:
+        session, now, ledger = batch.unit.session, batch.unit.now, batch.ledger
+        _write_drifts(batch)
+        session.flush()
+        if ledger.allocate:
+            self._ledger.allocate(session, ledger.allocate, now)
+        if ledger.release:
+            self._ledger.release(session, ledger.release, now)
+        self._renew(session, ledger, now)
+        work.finish(session, self._owner, batch.done)
+        if batch.requests:
+            self._on_settled(batch.unit, sorted(batch.requests))
+
+    def _renew(self, session: Session, ledger: _Ledger, now: datetime) -> None:
+        """Let reservations live on while they are worked on; not at every look, but in time."""
+        for key in (*ledger.allocate, *ledger.release):
+            self._renewed.pop(key, None)
+        early = now - timedelta(seconds=self._settings.reservation_s / 4)
+        due = [key for key in ledger.renew if self._renewed.get(key, early) <= early]
+        if due:
+            until = now + timedelta(seconds=self._settings.reservation_s)
+            self._ledger.renew(session, due, until)
+            self._renewed.update(dict.fromkeys(due, now))
+
+
+def _locked(session: Session, uids: Sequence[str]) -> dict[str, ObjectRow]:
+    dialect = session.get_bind().dialect.name
+    found: dict[str, ObjectRow] = {}
+    for batch in work.chunks(uids):
+        statement = select(ObjectRow).where(col(ObjectRow.uid).in_(batch))
+        statement = lock_row(statement.order_by(col(ObjectRow.uid)), dialect)
+        found |= {row.uid: row for row in session.execute(statement).scalars()}
+    return found
+
+
+def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditions) -> None:
+    """Write one outcome into its row, and gather what follows for ledger, facts and requests."""
+    if conditions is GONE:
+        _gone(batch, row)
+        return
+    if outcome.plan is None:
+        # Nothing was seen, so nothing is known to have changed: what was ready is still so.
+        conditions = replace(conditions, ready=row.ready)
+    status = Status.read(row.status)
+    if outcome.plan is not None:
+        status = status.seen(outcome.seen.values())
+        batch.drifts[row.uid] = outcome.plan.drifts
+    if outcome.healed:
+        window = timedelta(seconds=batch.settings.heal_window_s)
+        status = status.healed(outcome.healed, batch.unit.now, window)
+    if conditions.ready and status.built < row.generation:
+        status = replace(status, built=row.generation)
+        _delivered(batch, row)
+    elif status.built < row.generation and row.phase != Phase.RELEASING:
+        _charge(batch, row, outcome, conditions)
+    _say(batch, row, conditions, outcome)
+    _store(row, conditions, status)
+
+
+def _gone(batch: _Batch, row: ObjectRow) -> None:
+    session, unit = batch.unit.session, batch.unit
+    unit.fact(row, phase=Phase.GONE)
+    unit.audit(
+        "object.gone",
+        f"{row.kind}/{row.name}",
+        department=row.department,
+        request_id=row.request_id,
+        before=row.digest,
+    )
+    _event(batch, row.uid, _NORMAL, GONE.reason, GONE.text)
+    _request(batch, row)
+    batch.ledger.release.append(row.uid)
+    forget_object(session, row)
+
+
+def forget_object(session: Session, row: ObjectRow) -> None:
+    """Remove an object's row and what hangs on it; facts, events and the audit log stay."""
+    session.execute(delete(DriftRow).where(col(DriftRow.uid) == row.uid))
+    session.delete(row)
+
+
+def _delivered(batch: _Batch, row: ObjectRow) -> None:
+    """Charge for good what now stands as approved, and record what was built (R3, Q3)."""
+    batch.ledger.allocate.append(key_of(row))
+    _request(batch, row)
+    if row.phase == Phase.PENDING:
+        row.phase = Phase.ACTIVE
+        batch.unit.fact(row)
+    batch.unit.audit(
+        "object.built",
+        f"{row.kind}/{row.name}",
+        department=row.department,
+        request_id=row.request_id,
+        after=row.digest,
+        detail={"generation": row.generation},
+    )
+
+
+def _charge(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditions) -> None:
+    """Keep the reservation alive while it is worked on; what stands when we stop is charged."""
+    if conditions.next is not Next.STOP:
+        batch.ledger.renew.append(key_of(row))
+    elif outcome.seen:
+        batch.ledger.allocate.append(key_of(row))
+
+
+def key_of(row: ObjectRow) -> str:
+    """Return the ledger's key of the row's generation."""
+    return f"{row.uid}@{row.generation}"
+
+
+def _request(batch: _Batch, row: ObjectRow) -> None:
+    if row.request_id:
+        batch.requests.add(row.request_id)
+
+
+def _say(batch: _Batch, row: ObjectRow, conditions: Conditions, outcome: Outcome) -> None:
+    """Write an event where the reason changed, not at every look."""
+    drifts = outcome.plan.drifts if outcome.plan is not None else ()
+    if outcome.healed and drifts:
+        fields = sorted({drift.field for drift in drifts})
+        text = Text("controller.drift_found", {"count": len(drifts), "fields": fields})
+        _event(batch, row.uid, _WARNING, "Drift", text)
+    if conditions.reason != row.reason or row.observed_generation != row.generation:
+        bad = not conditions.ready and (not conditions.progressing or conditions.next is Next.RETRY)
+        kind = _WARNING if bad else _NORMAL
+        _event(batch, row.uid, kind, conditions.reason, conditions.text)
+
+
+def _event(batch: _Batch, uid: str, kind: str, reason: str, text: Text) -> None:
+    batch.unit.session.add(make_event(uid, batch.unit.now, kind, reason, text))
+
+
+def make_event(uid: str, at: datetime, kind: str, reason: str, text: Text) -> EventRow:
+    """Return the row of an event; the sentence is stored in English, with its key."""
+    return EventRow(
+        uid=uid,
+        at=at,
+        type=kind,
+        reason=reason[:64],
+        message=render(text.key, DEFAULT_LANGUAGE, text.params),
+        text={"key": text.key, "params": dict(text.params)},
+    )
+
+
+def _store(row: ObjectRow, conditions: Conditions, status: Status) -> None:
+    """Write conditions and status; SQLAlchemy leaves out what is as it was."""
+    row.ready = conditions.ready
+    row.progressing = conditions.progressing
+    row.reason = conditions.reason[:64]
+    row.message = render(conditions.text.key, DEFAULT_LANGUAGE, conditions.text.params)
+    row.observed_generation = row.generation
+    written = status.written(conditions.text)
+    if row.status != written:
+        row.status = written
+
+
+def _write_drifts(batch: _Batch) -> None:
+    """Make the drift rows of the batch's objects what was planned from, changing no others."""
+    session, now = batch.unit.session, batch.unit.now
+    kept: set[tuple[str, str, str]] = set()
+    for uids in work.chunks(batch.drifts):
+        stored = session.execute(select(DriftRow).where(col(DriftRow.uid).in_(uids))).scalars()
+        for old in stored:
+            wanted = {(d.resource, d.field): d for d in batch.drifts[old.uid]}
+            drift = wanted.get((old.resource, old.field))
+            if drift is None:
+                session.delete(old)
+            else:
+                kept.add((old.uid, old.resource, old.field))
+                old.wanted, old.found, old.mode = drift.wanted, drift.found, drift.mode.value
+    for uid, drifts in batch.drifts.items():
+        row = batch.rows[uid]
+        for drift in drifts:
+            if (uid, drift.resource, drift.field) not in kept:
+                session.add(
+                    DriftRow(
+                        cloud=row.cloud or "",
+                        resource=drift.resource,
+                        field=drift.field,
+                        uid=uid,
+                        department=row.department,
+                        wanted=drift.wanted,
+                        found=drift.found,
+                        mode=drift.mode.value,
+                        since=now,
+                    )
+                )

@@ -1,0 +1,89 @@
+"""What the controller remembers of each cloud: when it looks next, and who is looking (R7, R9)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col
+
+from govcloud.store.engine import lock_row
+from govcloud.store.tables import CloudRow
+
+
+def remember(session: Session, cloud: str) -> CloudRow:
+    """Return the row of a cloud, making an empty one if there is none."""
+    row = session.get(CloudRow, cloud)
+    if row is not None:
+        return row
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    values: dict[str, Any] = {"cloud": cloud, "failures": 0, "error": "", "counts": {}}
+    session.execute(
+        insert(CloudRow).values(values).on_conflict_do_nothing(index_elements=["cloud"])
+    )
+    return session.get_one(CloudRow, cloud)
+
+
+def take(
+    session: Session, cloud: str, owner: str, *, now: datetime, until: datetime, latest: datetime
+) -> bool:
+    """Lease the observation of a cloud if it is due and nobody has it; whether that worked.
+
+    A stored time beyond `latest` counts as due: a clock that was wrong must not stop the looking.
+    """
+    remember(session, cloud)
+    dialect = session.get_bind().dialect.name
+    statement = lock_row(select(CloudRow).where(col(CloudRow.cloud) == cloud), dialect)
+    row: CloudRow = session.execute(statement).scalar_one()
+    busy = row.lease_owner is not None and row.lease_until is not None and row.lease_until > now
+    waiting = row.next_at is not None and now < row.next_at <= latest
+    if busy or waiting:
+        return False
+    row.lease_owner, row.lease_until = owner, until
+    session.add(row)
+    return True
+
+
+def renew(session: Session, owner: str, until: datetime) -> None:
+    """Let the owner's observations live on."""
+    session.execute(
+        update(CloudRow).where(col(CloudRow.lease_owner) == owner).values(lease_until=until)
+    )
+
+
+def give_back(session: Session, owner: str) -> None:
+    """End the owner's observations, as they are."""
+    session.execute(
+        update(CloudRow)
+        .where(col(CloudRow.lease_owner) == owner)
+        .values(lease_owner=None, lease_until=None)
+    )
+
+
+def looked(
+    session: Session, cloud: str, *, at: datetime, next_at: datetime, counts: dict[str, int]
+) -> None:
+    """End an observation that worked."""
+    row = remember(session, cloud)
+    row.observed_at, row.next_at = at, next_at
+    row.failures, row.error = 0, ""
+    row.lease_owner = row.lease_until = None
+    if row.counts != counts:
+        row.counts = counts
+    session.add(row)
+
+
+def missed(session: Session, cloud: str, *, next_at: datetime, error: str) -> None:
+    """End an observation that failed."""
+    row = remember(session, cloud)
+    row.next_at, row.error = next_at, error
+    row.failures += 1
+    row.lease_owner = row.lease_until = None
+    session.add(row)
+
+
+def pause(session: Session, cloud: str, until: datetime | None, error: str) -> None:
+    """Store until when a cloud is left alone; None for no longer."""
+    row = remember(session, cloud)
+    row.open_until, row.error = until, error
+    session.add(row)
