@@ -1,1 +1,1 @@
-"""Dated facts and a definition in, rates out; pure."""
+"""Facts and a definition in, figures out: the on-cloud rate and its companions; pure."""

@@ -1,0 +1,172 @@
+"""The facts that figures are made of: one tuple a fact, in the order in which the store reads them.
+
+Tuples and not models, because a province has a million of them. `seq` is the number of the fact,
+by which an auditor finds the record; the facts given are those that stood at the cut-off.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+from govcloud.domain.kinds.platform import Management
+from govcloud.domain.quantity import parse_cpu
+
+
+class SystemFact(NamedTuple):
+    """A business system."""
+
+    seq: int
+    uid: str
+    phase: str
+    department: str
+    name: str
+    display_name: str | None
+    request_id: str | None
+    code: str
+    lifecycle: str
+    origin: str
+    classified: int
+    industry_cloud: str | None
+
+
+class MachineFact(NamedTuple):
+    """Virtual machines of a system, `units` of them."""
+
+    seq: int
+    uid: str
+    phase: str
+    department: str
+    name: str
+    display_name: str | None
+    request_id: str | None
+    system: str
+    environment: str
+    zone: str
+    units: int
+    flavor: str | None
+    vcpu: int | None
+
+
+class NamespaceFact(NamedTuple):
+    """A Kubernetes namespace of a system."""
+
+    seq: int
+    uid: str
+    phase: str
+    department: str
+    name: str
+    display_name: str | None
+    request_id: str | None
+    system: str
+    environment: str
+    zone: str
+    cpu: str
+
+
+class HostFact(NamedTuple):
+    """A host in a self-built room."""
+
+    seq: int
+    uid: str
+    phase: str
+    department: str
+    name: str
+    display_name: str | None
+    request_id: str | None
+    system: str | None
+    environment: str
+    room: str
+    state: str
+    vcpu: int | None
+
+
+class ExemptionFact(NamedTuple):
+    """Why a system is not counted; `owner` is the department of the system."""
+
+    seq: int
+    uid: str
+    phase: str
+    department: str
+    name: str
+    display_name: str | None
+    request_id: str | None
+    owner: str
+    system: str
+    reason: str
+    approved_by: str | None
+    approved_on: str | None
+    valid_from: str
+    valid_until: str
+
+    def holds_on(self, day: date) -> bool:
+        """Whether it was approved and in force on that day; without approval it never is."""
+        if not self.approved_by or not self.approved_on:
+            return False
+        shown = day.isoformat()
+        return self.approved_on <= shown and self.valid_from <= shown <= self.valid_until
+
+
+class PlanFact(NamedTuple):
+    """How far a legacy system's way onto the cloud is."""
+
+    seq: int
+    uid: str
+    phase: str
+    department: str
+    name: str
+    display_name: str | None
+    request_id: str | None
+    owner: str
+    system: str
+    state: str
+
+
+class Key(NamedTuple):
+    """A system, by its owner and its name."""
+
+    department: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What references resolve to: zones to clouds, clouds to who runs them, flavors to vCPU.
+
+    `docked` tells for each cloud that is only observed whether its systems are reported here.
+    """
+
+    clouds_of_zones: Mapping[str, str] = field(default_factory=dict)
+    managed: frozenset[str] = frozenset()
+    docked: Mapping[str, bool] = field(default_factory=dict)
+    flavors: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        clouds: Iterable[tuple[str, str, int | None]],
+        zones: Iterable[tuple[str, str]],
+        flavors: Iterable[tuple[str, int]],
+    ) -> "Catalogue":
+        """Make it of (cloud, management, docked), (zone, cloud) and (flavor, vCPU)."""
+        listed = list(clouds)
+        observed = Management.OBSERVED.value
+        return cls(
+            clouds_of_zones=dict(zones),
+            managed=frozenset(name for name, management, _ in listed if management != observed),
+            docked={
+                name: bool(dock) for name, management, dock in listed if management == observed
+            },
+            flavors=dict(flavors),
+        )
+
+    def on_cloud(self, zone: str) -> bool:
+        """Whether what stands in the zone stands on a cloud that govcloud manages."""
+        return self.clouds_of_zones.get(zone) in self.managed
+
+
+@lru_cache(maxsize=4096)
+def millicores(cpu: str) -> int:
+    """Return the millicores of a namespace's CPU as users write it."""
+    return parse_cpu(cpu)

@@ -1,0 +1,171 @@
+"""Counting department by department, so that memory is bounded by the largest one."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from govcloud.errors import Text
+from govcloud.figures.definition import Definition
+from govcloud.figures.facts import Key
+from govcloud.figures.holdings import NOTHING, Presence
+from govcloud.figures.movement import Movement
+from govcloud.figures.population import (
+    Department,
+    Judgement,
+    Outcome,
+    holdings_now,
+    judge_department,
+    verdicts,
+)
+from govcloud.figures.tally import Tally
+from govcloud.figures.verdict import Verdict
+from govcloud.reports.evidence import line_of
+from govcloud.reports.reading import Frame, Reading
+from govcloud.reports.report import Line
+
+SHOWN: Final = 20
+"""How many names a remark lists before it only counts."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """One department, counted."""
+
+    name: str
+    tally: Tally = field(default_factory=Tally)
+    before: Tally = field(default_factory=Tally)
+    movement: Movement = field(default_factory=Movement)
+    presence: Presence = NOTHING
+    beside: tuple[Tally, ...] = ()
+
+
+@dataclass(slots=True)
+class Oddities:
+    """What does not fit in the facts: told, never hidden and never corrected."""
+
+    codes: Counter[str] = field(default_factory=Counter)
+    orphans: list[str] = field(default_factory=list)
+    unknown_clouds: list[str] = field(default_factory=list)
+
+    def remarks(self, frame: Frame) -> list[Text]:
+        """Return the remarks, each with a number and the first names."""
+        repeated = sorted(code for code, times in self.codes.items() if times > 1)
+        unapproved = sorted(
+            fact.name for fact in frame.exemptions if not (fact.approved_by and fact.approved_on)
+        )
+        planned = Counter((fact.owner, fact.system) for fact in frame.plans)
+        twice = sorted("/".join(key) for key, times in planned.items() if times > 1)
+        found = {
+            "duplicate_codes": repeated,
+            "components_without_system": self.orphans,
+            "unknown_industry_cloud": self.unknown_clouds,
+            "exemptions_unapproved": unapproved,
+            "several_plans": twice,
+        }
+        return [
+            Text(f"reports.remark.{key}", {"count": len(names), "names": names[:SHOWN]})
+            for key, names in found.items()
+            if names
+        ]
+
+
+class Counting:
+    """The count of all departments that a report reads; lines are kept up to a limit."""
+
+    def __init__(
+        self,
+        reading: Reading,
+        definition: Definition,
+        beside: Sequence[Definition] = (),
+        *,
+        lines: int = 0,
+        unregistered: bool = False,
+    ) -> None:
+        self._reading = reading
+        self._definition = definition
+        self._beside = beside
+        self._limit = lines
+        self._unregistered = unregistered
+        self.frame = reading.frame()
+        self._touched = self.frame.now.touches(self.frame.then)
+        self.oddities = Oddities()
+        self.departments: list[Counted] = []
+        self.lines: list[Line] = []
+        self.lines_total = 0
+
+    def run(self) -> None:
+        """Count every department, in the order of their names."""
+        for name in self._reading.departments():
+            self._count(name, self._reading.department(name))
+
+    def _count(self, name: str, department: Department) -> None:
+        touched = {key for key in self._touched if key.department == name}
+        judgement = judge_department(
+            department, self.frame.now, self.frame.then, self._definition, touched
+        )
+        counted = Counted(name, presence=judgement.holdings.presence)
+        for outcome in judgement.outcomes:
+            self._tally(counted, outcome)
+        counted.beside = tuple(self._under(other, department) for other in self._beside)
+        self.departments.append(counted)
+        self._note(name, judgement)
+        self._keep_lines(judgement)
+
+    def _tally(self, counted: Counted, outcome: Outcome) -> None:
+        system, now, then = outcome
+        if now is not None:
+            counted.tally.add(now, self._reason(system.department, system.name))
+        if then is not None:
+            counted.before.add(then)
+        counted.movement.add(then, now)
+
+    def _reason(self, department: str, system: str) -> str:
+        exemption = self.frame.now.exemptions.get(Key(department, system))
+        return exemption.reason if exemption else ""
+
+    def _under(self, definition: Definition, department: Department) -> Tally:
+        view, tally = self.frame.now, Tally()
+        holdings = holdings_now(department, view, definition)
+        for _, judged in verdicts(department.systems.now, holdings, view, definition):
+            tally.add(judged)
+        return tally
+
+    def _note(self, name: str, judgement: Judgement) -> None:
+        present = [outcome.system for outcome in judgement.outcomes if outcome.now is not None]
+        self.oddities.codes.update(system.code for system in present)
+        names = {system.name for system in present}
+        self.oddities.orphans += [f"{name}/{s}" for s in judgement.holdings.orphans(names)]
+        known = self.frame.now.catalogue
+        self.oddities.unknown_clouds += [
+            f"{name}/{system.name}"
+            for system in present
+            if system.industry_cloud
+            and system.industry_cloud not in known.docked
+            and system.industry_cloud not in known.managed
+        ]
+
+    def _keep_lines(self, judgement: Judgement) -> None:
+        chosen = [
+            (outcome.system, outcome.now)
+            for outcome in judgement.outcomes
+            if outcome.now is not None
+            and (self._unregistered or outcome.now.verdict is not Verdict.UNREGISTERED)
+        ]
+        self.lines_total += len(chosen)
+        room = self._limit - len(self.lines)
+        if room <= 0:
+            return
+        chosen.sort(key=lambda pair: pair[0].name)
+        self.lines += [
+            line_of(system, judged, judgement.holdings, self.frame.now)
+            for system, judged in chosen[:room]
+        ]
+
+
+def total_of(tallies: Iterable[Tally]) -> Tally:
+    """Return the sum of tallies: the city is ΣC/ΣE, never a mean."""
+    total = Tally()
+    for tally in tallies:
+        total.merge(tally)
+    return total

@@ -1,0 +1,236 @@
+"""From the store's facts to the values that figures are computed from, for one report."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sqlmodel import Session
+
+from govcloud.domain.kinds.governance import SurveySpec
+from govcloud.figures.estate import NetworkFact, RoomFact, UnitFact
+from govcloud.figures.facts import (
+    Catalogue,
+    ExemptionFact,
+    HostFact,
+    MachineFact,
+    NamespaceFact,
+    PlanFact,
+    SystemFact,
+)
+from govcloud.figures.population import Department, Split, View
+from govcloud.figures.survey import Survey
+from govcloud.figures.targets import TargetFact
+from govcloud.reports.cutoff import Cutoff
+from govcloud.store.facts import (
+    Digest,
+    Fact,
+    SpecField,
+    Standing,
+    departments_of,
+    last_fact,
+    standing,
+)
+
+F = TypeVar("F")
+
+
+def _text(*paths: str) -> list[SpecField]:
+    return [SpecField(tuple(path.split("."))) for path in paths]
+
+
+def _flag(path: str) -> SpecField:
+    return SpecField(tuple(path.split(".")), "flag")
+
+
+def _integer(path: str) -> SpecField:
+    return SpecField((path,), "integer")
+
+
+SYSTEM: Final = (
+    *_text("code", "lifecycle", "origin"),
+    _flag("security.classified"),
+    *_text("industryCloud"),
+)
+MACHINE: Final = (
+    *_text("system", "environment", "zone"),
+    _integer("count"),
+    *_text("flavor"),
+    _integer("vcpu"),
+)
+NAMESPACE: Final = (*_text("system", "environment", "zone"), SpecField(("cpu",), "number"))
+HOST: Final = (*_text("system", "environment", "room", "state"), _integer("vcpu"))
+EXEMPTION: Final = _text(
+    "department", "system", "reason", "approvedBy", "approvedOn", "validFrom", "validUntil"
+)
+PLAN: Final = _text("department", "system", "state")
+ROOM: Final = (*_text("state"), _flag("baseline"), _flag("onlyNetworkGear"))
+NETWORK: Final = (*_text("state"), _flag("baseline"), _flag("classified"))
+UNIT: Final = (
+    *_text("level", "parent"),
+    _flag("extranet.connected"),
+    _flag("extranet.ipv6"),
+    *_text("extranet.testedOn"),
+)
+TARGET: Final = (
+    _integer("number"),
+    *_text("indicator", "metric", "unit"),
+    _integer("year"),
+    SpecField(("value",), "number"),
+    *_text("property"),
+)
+CLOUD: Final = (*_text("management"), _flag("docked"))
+ZONE: Final = _text("cloud")
+FLAVOR: Final = (_integer("vcpu"),)
+OWNER: Final = 7
+"""Where the owner stands in the facts of exemptions and migration plans: the first field."""
+OWNERS: Final = ("System", "VirtualMachine", "Namespace", "LegacyHost")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What decides beside the departments' own facts, at the cut-off and at the opening.
+
+    `exemptions` and `plans` are all that were on record at the cut-off, in force or not.
+    """
+
+    now: View
+    then: View
+    exemptions: list[ExemptionFact]
+    plans: list[PlanFact]
+
+
+class Reading:
+    """The facts of one report: what stood at its cut-off and at the opening, and their digest.
+
+    With `scope`, only what is of that department is read, but for the catalogue.
+    """
+
+    def __init__(
+        self, session: Session, cutoff: Cutoff, opening: Cutoff, scope: str | None
+    ) -> None:
+        self._session = session
+        self._scope = scope
+        self._digest = Digest()
+        self.cutoff = cutoff
+        self.opening = opening
+        self._now = last_fact(session, cutoff.instant)
+        self._then = last_fact(session, opening.instant)
+
+    @property
+    def digest(self) -> str:
+        """The digest of all facts read so far."""
+        return self._digest.hex()
+
+    def departments(self) -> list[str]:
+        """Return the departments that have, or had, systems or components."""
+        if self._scope is not None:
+            return [self._scope]
+        return departments_of(self._session, OWNERS, self._now)
+
+    def department(self, name: str) -> Department:
+        """Return the systems of one department and what they run on."""
+        return Department(
+            systems=_split(SystemFact._make, self._standing("System", SYSTEM, name)),
+            machines=_split(MachineFact._make, self._standing("VirtualMachine", MACHINE, name)),
+            namespaces=_split(NamespaceFact._make, self._standing("Namespace", NAMESPACE, name)),
+            hosts=_split(HostFact._make, self._standing("LegacyHost", HOST, name)),
+        )
+
+    def frame(self) -> Frame:
+        """Return what else decides, at the cut-off and at the opening."""
+        clouds, zones = self._standing("Cloud", CLOUD), self._standing("Zone", ZONE)
+        flavors = self._standing("Flavor", FLAVOR)
+        exemptions = _split(ExemptionFact._make, self._standing("Exemption", EXEMPTION, own=True))
+        plans = _split(PlanFact._make, self._standing("MigrationPlan", PLAN, own=True))
+        now = _catalogue(*(part.kept + part.fresh for part in (clouds, zones, flavors)))
+        then = _catalogue(*(part.kept + part.former for part in (clouds, zones, flavors)))
+        return Frame(
+            View.of(self.cutoff.day, now, exemptions.now, plans.now),
+            View.of(self.opening.day, then, exemptions.then, plans.then),
+            exemptions.now,
+            plans.now,
+        )
+
+    def rooms(self) -> list[RoomFact]:
+        """Return the self-built rooms, also those taken out of the register."""
+        return list(map(RoomFact._make, self._owned("ServerRoom", ROOM)))
+
+    def networks(self) -> list[NetworkFact]:
+        """Return the private networks, also those taken out of the register."""
+        return list(map(NetworkFact._make, self._owned("PrivateNetwork", NETWORK)))
+
+    def units(self) -> list[UnitFact]:
+        """Return the organisation tree's nodes that may be seen."""
+        facts = map(UnitFact._make, self._present("Department", UNIT))
+        return [fact for fact in facts if self._scope in (None, fact.name)]
+
+    def targets(self) -> list[TargetFact]:
+        """Return the plan's targets."""
+        return list(map(TargetFact._make, self._present("Target", TARGET)))
+
+    def survey(self) -> Survey | None:
+        """Return the latest survey that had been taken by the cut-off's day."""
+        surveys = [
+            Survey.of(row[0], row[4], SurveySpec.model_validate(row[-1]))
+            for row in self._present("Survey", (SpecField(),))
+        ]
+        taken = [survey for survey in surveys if survey.taken_on <= self.cutoff.day]
+        latest = max(taken, key=lambda survey: (survey.taken_on, survey.seq), default=None)
+        if latest is None or self._scope is None:
+            return latest
+        return latest.of_unit(self._scope)
+
+    def _standing(
+        self,
+        kind: str,
+        fields: Iterable[SpecField],
+        department: str | None = None,
+        *,
+        own: bool = False,
+    ) -> Standing:
+        rows = standing(
+            self._session,
+            kind,
+            list(fields),
+            now=self._now,
+            then=self._then,
+            department=department,
+        )
+        if own and self._scope is not None:
+            rows = _of_owner(rows, self._scope)
+        self._digest.add(rows)
+        return rows
+
+    def _owned(self, kind: str, fields: Iterable[SpecField]) -> list[Fact]:
+        rows = standing(
+            self._session,
+            kind,
+            list(fields),
+            now=self._now,
+            department=self._scope,
+            removed=True,
+        )
+        self._digest.add(rows)
+        return rows.fresh
+
+    def _present(self, kind: str, fields: Iterable[SpecField]) -> list[Fact]:
+        rows = standing(self._session, kind, list(fields), now=self._now)
+        self._digest.add(rows)
+        return rows.fresh
+
+
+def _split(make: Callable[[Fact], F], rows: Standing) -> Split[F]:
+    return Split(*(list(map(make, part)) for part in (rows.kept, rows.fresh, rows.former)))
+
+
+def _of_owner(rows: Standing, owner: str) -> Standing:
+    parts = (rows.kept, rows.fresh, rows.former)
+    return Standing(*([row for row in part if row[OWNER] == owner] for part in parts))
+
+
+def _catalogue(clouds: list[Any], zones: list[Any], flavors: list[Any]) -> Catalogue:
+    return Catalogue.of(
+        ((row[4], row[7], row[8]) for row in clouds),
+        ((row[4], row[7]) for row in zones),
+        ((row[4], row[7]) for row in flavors),
+    )

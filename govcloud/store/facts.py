@@ -1,0 +1,187 @@
+"""As-of queries: what was so at an instant, read from the facts.
+
+Facts are numbered in the order of their instants, because both are given under the lock of the
+chain's head (`store.unit`). So an instant becomes a number once, and what stood at it is, for each
+object, the fact with the highest number up to that one. Read newest first, that is the first one
+met of each object: no join, no look-up for each row, and two cut-offs in one pass. Fields of the
+spec are taken out by the database, so that no document is parsed for a figure.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    cast,
+    distinct,
+    func,
+    literal,
+    select,
+)
+from sqlmodel import Session
+
+from govcloud.store.tables import FactRow
+
+Form: TypeAlias = Literal["text", "integer", "number", "flag"]
+Fact: TypeAlias = tuple[Any, ...]
+"""`seq, uid, phase, department, name, display_name, request_id`, then the fields asked for."""
+
+UID: Final = 1
+PHASE: Final = 2
+GONE: Final = "gone"
+_BATCH: Final = 2000
+_FACTS: Final = FactRow.__table__.c  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecField:
+    """A field of the spec to read: its path (empty: the whole spec), and what it is.
+
+    A `number` comes as text, because it may have decimals; a `flag` as 1, 0 or None.
+    """
+
+    path: tuple[str, ...] = ()
+    form: Form = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Facts by when they stood: at both cut-offs, only at the later, only at the earlier one."""
+
+    kept: list[Fact] = field(default_factory=list)
+    fresh: list[Fact] = field(default_factory=list)
+    former: list[Fact] = field(default_factory=list)
+
+
+class Digest:
+    """SHA-256 over facts as they are read: same facts, same digest, on any database."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, standing: Standing) -> None:
+        """Take in facts; the order in which they are added matters."""
+        self._hash.update(repr((standing.kept, standing.fresh, standing.former)).encode())
+
+    def hex(self) -> str:
+        """Return the digest of what was taken in so far."""
+        return self._hash.hexdigest()
+
+
+def last_fact(session: Session, instant: datetime) -> int:
+    """Return the number of the last fact recorded at or before an instant; 0 for none.
+
+    By bisection over the key, so that no index on instants has to be kept for it.
+    """
+    low, high = 0, session.execute(select(func.coalesce(func.max(_FACTS.seq), 0))).scalar_one()
+    while low < high:
+        middle = (low + high + 1) // 2
+        nearest = (
+            select(_FACTS.seq, _FACTS.recorded_at)
+            .where(_FACTS.seq <= middle, _FACTS.seq > low)
+            .order_by(_FACTS.seq.desc())
+            .limit(1)
+        )
+        found = session.execute(nearest).first()
+        if found is None or found.recorded_at <= instant:
+            low = middle
+        else:
+            high = found.seq - 1
+    return low
+
+
+def departments_of(session: Session, kinds: Sequence[str], upto: int) -> list[str]:
+    """Return the departments that ever had an object of these kinds, up to a fact, sorted."""
+    statement = select(distinct(_FACTS.department)).where(
+        _FACTS.kind.in_(kinds), _FACTS.seq <= upto
+    )
+    return sorted(session.execute(statement).scalars())
+
+
+def standing(
+    session: Session,
+    kind: str,
+    fields: Sequence[SpecField],
+    *,
+    now: int,
+    then: int = 0,
+    department: str | None = None,
+    removed: bool = False,
+) -> Standing:
+    """Return what stood at fact number `now`, and at the earlier `then`, of one kind.
+
+    With `removed`, objects that are no more come as well, as they last were, with phase "gone".
+    """
+    dialect = session.get_bind().dialect.name
+    statement = _statement(dialect, kind, fields, now, department)
+    return _split(_rows(session, statement), then, removed=removed)
+
+
+def _rows(session: Session, statement: Select[Any]) -> Iterator[Fact]:
+    options = {"stream_results": True, "max_row_buffer": _BATCH}
+    with session.connection().execute(statement, execution_options=options) as result:
+        for batch in result.partitions(_BATCH):
+            yield from map(tuple, batch)
+
+
+def _statement(
+    dialect: str, kind: str, fields: Sequence[SpecField], now: int, department: str | None
+) -> Select[Any]:
+    columns = [_column(dialect, wanted) for wanted in fields]
+    statement = select(
+        _FACTS.seq,
+        _FACTS.uid,
+        _FACTS.phase,
+        _FACTS.department,
+        _FACTS.name,
+        _FACTS.display_name,
+        _FACTS.request_id,
+        *columns,
+    ).where(_FACTS.kind == kind, _FACTS.seq <= now)
+    if department is not None:
+        statement = statement.where(_FACTS.department == department)
+    return statement.order_by(_FACTS.seq.desc())
+
+
+def _column(dialect: str, wanted: SpecField) -> ColumnElement[Any]:
+    path = "$." + ".".join(f'"{step}"' for step in wanted.path)
+    if not wanted.path:
+        whole: ColumnElement[Any] = _FACTS.spec
+        return whole
+    if dialect == "sqlite":
+        # Booleans come as 1 and 0, numbers as numbers, the rest as text: as wanted already.
+        value: ColumnElement[Any] = func.json_extract(_FACTS.spec, literal(path))
+        return cast(value, String) if wanted.form == "number" else value
+    text = func.json_extract_path_text(_FACTS.spec, *wanted.path)
+    if wanted.form == "flag":
+        return cast(cast(text, Boolean), Integer)
+    return cast(text, Integer) if wanted.form == "integer" else text
+
+
+def _split(rows: Iterable[Fact], then: int, *, removed: bool) -> Standing:
+    kept: list[Fact] = []
+    fresh: list[Fact] = []
+    former: list[Fact] = []
+    seen: set[str] = set()
+    seen_before: set[str] = set()
+    for row in rows:
+        uid = row[UID]
+        newest = uid not in seen
+        seen.add(uid)
+        if row[0] > then:
+            wanted = fresh if newest else None
+        elif uid in seen_before:
+            wanted = None
+        else:
+            seen_before.add(uid)
+            wanted = kept if newest else former
+        if wanted is not None and (removed or row[PHASE] != GONE):
+            wanted.append(row)
+    return Standing(kept, fresh, former)
