@@ -114,6 +114,80 @@ def upgrade() -> None:
     op.create_index("ix_facts_object", "facts", ["uid", "seq"], unique=False)
 
     op.create_table(
+        "ledger_balances",
+        sa.Column("department", sa.String(length=63), nullable=False),
+        sa.Column("cloud", sa.String(length=63), nullable=False),
+        sa.Column("zone", sa.String(length=63), nullable=False),
+        sa.Column("resource_class", sa.String(length=63), nullable=False),
+        sa.Column("allocated", sa.BigInteger(), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("allocated >= 0 AND reserved >= 0", name="ck_ledger_balances_positive"),
+        sa.PrimaryKeyConstraint("department", "cloud", "zone", "resource_class"),
+    )
+    op.create_table(
+        "ledger_entries",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", Instant(timezone=True), nullable=True),
+        sa.Column("action", sa.String(length=16), nullable=False),
+        sa.Column("key", sa.String(length=96), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("department", sa.String(length=63), nullable=False),
+        sa.Column("cloud", sa.String(length=63), nullable=False),
+        sa.Column("zone", sa.String(length=63), nullable=False),
+        sa.Column("amounts", sa.JSON(), nullable=False),
+        sa.Column("expires_at", Instant(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index("ix_ledger_entries_owner", "ledger_entries", ["owner", "seq"], unique=False)
+
+    op.create_table(
+        "ledger_head",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "ledger_holds",
+        sa.Column("key", sa.String(length=96), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("department", sa.String(length=63), nullable=False),
+        sa.Column("cloud", sa.String(length=63), nullable=False),
+        sa.Column("zone", sa.String(length=63), nullable=False),
+        sa.Column("amounts", sa.JSON(), nullable=False),
+        sa.Column("phase", sa.String(length=16), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("expires_at", Instant(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index("ix_ledger_holds_due", "ledger_holds", ["phase", "expires_at"], unique=False)
+    op.create_index("ix_ledger_holds_owner", "ledger_holds", ["owner"], unique=False)
+
+    op.create_table(
+        "ledger_limits",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source", sa.String(length=63), nullable=False),
+        sa.Column("department", sa.String(length=63), nullable=False),
+        sa.Column("cloud", sa.String(length=63), nullable=False),
+        sa.Column("zone", sa.String(length=63), nullable=False),
+        sa.Column("resource_class", sa.String(length=63), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("lend", sa.BigInteger(), nullable=True),
+        sa.Column("borrow", sa.BigInteger(), nullable=False),
+        sa.Column("temporary", sa.Boolean(), nullable=False),
+        sa.Column("overcommit", sa.Float(), nullable=False),
+        sa.Column("valid_from", Instant(timezone=True), nullable=True),
+        sa.Column("valid_until", Instant(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_ledger_limits_source", "ledger_limits", ["source"], unique=False)
+
+    op.create_table(
+        "ledger_nodes",
+        sa.Column("department", sa.String(length=63), nullable=False),
+        sa.Column("parent", sa.String(length=63), nullable=True),
+        sa.PrimaryKeyConstraint("department"),
+    )
+    op.create_table(
         "objects",
         sa.Column("uid", sa.String(length=32), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False),
@@ -274,6 +348,19 @@ def downgrade() -> None:
     op.drop_index("ix_objects_cloud", table_name="objects")
 
     op.drop_table("objects")
+    op.drop_table("ledger_nodes")
+    op.drop_index("ix_ledger_limits_source", table_name="ledger_limits")
+
+    op.drop_table("ledger_limits")
+    op.drop_index("ix_ledger_holds_owner", table_name="ledger_holds")
+    op.drop_index("ix_ledger_holds_due", table_name="ledger_holds")
+
+    op.drop_table("ledger_holds")
+    op.drop_table("ledger_head")
+    op.drop_index("ix_ledger_entries_owner", table_name="ledger_entries")
+
+    op.drop_table("ledger_entries")
+    op.drop_table("ledger_balances")
     op.drop_index("ix_facts_object", table_name="facts")
     op.drop_index("ix_facts_kind", table_name="facts")
 
