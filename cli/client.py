@@ -1,0 +1,140 @@
+"""The door to the API: HTTP calls, pages, and errors as exceptions of the program's own tree.
+
+There is one client for both modes. With a server configured it speaks HTTP(S) to it; otherwise
+`cli.local` carries the same requests to the application in this process.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import httpx
+
+from cli.speech import language
+from govcloud import errors
+from govcloud.errors import Exit, GovcloudError, UnavailableError
+from govcloud.settings import Settings
+
+Body = Mapping[str, Any]
+PAGE: Final = 500
+TIMEOUT: Final = httpx.Timeout(120.0, connect=10.0)
+"""Seconds. A plan of a whole city takes some; a server that is there answers the connect at once."""
+
+
+class ApiError(GovcloudError):
+    """An error that the API answered, with its sentence in the reader's language already."""
+
+    def __init__(self, status: int, error: Mapping[str, Any]) -> None:
+        super().__init__(str(error.get("key") or "errors.failure"), **(error.get("params") or {}))
+        self.status = status
+        self.reason = str(error.get("reason") or "failure")
+        self.exit_code = _exit_codes().get(self.reason, Exit.FAILURE)
+        self.message = str(error.get("message") or self.reason)
+        self.remedy: str | None = error.get("remedy")
+        self.answered: Mapping[str, Any] = error.get("details") or {}
+        self.diagnostics: Sequence[Mapping[str, Any]] = error.get("diagnostics") or ()
+
+
+def _exit_codes() -> dict[str, Exit]:
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    return {c.reason: c.exit_code for c in classes if issubclass(c, GovcloudError)}
+
+
+class Client:
+    """Calls of the API; raises ApiError for what it refuses, UnavailableError where none answers."""
+
+    def __init__(self, http: httpx.Client, where: str) -> None:
+        self._http, self._where = http, where
+
+    def get(self, path: str, /, **query: object) -> Any:
+        """GET a JSON answer; parameters that are None are left out, `as_of` is sent as `asOf`."""
+        return self._json(self._call("GET", path, query))
+
+    def post(self, path: str, body: Body | None = None, /) -> Any:
+        """POST a JSON body; return the JSON answer."""
+        return self._json(self._call("POST", path, {}, body or {}))
+
+    def delete(self, path: str) -> Any:
+        """DELETE; return the JSON answer, or None for an empty one."""
+        answer = self._call("DELETE", path, {})
+        return self._json(answer) if answer.content else None
+
+    def download(self, path: str, /, **query: object) -> bytes:
+        """GET an answer that is not JSON."""
+        return self._call("GET", path, query).content
+
+    def items(
+        self, path: str, /, limit: int | None = None, **query: object
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items of a list, page after page, `limit` of them at most."""
+        left, token = limit, None
+        while True:
+            page = self.get(path, limit=min(left or PAGE, PAGE), **{"continue": token}, **query)
+            found = page["items"][:left] if left is not None else page["items"]
+            yield from found
+            left = None if left is None else left - len(found)
+            token = page.get("continue")
+            if not token or left == 0:
+                return
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._http.close()
+
+    def _call(
+        self, method: str, path: str, query: Mapping[str, object], body: Body | None = None
+    ) -> httpx.Response:
+        sent = {_camel(name): _text(value) for name, value in query.items() if value is not None}
+        try:
+            answer = self._http.request(method, path, params=sent, json=body)
+        except httpx.TransportError as error:
+            detail = str(error) or type(error).__name__
+            raise UnavailableError("cli.unreachable", server=self._where, detail=detail) from error
+        if answer.status_code >= httpx.codes.BAD_REQUEST:
+            raise self._refusal(answer)
+        return answer
+
+    def _refusal(self, answer: httpx.Response) -> GovcloudError:
+        try:
+            return ApiError(answer.status_code, answer.json()["error"])
+        except (ValueError, LookupError, TypeError):
+            return UnavailableError(
+                "cli.strange_answer", server=self._where, status=answer.status_code
+            )
+
+    def _json(self, answer: httpx.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError as error:
+            status = answer.status_code
+            raise UnavailableError(
+                "cli.strange_answer", server=self._where, status=status
+            ) from error
+
+
+def path(*parts: str) -> str:
+    """Return an API path of parts, each escaped: `path("objects", kind, name)`."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def connect(settings: Settings) -> Client:
+    """Return the client that the settings ask for."""
+    headers = {"Authorization": f"Bearer {settings.token()}", "Accept-Language": language()}
+    if settings.server is not None:
+        transport: httpx.BaseTransport = httpx.HTTPTransport(retries=2)
+        address = settings.server
+    else:
+        from cli.local import InProcess
+
+        transport, address = InProcess.of(settings), "http://localhost"
+    http = httpx.Client(base_url=address, headers=headers, transport=transport, timeout=TIMEOUT)
+    return Client(http, settings.server or str(settings.workspace))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(cast("object", value))

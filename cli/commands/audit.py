@@ -1,0 +1,79 @@
+"""The audit log: reading it, and proving that nobody has touched it."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli import output, render
+from cli.columns import at, moment
+from cli.options import Format, Limit, Output
+from cli.render import Column
+from cli.session import client
+from cli.speech import t
+from govcloud.errors import Exit, UsageError
+
+LOG: Final = (
+    Column("seq", at("seq"), right=True),
+    Column("at", lambda item: moment(item.get("at"))),
+    Column("actor", at("actor")),
+    Column("role", at("role"), wide=True),
+    Column("department", at("department"), wide=True),
+    Column("action", at("action")),
+    Column("target", at("target")),
+    Column("request", at("requestId")),
+    Column("outcome", at("outcome"), style=lambda text: None if text.strip() == "ok" else "red"),
+    Column("hash", at("hash"), wide=True),
+)
+FAULTS: Final = (
+    Column("seq", at("seq"), right=True),
+    Column("what", at("what")),
+    Column("message", at("message")),
+)
+
+
+def log(
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="NAME", help=t("opt_actor"))
+    ] = None,
+    action: Annotated[
+        str | None, typer.Option("--action", metavar="ACTION", help=t("opt_action"))
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="TARGET", help=t("opt_target"))
+    ] = None,
+    limit: Limit = 100,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show the audit log, newest first."""
+    found = client().items("/v1/audit", limit=limit, actor=actor, action=action, target=target)
+    render.show(found, LOG, form, name=lambda item: str(item["seq"]), empty=t("no_audit"))
+
+
+def verify(
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="SEQ:HASH", help=t("opt_head"))
+    ] = None,
+    form: Format = Output.TABLE,
+) -> None:
+    """Walk the hash chain and locate what was altered, removed or inserted."""
+    found = client().post("/v1/audit/verify", {"known": _head(head)} if head else None)
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+    elif found["ok"]:
+        output.emit(t("audit_whole", count=found["checked"]))
+        if found.get("head"):
+            known = f"{found['head']['seq']}:{found['head']['hash']}"
+            output.emit(t("audit_head", head=known))
+            output.hint(t("hint_head", head=known))
+    else:
+        output.emit(t("audit_broken", count=found["checked"], faults=len(found["faults"])))
+        render.show(found["faults"], FAULTS, form, name=lambda item: str(item["seq"]))
+    if not found["ok"]:
+        raise typer.Exit(Exit.VERIFICATION)
+
+
+def _head(text: str) -> dict[str, Any]:
+    seq, _, digest = text.partition(":")
+    if not seq.isdigit() or not digest:
+        raise UsageError("cli.bad_head", head=text)
+    return {"seq": int(seq), "hash": digest}

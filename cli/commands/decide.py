@@ -1,0 +1,126 @@
+"""Deciding on requests: the change and the quota are shown before anything is said."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from cli import complete, failures, output, render, views
+from cli.client import path
+from cli.commands.submit import confirm
+from cli.options import Department, Format, Note, Output, Timeout, Wait, Yes
+from cli.session import client
+from cli.speech import t, word
+from govcloud.errors import GovcloudError, UsageError
+
+Requests = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[REQUEST…]", help=t("arg_requests"), autocompletion=complete.requests),
+]
+Every = Annotated[bool, typer.Option("--all", help=t("opt_all_requests"))]
+
+
+def approve(
+    requests: Requests = None,
+    every: Every = False,
+    department: Department = None,
+    note: Note = "",
+    yes: Yes = False,
+    wait: Wait = False,
+    timeout: Timeout = "10m",
+    form: Format = Output.TABLE,
+) -> None:
+    """Approve requests at the step where they wait."""
+    ids = _chosen(requests, department, every=every)
+    _decide("approve", ids, note, form, yes=yes)
+    if wait:
+        from cli.commands.wait import fulfilled
+
+        fulfilled(ids, timeout)
+
+
+def reject(
+    requests: Requests = None,
+    every: Every = False,
+    department: Department = None,
+    note: Note = "",
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Reject requests; the note says why."""
+    _decide("reject", _chosen(requests, department, every=every), note, form, yes=yes)
+
+
+def return_(
+    requests: Requests = None,
+    note: Note = "",
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Send requests back for correction; the note says what to correct."""
+    _decide("return", _chosen(requests), note, form, yes=yes)
+
+
+def withdraw(
+    requests: Requests = None,
+    note: Note = "",
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Take back requests of one's own department."""
+    _decide("withdraw", _chosen(requests), note, form, yes=yes)
+
+
+def _chosen(
+    requests: list[str] | None, department: str | None = None, *, every: bool = False
+) -> list[str]:
+    if requests and not every:
+        return requests
+    if not every or requests:
+        raise UsageError("cli.which_requests")
+    found = client().items("/v1/requests", state="open", department=department)
+    return sorted(str(item["id"]) for item in found)
+
+
+def _decide(verdict: str, ids: list[str], note: str, form: Output, *, yes: bool) -> None:
+    decided: list[dict[str, Any]] = []
+    failed: GovcloudError | None = None
+    for identity in ids:
+        try:
+            decided.append(_one(verdict, identity, note, form, yes=yes))
+        except GovcloudError as error:
+            if len(ids) == 1:
+                raise
+            output.complain(f"{identity}:")
+            failures.show(error)
+            failed = failed or error
+    if form in (Output.JSON, Output.YAML):
+        render.structured(decided[0] if len(ids) == 1 else {"items": decided}, form)
+    if failed is not None:
+        raise typer.Exit(failed.exit_code)
+
+
+def _one(verdict: str, identity: str, note: str, form: Output, *, yes: bool) -> dict[str, Any]:
+    # What was looked at is what is decided on: its version and digest travel with the decision.
+    body: dict[str, Any] = {"note": note}
+    if not yes:
+        seen = client().get(path("requests", identity))
+        _to_stderr(lambda: views.request(seen))
+        confirm(t(f"ask_{verdict}", id=identity))
+        body |= {"version": seen.get("version"), "digest": seen.get("digest")}
+    done: dict[str, Any] = client().post(path("requests", identity, verdict), body)
+    if form in (Output.TABLE, Output.WIDE, Output.CSV):
+        from cli.columns import request_state
+
+        output.emit(f"{done['id']}  {word('done', verdict)}  ({request_state(done)})")
+    elif form is Output.NAME:
+        output.emit(str(done["id"]))
+    return done
+
+
+def _to_stderr(show: Callable[[], None]) -> None:
+    from contextlib import redirect_stdout
+    from sys import stderr
+
+    with redirect_stdout(stderr):
+        show()

@@ -1,0 +1,136 @@
+"""Everything about one object, or one request, on one page."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from cli import complete, output, refs, render, views
+from cli.columns import moment, status
+from cli.options import Department, Format, Output
+from cli.session import client
+from cli.speech import t
+from govcloud.errors import GovcloudError
+
+EVENTS = 20
+
+
+def describe(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KIND/NAME…", help=t("arg_describe"), autocompletion=complete.references
+        ),
+    ],
+    department: Department = None,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show everything about objects or requests, with what happened to them."""
+    if words[0].lower() in ("request", "requests", "req"):
+        words = words[1:]
+    if words and all(refs.is_request(entry) for entry in words):
+        from cli.commands.requests import show
+
+        show(words, form=form)
+        return
+    found = [(reference, _get(reference)) for reference in refs.parse(words, department)]
+    if form in (Output.JSON, Output.YAML):
+        items = [item for _, item in found]
+        render.structured(items[0] if len(items) == 1 else {"items": items}, form)
+        return
+    for index, (reference, item) in enumerate(found):
+        if index:
+            output.emit("\n" + "─" * 40 + "\n")
+        _page(item)
+        _events(reference, item)
+
+
+def _get(reference: refs.Reference) -> dict[str, Any]:
+    found: dict[str, Any] = client().get(reference.path, department=reference.department)
+    return found
+
+
+def _page(item: Mapping[str, Any]) -> None:
+    meta, state = item["metadata"], item.get("status") or {}
+    views.pairs(
+        [
+            (t("col_name"), meta["name"]),
+            (t("col_kind"), item["kind"]),
+            (t("col_department"), meta.get("department")),
+            (t("col_display_name"), meta.get("displayName")),
+            (t("col_status"), status(item)),
+            (t("col_message"), state.get("message")),
+            (t("col_cloud"), state.get("cloud")),
+            (t("col_generation"), _generation(meta, state)),
+            (t("col_request"), meta.get("requestId")),
+            (t("col_created_at"), moment(meta.get("createdAt"))),
+            (t("col_labels"), _joined(meta.get("labels"))),
+            (t("col_annotations"), _joined(meta.get("annotations"))),
+            (t("col_uid"), meta.get("uid")),
+        ]
+    )
+    _section("spec", _flat(item.get("spec") or {}))
+    resources = state.get("resources") or []
+    if resources:
+        output.emit()
+        output.emit(output.paint(t("section_resources"), "bold"))
+        headings = [t(f"col_{name}") for name in ("part", "id", "name", "state", "info")]
+        render.table(headings, [_resource(one) for one in resources], indent="  ")
+
+
+def _generation(meta: Mapping[str, Any], state: Mapping[str, Any]) -> str:
+    seen = state.get("observedGeneration")
+    current = meta.get("generation")
+    return (
+        str(current)
+        if seen in (None, 0, current)
+        else t("generation_seen", current=current, seen=seen)
+    )
+
+
+def _resource(one: Mapping[str, Any]) -> list[str]:
+    cells = [one.get("part"), one.get("id"), one.get("name"), one.get("state")]
+    return [render.text_of(cell) for cell in cells] + [_joined(one.get("info"))]
+
+
+def _joined(values: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{name}={render.text_of(value)}" for name, value in (values or {}).items())
+
+
+def _section(name: str, rows: Iterable[tuple[str, object]]) -> None:
+    output.emit()
+    output.emit(output.paint(t(f"section_{name}"), "bold"))
+    views.pairs(rows, indent="  ")
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, entry in value.items():
+        if isinstance(entry, Mapping):
+            yield from _flat(entry, f"{prefix}{name}.")
+        elif isinstance(entry, list) and any(isinstance(one, Mapping) for one in entry):
+            for index, one in enumerate(entry):
+                yield from _flat(one, f"{prefix}{name}[{index}].")
+        else:
+            yield f"{prefix}{name}", entry
+
+
+def _events(reference: refs.Reference, item: Mapping[str, Any]) -> None:
+    where = item["metadata"].get("department") or reference.department
+    try:
+        found = list(client().items(f"{reference.path}/events", limit=EVENTS, department=where))
+    except GovcloudError:
+        return
+    if not found:
+        return
+    output.emit()
+    output.emit(output.paint(t("section_events"), "bold"))
+    rows = [
+        [
+            moment(event.get("at")),
+            *(render.text_of(event.get(name)) for name in ("type", "reason", "message")),
+        ]
+        for event in found
+    ]
+    render.table(
+        [t(f"col_{name}") for name in ("at", "type", "reason", "message")], rows, indent="  "
+    )

@@ -1,0 +1,131 @@
+"""What helps people write YAML and command lines: explain, schema, completion."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from cli import complete, output, render
+from cli.client import path as api_path
+from cli.options import Output
+from cli.output import emit, pad, paint, width, wrap
+from cli.session import client
+from cli.speech import has, t
+from govcloud.errors import UsageError
+
+COLUMNS = 96
+SHELLS = ("bash", "zsh", "fish", "powershell")
+Form = Annotated[
+    str, typer.Option("--output", "-o", metavar="text|json|yaml", help=t("opt_output_text"))
+]
+
+
+def explain(
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND[.FIELD…]]", help=t("arg_explain"), autocompletion=complete.kinds
+        ),
+    ] = None,
+    form: Form = "text",
+) -> None:
+    """Explain a kind or a field: what it means, its type, its default, what is below it."""
+    if path is None:
+        from cli.commands.objects import KINDS
+
+        render.show(
+            client().get("/v1/kinds"), KINDS, Output.TABLE, name=lambda item: str(item["name"])
+        )
+        output.hint(t("hint_explain"))
+        return
+    found = client().get("/v1/explain", path=path)
+    if form in ("json", "yaml"):
+        render.structured(found, Output(form))
+        return
+    emit("\n".join(_page(found)))
+
+
+def _page(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{paint(found['path'], 'bold')}  <{_type(found)}>{_required(found)}"
+    yield ""
+    yield from (f"  {line}" for line in wrap(found.get("description") or "-", COLUMNS))
+    for name in ("default", "example"):
+        if found.get(name) is not None:
+            yield f"  {t(f'explain_{name}')}{render.text_of(_value(found[name]))}"
+    for name, limit in (found.get("limits") or {}).items():
+        yield f"  {name}: {limit}"
+    if found.get("enum"):
+        yield ""
+        yield paint(t("section_values"), "bold")
+        wide = max(width(str(choice["value"])) for choice in found["enum"])
+        for choice in found["enum"]:
+            yield f"  {pad(str(choice['value']), wide)}  {choice.get('label') or ''}".rstrip()
+    if found.get("fields"):
+        yield ""
+        yield paint(t("section_fields"), "bold")
+        for below in found["fields"]:
+            yield from _field(below)
+
+
+def _field(below: Mapping[str, Any]) -> Iterator[str]:
+    name = str(below["path"]).rpartition(".")[2]
+    yield f"  {paint(name, 'cyan')}  <{_type(below)}>{_required(below)}"
+    text = below.get("description") or ""
+    if below.get("enum"):
+        text += f" [{', '.join(str(choice['value']) for choice in below['enum'])}]"
+    if below.get("default") not in (None, "", [], {}):
+        text += f" {t('explain_default')}{render.text_of(_value(below['default']))}"
+    yield from (f"      {line}" for line in wrap(text.strip(), COLUMNS - 4) if line)
+
+
+def _type(found: Mapping[str, Any]) -> str:
+    return str(found.get("type") or "-")
+
+
+def _required(found: Mapping[str, Any]) -> str:
+    return f"  {t('explain_required')}" if found.get("required") else ""
+
+
+def _value(value: object) -> object:
+    from cli.views import value as shown
+
+    return shown(value)
+
+
+def schema(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="[KIND]", help=t("arg_schema"), autocompletion=complete.kinds),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help=t("opt_to_file"))
+    ] = None,
+) -> None:
+    """Print the JSON Schema of one kind or of all, for editors."""
+    found = client().get("/v1/schema" if kind is None else api_path("schema", kind))
+    text = render.as_json(found)
+    if file is None:
+        emit(text)
+        return
+    from cli.files import write
+
+    write(file, (text + "\n").encode())
+    output.note(t("written", file=file))
+    output.hint(t("hint_schema", file=file))
+
+
+def completion(
+    shell: Annotated[
+        str, typer.Argument(metavar="bash|zsh|fish|powershell", help=t("arg_shell"))
+    ] = "bash",
+) -> None:
+    """Print the completion script of a shell."""
+    from typer.completion import get_completion_script
+
+    if shell not in SHELLS:
+        raise UsageError("cli.no_such_shell", shell=shell, known=SHELLS)
+    emit(
+        get_completion_script(prog_name="govcloud", complete_var="_GOVCLOUD_COMPLETE", shell=shell)
+    )
+    if has("hint_completion"):
+        output.hint(t("hint_completion"))

@@ -1,0 +1,196 @@
+"""Looking at objects and at what happens to them: get, events, drift."""
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli import columns, complete, output, refs, render
+from cli.client import path
+from cli.columns import at, moment
+from cli.options import (
+    AllDepartments,
+    Cloud,
+    Department,
+    Format,
+    Labels,
+    Limit,
+    Output,
+    Watch,
+    Zone,
+)
+from cli.render import Column
+from cli.session import client
+from cli.speech import t
+
+INTERVAL_S: Final = 2.0
+"""Between two looks of `--watch`; fast enough to follow, slow enough for many watchers."""
+
+KINDS: Final = (
+    Column("name", at("name")),
+    Column("plural", at("plural")),
+    Column("short", at("short")),
+    Column("label", at("label")),
+    Column("owned", at("owned")),
+    Column("allocates", at("allocates")),
+)
+EVENTS: Final = (
+    Column("at", lambda item: moment(item.get("at"))),
+    Column("type", at("type"), style=lambda text: "yellow" if text.strip() == "Warning" else None),
+    Column("reason", at("reason")),
+    Column("object", lambda item: item.get("object") or item.get("name") or item.get("uid")),
+    Column("message", at("message")),
+)
+DRIFT: Final = (
+    Column("cloud", at("cloud")),
+    Column("department", at("department")),
+    Column("object", lambda item: item.get("object") or item.get("name") or t("nobodys")),
+    Column("resource_id", at("resource")),
+    Column("field", at("field")),
+    Column("wanted", at("wanted")),
+    Column("found", at("found")),
+    Column("mode", at("mode")),
+    Column("since", lambda item: columns.age(item.get("since"))),
+)
+
+
+def get(
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND[/NAME]", help=t("arg_kind"), autocompletion=complete.kinds),
+    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME…]", help=t("arg_names"), autocompletion=complete.names),
+    ] = None,
+    department: Department = None,
+    all_departments: AllDepartments = False,
+    labels: Labels = None,
+    system: Annotated[
+        str | None, typer.Option("--system", metavar="NAME", help=t("opt_system"))
+    ] = None,
+    cloud: Cloud = None,
+    zone: Zone = None,
+    phase: Annotated[
+        str | None, typer.Option("--phase", metavar="PHASE", help=t("opt_phase"))
+    ] = None,
+    limit: Limit = None,
+    watch: Watch = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """List objects of a kind, or show some of them."""
+    where: dict[str, object] = {"department": None if all_departments else department}
+    if "/" in kind or names:
+        _named([kind, *(names or [])], where["department"], form)
+        return
+    if special := _special(kind):
+        special(where, limit, form)
+        return
+    where |= {"labels": labels, "system": system, "cloud": cloud, "zone": zone, "phase": phase}
+    if watch:
+        _watch(kind, where, form)
+    _list(kind, client().items(path("objects", kind), limit=limit, **where), form)
+
+
+def _special(kind: str) -> Any:
+    # What people will type although it is no kind of object.
+    word = kind.lower()
+    if word in ("request", "requests", "req"):
+        return _requests
+    return _kinds if word in ("kind", "kinds", "all") else None
+
+
+def _requests(where: dict[str, object], limit: int | None, form: Output) -> None:
+    found = client().items("/v1/requests", limit=limit, state="open", **where)
+    render.show(
+        found,
+        columns.REQUESTS,
+        form,
+        name=lambda item: str(item["id"]),
+        empty=t("no_open_requests"),
+    )
+
+
+def _kinds(where: dict[str, object], limit: int | None, form: Output) -> None:
+    del where, limit
+    found = client().get("/v1/kinds")
+    render.show(found, KINDS, form, name=lambda item: str(item["name"]))
+
+
+def _named(words: list[str], department: object, form: Output) -> None:
+    found = [
+        _one(reference) for reference in refs.parse(words, str(department) if department else None)
+    ]
+    whole = found[0] if len(found) == 1 else {"items": found}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for item in found:
+        groups.setdefault(item["kind"], []).append(item)
+    if form in (Output.JSON, Output.YAML):
+        render.structured(whole, form)
+        return
+    for kind, items in groups.items():
+        render.show(items, columns.of_kind(kind), form, name=columns.object_name)
+
+
+def _one(reference: refs.Reference) -> dict[str, Any]:
+    found: dict[str, Any] = client().get(reference.path, department=reference.department)
+    return found
+
+
+def _list(kind: str, items: Iterator[dict[str, Any]], form: Output) -> None:
+    first = next(items, None)
+    found = columns.of_kind(first["kind"] if first else kind)
+    chained = (item for part in (([first] if first else []), items) for item in part)
+    render.show(chained, found, form, name=columns.object_name, empty=t("no_objects", kind=kind))
+
+
+def _watch(kind: str, where: dict[str, object], form: Output) -> None:
+    # Only rows that changed are printed again, as kubectl does, so that a log of it can be read.
+    seen: dict[str, object] = {}
+    while True:
+        items = list(client().items(path("objects", kind), **where))
+        fresh = [item for item in items if seen.get(item["metadata"]["uid"]) != _state(item)]
+        if fresh:
+            _list(kind, iter(fresh), form)
+        seen = {item["metadata"]["uid"]: _state(item) for item in items}
+        time.sleep(INTERVAL_S)
+
+
+def _state(item: dict[str, Any]) -> tuple[object, str]:
+    return item["metadata"].get("version"), columns.status(item)
+
+
+def events(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND/NAME]", help=t("arg_event_target"), autocompletion=complete.references
+        ),
+    ] = None,
+    department: Department = None,
+    limit: Limit = 50,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show what happened lately, to everything or to one object."""
+    if target is None:
+        found = client().items("/v1/events", limit=limit, department=department)
+    else:
+        (reference,) = refs.parse([target], department)
+        found = client().items(
+            f"{reference.path}/events", limit=limit, department=reference.department
+        )
+    render.show(
+        found, EVENTS, form, name=lambda item: str(item.get("object", "")), empty=t("no_events")
+    )
+
+
+def drift(
+    department: Department = None,
+    cloud: Cloud = None,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show where clouds differ from what was approved, and what is nobody's."""
+    found = client().get("/v1/drift", department=department, cloud=cloud)
+    empty = t("no_drift")
+    render.show(found["items"], DRIFT, form, name=lambda item: str(item["resource"]), empty=empty)

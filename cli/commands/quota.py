@@ -1,0 +1,293 @@
+"""Quota: the tree, one department's effective limits, setting limits, the recount."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli import complete, output, render, views
+from cli.client import path
+from cli.columns import at
+from cli.commands.submit import show_proposal
+from cli.options import Cloud, DryRun, Force, Format, Output, Zone
+from cli.output import emit, paint
+from cli.render import Column
+from cli.session import client
+from cli.speech import t
+from govcloud.errors import Exit, UsageError
+
+USUAL: Final = ("vms", "vcpu", "memory", "disk", "namespaces")
+"""The classes of the tree where none are chosen; `disk` stands for the sum of its storage classes."""
+
+Node = Mapping[str, Any]
+Classes = Annotated[list[str] | None, typer.Option("--class", metavar="CLASS", help=t("opt_class"))]
+Whose = Annotated[
+    str,
+    typer.Argument(
+        metavar="DEPARTMENT", help=t("arg_department"), autocompletion=complete.departments
+    ),
+]
+
+
+def tree(
+    classes: Classes = None,
+    department: Annotated[
+        str | None,
+        typer.Option(
+            "--department",
+            "-d",
+            metavar="NAME",
+            help=t("opt_subtree"),
+            autocompletion=complete.departments,
+        ),
+    ] = None,
+    cloud: Cloud = None,
+    zone: Zone = None,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show the organisation tree with allocated, reserved and limit of each class."""
+    found = client().get("/v1/quota/tree", cloud=cloud, zone=zone)
+    nodes = subtree(ordered(found["nodes"]), department)
+    if form in (Output.JSON, Output.YAML):
+        render.structured({"nodes": nodes}, form)
+        return
+    chosen = classes or list(USUAL)
+    if form in (Output.CSV, Output.NAME):
+        _flat(nodes, form)
+        return
+    headings = [t("col_department"), *(_heading(nodes, name) for name in chosen)]
+    rows = [
+        [_branch(node, nodes, index), *(_cell(node, name) for name in chosen)]
+        for index, node in enumerate(nodes)
+    ]
+    columns = [Column("department", at("department"))]
+    columns += [Column(name, at("x"), right=True, style=_over) for name in chosen]
+    render.table(headings, rows, columns)
+    output.hint(t("hint_quota_tree"))
+
+
+def ordered(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes depth first, each with its `depth`, whatever order they came in."""
+    below: dict[str | None, list[Node]] = {}
+    names = {node["department"] for node in nodes}
+    for node in nodes:
+        parent = node.get("parent")
+        below.setdefault(parent if parent in names else None, []).append(node)
+    result: list[Node] = []
+    waiting = [(node, 0) for node in reversed(below.get(None, []))]
+    while waiting:
+        node, depth = waiting.pop()
+        result.append({**node, "depth": depth})
+        waiting += [(child, depth + 1) for child in reversed(below.pop(node["department"], []))]
+    return result
+
+
+def subtree(nodes: Sequence[Node], department: str | None) -> list[Node]:
+    """Return a department and what is below it; all nodes where none is named."""
+    if department is None:
+        return list(nodes)
+    for index, node in enumerate(nodes):
+        if node["department"] == department:
+            below = index + 1
+            while below < len(nodes) and nodes[below]["depth"] > node["depth"]:
+                below += 1
+            return list(nodes[index:below])
+    raise UsageError("cli.not_in_tree", department=department)
+
+
+def _branch(node: Node, nodes: Sequence[Node], index: int) -> str:
+    name = node["department"]
+    shown = f"{node['displayName']} ({name})" if node.get("displayName") else name
+    depth = node["depth"] - nodes[0]["depth"]
+    if depth <= 0:
+        return str(shown)
+    arms = "".join("│  " if _continues(nodes, index, level) else "   " for level in range(1, depth))
+    return f"{arms}{'├─ ' if _continues(nodes, index, depth) else '└─ '}{shown}"
+
+
+def _continues(nodes: Sequence[Node], index: int, level: int) -> bool:
+    # Whether a later sibling stands at this level before the branch ends.
+    base = nodes[0]["depth"]
+    for node in nodes[index + 1 :]:
+        depth = node["depth"] - base
+        if depth <= level:
+            return bool(depth == level)
+    return False
+
+
+def _lines(node: Node, name: str) -> list[Mapping[str, Any]]:
+    return [
+        line
+        for line in node.get("lines") or []
+        if line["class"] == name or line["class"].startswith(f"{name}.")
+    ]
+
+
+def _cell(node: Node, name: str) -> str:
+    lines = _lines(node, name)
+    if not lines:
+        return "-"
+    if len(lines) == 1:
+        return _numbers(lines[0].get("show") or {}, lines[0])
+    totals: dict[str, Any] = {"class": name}
+    for part in ("allocated", "reserved", "limit"):
+        values = [line.get(part) for line in lines]
+        totals[part] = (
+            None if part == "limit" and None in values else sum(value or 0 for value in values)
+        )
+    return _numbers({}, totals)
+
+
+def _numbers(show: Mapping[str, Any], line: Mapping[str, Any]) -> str:
+    def text(part: str) -> str:
+        return str(show[part]) if show.get(part) is not None else _amount(line, part)
+
+    reserved = f"+{text('reserved')}" if line.get("reserved") else ""
+    limit = text("limit") if line.get("limit") is not None else "∞"
+    used = int(line.get("allocated") or 0) + int(line.get("reserved") or 0)
+    over = " !" if line.get("limit") is not None and used > line["limit"] else ""
+    return f"{text('allocated')}{reserved}/{limit}{over}"
+
+
+def _amount(line: Mapping[str, Any], part: str) -> str:
+    from govcloud.domain import classes
+
+    amount = int(line.get(part) or 0)
+    entry = classes.CLASSES.get(str(line["class"]).partition(".")[0])
+    return entry.show(amount) if entry else str(amount)
+
+
+def _over(cell: str) -> str | None:
+    return "red" if cell.rstrip().endswith("!") else None
+
+
+def _heading(nodes: Iterable[Node], name: str) -> str:
+    if output_language_is_english():
+        return name.upper()
+    for node in nodes:
+        for line in _lines(node, name):
+            return str(line.get("label") or name).partition("(")[0]
+    return name
+
+
+def output_language_is_english() -> bool:
+    """Whether headings are the words of the classes themselves."""
+    from cli.speech import language
+
+    return language() == "en"
+
+
+def _flat(nodes: Sequence[Node], form: Output) -> None:
+    rows = [
+        {**line, "department": node["department"]}
+        for node in nodes
+        for line in node.get("lines") or []
+    ]
+    render.show(rows, LINES, form, name=lambda line: f"{line['department']}/{line['class']}")
+
+
+def _shown(part: str) -> Column:
+    return Column(
+        part,
+        lambda line: (line.get("show") or {}).get(part, line.get(part)),
+        right=True,
+        style=_over,
+    )
+
+
+LINES: Final = (
+    Column("department", at("department")),
+    Column("resource", lambda line: line.get("label") or line.get("class")),
+    Column("place", views.place),
+    *(_shown(part) for part in ("limit", "allocated", "reserved", "available")),
+    Column("binding", lambda line: line.get("binding") or line.get("level")),
+)
+
+
+def show(whose: Whose, form: Format = Output.TABLE) -> None:
+    """Show what a department may still use, and which level binds it."""
+    found = client().get(path("quota", whose))
+    lines = found.get("lines") or found.get("items") or []
+    rows = [{"department": found.get("department", whose), **line} for line in lines]
+    name = "{department}/{class}".format_map
+    render.show(rows, LINES, form, name=name, whole=found, empty=t("no_quota", department=whose))
+
+
+def set_(
+    whose: Whose,
+    limits: Annotated[list[str], typer.Argument(metavar="CLASS=AMOUNT…", help=t("arg_limits"))],
+    cloud: Cloud = None,
+    zone: Zone = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help=t("opt_quota_reason"))
+    ] = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Set limits of a department; those of other classes stay as they are."""
+    wanted = dict(_limit(text) for text in limits)
+    document = _document(whose, cloud, zone)
+    spec = document["spec"]
+    spec["limits"] = {**spec.get("limits", {}), **wanted}
+    if reason:
+        spec["reason"] = reason
+    files = [{"name": "quota.yaml", "text": render.as_yaml(document)}]
+    show_proposal(
+        client().post("/v1/apply", {"files": files, "dryRun": dry_run, "force": force}), form
+    )
+    if dry_run:
+        output.note(t("only_dry_run"))
+
+
+def _limit(text: str) -> tuple[str, object]:
+    name, equals, amount = text.partition("=")
+    if not equals or not name or not amount:
+        raise UsageError("cli.bad_limit", text=text)
+    return name, int(amount) if amount.isdigit() else amount
+
+
+def _document(department: str, cloud: str | None, zone: str | None) -> dict[str, Any]:
+    from cli.commands.edit import written
+
+    for item in client().items(path("objects", "quota")):
+        spec = item["spec"]
+        same = (spec.get("department"), spec.get("cloud"), spec.get("zone")) == (
+            department,
+            cloud,
+            zone,
+        )
+        if same and spec.get("type", "limit") == "limit" and not spec.get("validUntil"):
+            return written(item)
+    place = {name: value for name, value in (("cloud", cloud), ("zone", zone)) if value}
+    name = "-".join((department, *place.values()))
+    return {
+        "apiVersion": "govcloud.io/v1",
+        "kind": "Quota",
+        "metadata": {"name": name},
+        "spec": {"department": department, **place, "limits": {}},
+    }
+
+
+DIFFERENCES: Final = (
+    Column("department", at("department")),
+    Column("resource", at("class")),
+    Column("place", views.place),
+    Column("kept", at("kept")),
+    Column("counted", at("counted")),
+)
+
+
+def check(form: Format = Output.TABLE) -> None:
+    """Recount all entries and compare with the kept balances; the difference must be none."""
+    found = client().post("/v1/quota/check")
+    differences = found["differences"]
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+    elif not differences:
+        emit(t("quota_whole"))
+    else:
+        emit(paint(t("quota_differs", count=len(differences)), "red"))
+        render.show(differences, DIFFERENCES, form, name="{department}/{class}".format_map)
+    if differences:
+        raise typer.Exit(Exit.VERIFICATION)

@@ -1,0 +1,110 @@
+"""Reports for the lead authority and the auditors."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cli import complete, output, render
+from cli.client import Client
+from cli.options import Format, Output
+from cli.session import client
+from cli.speech import t
+from govcloud.errors import UsageError
+
+PATH = "/v1/reports/on-cloud-rate"
+SPREADSHEETS = ("csv", "xlsx")
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help=t("opt_as_of"))]
+Whose = Annotated[
+    str | None,
+    typer.Option(
+        "--department",
+        "-d",
+        metavar="NAME",
+        help=t("opt_department"),
+        autocompletion=complete.departments,
+    ),
+]
+
+
+def on_cloud_rate(
+    as_of: AsOf = None,
+    department: Whose = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="table|csv|xlsx|json", help=t("opt_report_format"))
+    ] = "table",
+    file: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help=t("opt_to_file"))
+    ] = None,
+) -> None:
+    """Report the on-cloud rate by department, as of any instant."""
+    form = _form(form, file)
+    query = {"as_of": _instant(as_of), "department": department}
+    if form in SPREADSHEETS:
+        _check_destination(form, file)
+        _deliver(client().download(PATH, format=form, **query), file)
+    elif form == "json":
+        _deliver(client().download(PATH, format="json", **query), file)
+    else:
+        _table(client(), query)
+
+
+def _form(form: str, file: str | None) -> str:
+    if form not in ("table", "json", *SPREADSHEETS):
+        raise UsageError("cli.bad_report_format", form=form)
+    ending = (file or "").rpartition(".")[2].lower()
+    if form == "table" and ending in ("json", *SPREADSHEETS):
+        return ending
+    if form == "table" and file is not None:
+        raise UsageError("cli.table_to_file")
+    return form
+
+
+def _check_destination(form: str, file: str | None) -> None:
+    if file is None and sys.stdout.isatty() and form == "xlsx":
+        raise UsageError("cli.binary_to_terminal", form=form)
+
+
+def _deliver(content: bytes, file: str | None) -> None:
+    if file is None or file == "-":
+        output.emit_bytes(content)
+        return
+    from cli.files import write
+
+    write(file, content)
+    output.note(t("written", file=file))
+
+
+def _instant(text: str | None) -> str | None:
+    """Return what the API reads as an instant; UsageError for what is none."""
+    if text is None:
+        return None
+    from datetime import datetime
+
+    try:
+        datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError("cli.bad_as_of", text=text) from error
+    return text
+
+
+def _table(door: Client, query: dict[str, Any]) -> None:
+    found = door.get(PATH, format="json", **query)
+    from cli.report_view import show
+
+    show(found)
+
+
+def explain_on_cloud_rate(
+    department: Whose = None,
+    as_of: AsOf = None,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show which systems count, which do not, and why, down to the records."""
+    found = client().get(f"{PATH}/explain", as_of=_instant(as_of), department=department)
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+        return
+    from cli.report_view import show_explanation
+
+    show_explanation(found, form)

@@ -1,0 +1,174 @@
+"""What departments do with their YAML: plan, submit, release."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import complete, files, output, refs, render, views
+from cli.options import Department, DryRun, Files, Format, Output, Timeout, Wait, Yes
+from cli.session import client
+from cli.speech import t
+from govcloud.errors import Exit, UsageError
+
+Releases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--release", metavar="KIND/NAME", help=t("opt_release"), autocompletion=complete.references
+    ),
+]
+Title = Annotated[str, typer.Option("--title", metavar="TEXT", help=t("opt_title"))]
+Reason = Annotated[
+    str, typer.Option("--justification", metavar="TEXT", help=t("opt_justification"))
+]
+Recursive = Annotated[
+    bool,
+    typer.Option("--recursive/--no-recursive", "-R", help=t("opt_recursive"), show_default=False),
+]
+
+
+def plan(
+    filename: Files = [],  # noqa: B006 - Typer copies it
+    release: Releases = None,
+    department: Department = None,
+    recursive: Recursive = True,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help=t("opt_detailed_exitcode"))
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help=t("opt_all_changes"))] = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show what a request would change, without asking for it."""
+    found = client().post("/v1/plan", body(filename, release, department, recursive=recursive))
+    show_proposal(found, form, everything=everything)
+    if any(
+        entry.get("severity") == "error" and not entry.get("waiver") for entry in found["findings"]
+    ):
+        raise typer.Exit(Exit.POLICY)
+    if found["refusals"]:
+        raise typer.Exit(Exit.QUOTA)
+    changed = any(found["summary"].get(name) for name in ("create", "change", "release"))
+    if changed:
+        output.hint(t("hint_submit"))
+    if changed and detailed_exitcode:
+        raise typer.Exit(Exit.CHANGES)
+
+
+def submit(
+    filename: Files = [],  # noqa: B006 - Typer copies it
+    release: Releases = None,
+    department: Department = None,
+    recursive: Recursive = True,
+    title: Title = "",
+    justification: Reason = "",
+    replaces: Annotated[
+        str | None,
+        typer.Option(
+            "--replaces",
+            metavar="REQUEST",
+            help=t("opt_replaces"),
+            autocompletion=complete.requests,
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option("--idempotency-key", metavar="KEY", help=t("opt_idempotency_key"))
+    ] = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    timeout: Timeout = "10m",
+    form: Format = Output.TABLE,
+) -> None:
+    """Submit a change set for approval."""
+    content = body(filename, release, department, recursive=recursive)
+    if dry_run:
+        show_proposal(client().post("/v1/plan", content), form)
+        return
+    content |= {"title": title, "justification": justification}
+    content |= {"replaces": replaces, "idempotencyKey": idempotency_key}
+    request = client().post("/v1/requests", content)
+    announce(request, form)
+    if wait:
+        from cli.commands.wait import fulfilled
+
+        fulfilled([str(request["id"])], timeout)
+
+
+def release(
+    objects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KIND/NAME…", help=t("arg_objects"), autocompletion=complete.references
+        ),
+    ],
+    department: Department = None,
+    title: Title = "",
+    justification: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Ask to give resources back."""
+    content: dict[str, Any] = {
+        "files": [],
+        "releases": [reference.plain() for reference in refs.parse(objects, department)],
+    }
+    if dry_run or not yes:
+        proposal = client().post("/v1/plan", content)
+        show_proposal(proposal, form)
+        if dry_run:
+            return
+        confirm(t("ask_release", count=len(content["releases"])))
+    content |= {"title": title, "justification": justification}
+    announce(client().post("/v1/requests", content), form)
+
+
+def body(
+    paths: list[str], release: list[str] | None, department: str | None, *, recursive: bool = True
+) -> dict[str, Any]:
+    """Return what plan and submit send: the files' text, and what is to be given back."""
+    if not paths and not release:
+        raise UsageError("cli.nothing_given")
+    references = [refs.parse([word], department)[0] for word in release or []]
+    return {
+        "files": files.read(paths, recursive=recursive),
+        "releases": [reference.plain() for reference in references],
+    }
+
+
+def show_proposal(found: dict[str, Any], form: Output, *, everything: bool = False) -> None:
+    """Print a proposal in the form that was asked for."""
+    if form in (Output.TABLE, Output.WIDE):
+        views.proposal(found, everything=everything or form is Output.WIDE)
+    elif form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+    else:
+        columns = [
+            render.Column("action", lambda item: item["action"]),
+            render.Column("kind", lambda item: item["kind"]),
+            render.Column("department", lambda item: item.get("department")),
+            render.Column("name", lambda item: item["name"]),
+        ]
+        render.show(
+            found["changes"], columns, form, name=lambda c: f"{c['kind'].lower()}/{c['name']}"
+        )
+
+
+def announce(request: dict[str, Any], form: Output) -> None:
+    """Print a request that was just submitted: its number on stdout, what comes next on stderr."""
+    if form in (Output.JSON, Output.YAML):
+        render.structured(request, form)
+        return
+    output.emit(str(request["id"]))
+    if form is not Output.NAME:
+        from cli.columns import change_counts, request_state
+
+        output.note(t("submitted", changes=change_counts(request), state=request_state(request)))
+        output.hint(t("hint_after_submit", id=request["id"]))
+
+
+def confirm(question: str) -> None:
+    """Ask a person; UsageError where there is none to ask."""
+    if not output.interactive():
+        raise UsageError("cli.needs_yes")
+    if not typer.confirm(question, err=True):
+        output.note(t("nothing_done"))
+        raise typer.Exit(Exit.FAILURE)

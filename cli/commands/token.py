@@ -1,0 +1,80 @@
+"""Users' tokens: make, list, end."""
+
+from typing import Annotated, Final
+
+import typer
+
+from cli import output, render, session
+from cli.client import path
+from cli.columns import at, moment
+from cli.options import Department, Format, Output
+from cli.render import Column
+from cli.session import client
+from cli.speech import t
+from govcloud.errors import UsageError
+
+TOKENS: Final = (
+    Column("id", at("id")),
+    Column("user", at("user")),
+    Column("scope", at("scope")),
+    Column("created_at", lambda item: moment(item.get("createdAt"))),
+    Column("expires_at", lambda item: moment(item.get("expiresAt"))),
+    Column("revoked_at", lambda item: moment(item.get("revokedAt"))),
+)
+
+
+def create(
+    user: Annotated[str, typer.Argument(metavar="USER", help=t("arg_user"))],
+    role: Annotated[str | None, typer.Option("--role", metavar="ROLE", help=t("opt_role"))] = None,
+    department: Department = None,
+    scope: Annotated[
+        str, typer.Option("--scope", metavar="full|read", help=t("opt_scope"))
+    ] = "full",
+    expires_days: Annotated[
+        int, typer.Option("--expires-days", metavar="N", min=1, help=t("opt_expires_days"))
+    ] = 90,
+    save: Annotated[str | None, typer.Option("--save", metavar="NAME", help=t("opt_save"))] = None,
+    form: Format = Output.TABLE,
+) -> None:
+    """Make a token, and its user where there is none yet; it is shown this once."""
+    body = {"user": user, "role": role, "department": department}
+    given = {name: value for name, value in body.items() if value is not None}
+    made = client().post("/v1/tokens", given | {"scope": scope, "expiresDays": expires_days})
+    if save is not None:
+        _keep(save, str(made.pop("token")))
+        output.note(t("token_saved", name=save))
+        output.hint(t("hint_as", name=save))
+    if form in (Output.JSON, Output.YAML):
+        render.structured(made, form)
+    elif form is Output.NAME:
+        output.emit(str(made["id"]))
+    elif save is None:
+        output.emit(str(made["token"]))
+        output.note(t("token_once", user=made["user"], until=moment(made.get("expiresAt"))))
+
+
+def _keep(name: str, token: str) -> None:
+    from govcloud import workspace
+
+    folder = session.current.settings.workspace
+    if folder is None:
+        raise UsageError("cli.no_place_for_token")
+    workspace.save_credential(folder, name, token)
+
+
+def list_tokens(
+    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help=t("opt_user"))] = None,
+    form: Format = Output.TABLE,
+) -> None:
+    """List tokens, without themselves."""
+    found = client().get("/v1/tokens", user=user)["items"]
+    render.show(found, TOKENS, form, name=lambda item: str(item["id"]), empty=t("no_tokens"))
+
+
+def revoke(
+    ids: Annotated[list[str], typer.Argument(metavar="TOKEN-ID…", help=t("arg_tokens"))],
+) -> None:
+    """End tokens now."""
+    for identity in ids:
+        client().delete(path("tokens", identity))
+        output.note(t("token_revoked", id=identity))

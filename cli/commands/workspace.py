@@ -1,0 +1,133 @@
+"""The place itself: init, doctor, version."""
+
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import output, render, session
+from cli.options import Format, Output
+from cli.output import emit, paint
+from cli.speech import has, t, word
+from govcloud import __version__
+from govcloud.errors import Exit, GovcloudError
+
+
+def init(
+    directory: Annotated[str, typer.Argument(metavar="[FOLDER]", help=t("arg_folder"))] = ".",
+) -> None:
+    """Make a workspace, or complete and upgrade the one that is there."""
+    from cli.progress import spinner
+    from govcloud import bootstrap
+
+    with spinner(t("initialising")):
+        made = bootstrap.init(Path(directory), session.current.environment)
+    emit(str(made.workspace))
+    output.note(t("workspace_created" if made.created else "workspace_kept"))
+    if made.token_made:
+        output.note(t("first_token"))
+    output.hint(t("hint_init"))
+
+
+def version(
+    client_only: Annotated[bool, typer.Option("--client", help=t("opt_client_only"))] = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Show the version of the program, and of the server or database where there is one."""
+    found: dict[str, Any] = {"client": __version__, "python": platform.python_version()}
+    if not client_only:
+        found["server"] = _server_version()
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+        return
+    print_version()
+    server = found.get("server") or {}
+    if server.get("version"):
+        where = session.current.settings.server or t("in_process")
+        emit(t("server_version", version=server["version"], where=where))
+
+
+def print_version() -> None:
+    """Print the program's own version, one line."""
+    emit(f"govcloud {__version__}")
+
+
+def _server_version() -> Mapping[str, Any] | None:
+    try:
+        found: Mapping[str, Any] = session.client().get("/v1/version")
+    except GovcloudError as error:
+        return {"error": str(error.key)}
+    return found
+
+
+def doctor(form: Format = Output.TABLE) -> None:
+    """Check what is configured, what can be reached, and what is out of date."""
+    checks = [_python(), *_workspace()]
+    try:
+        found = session.client().get("/v1/doctor")
+        checks += _answered(found)
+    except GovcloudError as error:
+        from cli import failures
+
+        checks.append(_check("error", "api", "\n".join(failures.lines(error))))
+    if form in (Output.JSON, Output.YAML):
+        render.structured({"checks": checks}, form)
+    else:
+        for check in checks:
+            _show(check)
+    worst = {check["status"] for check in checks}
+    if "error" in worst:
+        raise typer.Exit(Exit.UNAVAILABLE)
+
+
+def _check(status: str, name: str, message: str) -> dict[str, Any]:
+    return {"name": name, "status": status, "message": message}
+
+
+def _python() -> dict[str, Any]:
+    detail = f"govcloud {__version__}, Python {platform.python_version()}, {sys.platform}"
+    return _check("ok", "program", detail)
+
+
+def _workspace() -> list[dict[str, Any]]:
+    try:
+        settings = session.current.settings
+    except GovcloudError as error:
+        from cli import failures
+
+        return [_check("error", "workspace", "\n".join(failures.lines(error)))]
+    where = _check("ok", "workspace", str(settings.workspace or "-"))
+    server = settings.server or t("in_process")
+    return [where, _check("ok", "server", server), *_private(settings.workspace)]
+
+
+def _private(folder: Path | None) -> list[dict[str, Any]]:
+    from govcloud.settings import CREDENTIALS
+    from govcloud.workspace import is_private
+
+    if folder is None or not (folder / CREDENTIALS).exists() or is_private(folder / CREDENTIALS):
+        return []
+    return [_check("warning", "credentials", t("credentials_open", file=str(folder / CREDENTIALS)))]
+
+
+def _answered(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    # Whatever the server checks is shown, also what this program has never heard of.
+    checks = found.get("checks")
+    if isinstance(checks, list):
+        return [dict(check) for check in checks]
+    return [_check("ok", name, render.text_of(value)) for name, value in found.items()]
+
+
+def _show(check: Mapping[str, Any]) -> None:
+    status = str(check.get("status", "ok"))
+    style = {"ok": "green", "warning": "yellow", "error": "red"}.get(status, "dim")
+    name = word("check", check.get("name", "")) if has("section_usage") else check.get("name", "")
+    first, *rest = str(check.get("message") or "").split("\n")
+    emit(f"{paint(word('doctor', status), style)}  {name}: {first}")
+    for line in rest:
+        emit(f"    {line}")
+    if check.get("remedy"):
+        emit(f"    → {check['remedy']}")

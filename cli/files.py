@@ -1,0 +1,88 @@
+"""Reading what `-f` names: files, folders with all below them, `-` for stdin."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from govcloud.errors import UsageError
+
+ENDINGS: Final = (".yaml", ".yml", ".json")
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of one file; the API takes less, and a wrong file should not fill the memory first."""
+
+
+def read(paths: Sequence[str], *, recursive: bool = True) -> list[dict[str, str]]:
+    """Return `{"name", "text"}` of each file, folders in the order of their names.
+
+    UsageError for what cannot be read, is not UTF-8, or for a folder without YAML.
+    """
+    if paths.count("-") > 1:
+        raise UsageError("cli.stdin_twice")
+    return [{"name": name, "text": text} for path in paths for name, text in _read(path, recursive)]
+
+
+def _read(path: str, recursive: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT001
+    if path == "-":
+        yield "(stdin)", _text("(stdin)", sys.stdin.buffer.read(LARGEST + 1))
+        return
+    place = Path(path)
+    if not place.is_dir():
+        yield path, _text(path, _bytes(place))
+        return
+    found = sorted(_below(place, recursive))
+    if not found:
+        raise UsageError("cli.empty_folder", folder=path)
+    for file in found:
+        yield str(file), _text(str(file), _bytes(file))
+
+
+def _below(folder: Path, recursive: bool) -> Iterator[Path]:  # noqa: FBT001
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir() and recursive and not entry.is_symlink():
+            yield from _below(entry, recursive)
+        elif entry.suffix.lower() in ENDINGS and entry.is_file():
+            yield entry
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(LARGEST + 1)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> UsageError:
+    return UsageError("cli.unreadable", file=str(file), detail=error.strerror or str(error))
+
+
+def _text(name: str, content: bytes) -> str:
+    if len(content) > LARGEST:
+        raise UsageError("cli.too_large", file=name, limit=LARGEST // 1024**2)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UsageError("cli.not_utf8", file=name, line=line) from error
+
+
+def write(path: str, content: bytes) -> None:
+    """Replace a file as a whole: a full disk leaves the former one as it was."""
+    file = Path(path)
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        try:
+            draft.write_bytes(content)
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise UsageError("cli.unwritable", file=path, detail=detail) from error

@@ -1,0 +1,126 @@
+"""Where words go: data to stdout, messages to stderr, colour and hints to terminals only."""
+
+import os
+import sys
+from typing import Final, TextIO
+from unicodedata import combining, east_asian_width
+
+_STYLES: Final = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "cyan": "36",
+}
+
+
+class _Manner:
+    """How this run shows things; set once by `cli.main`."""
+
+    color = True
+    quiet = False
+
+
+def configure(*, color: bool, quiet: bool) -> None:
+    """Set whether colour may be used at all, and whether messages are wanted."""
+    _Manner.color = color and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    _Manner.quiet = quiet
+
+
+def quiet() -> bool:
+    """Whether only data and errors are wanted."""
+    return _Manner.quiet
+
+
+def interactive() -> bool:
+    """Whether a person can be asked: both the question and the answer reach a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def watched() -> bool:
+    """Whether progress and hints are wanted: stderr is a terminal, and not quiet."""
+    return sys.stderr.isatty() and not _Manner.quiet
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """Return the text in a style (`bold`, `red`…) where `stream` (stdout) is a coloured terminal."""
+    if not _Manner.color or not text or not (stream or sys.stdout).isatty():
+        return text
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+
+def emit(text: str = "") -> None:
+    """Print data."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def emit_bytes(content: bytes) -> None:
+    """Write data that is not text."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def note(text: str) -> None:
+    """Tell what was done, unless quiet."""
+    if not _Manner.quiet:
+        complain(text)
+
+
+def hint(text: str) -> None:
+    """Tell a person at a terminal what to do next."""
+    if watched():
+        complain(paint(text, "dim", sys.stderr))
+
+
+def complain(text: str) -> None:
+    """Tell what went wrong; not even `--quiet` silences it."""
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def width(text: str) -> int:
+    """Return how many cells of a terminal the text takes: Chinese characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells(character) for character in text)
+
+
+def _cells(character: str) -> int:
+    if combining(character):
+        return 0
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def pad(text: str, cells: int, *, right: bool = False) -> str:
+    """Return the text filled with blanks to a number of cells, on the left where `right`."""
+    fill = " " * max(0, cells - width(text))
+    return fill + text if right else text + fill
+
+
+def wrap(text: str, cells: int) -> list[str]:
+    """Return the text in lines of at most so many cells; Chinese may break anywhere."""
+    lines, line = [], ""
+    for piece in _pieces(text):
+        if line and width(line + piece.rstrip()) > cells:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece if line else piece.lstrip()
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def _pieces(text: str) -> list[str]:
+    # Words with the blank behind them; wide characters by themselves, closing marks with the one before.
+    pieces: list[str] = []
+    for character in text.replace("\n", " "):
+        wide = _cells(character) == 2
+        opens = not pieces or pieces[-1].endswith(" ") or _cells(pieces[-1][-1]) == 2
+        if pieces and (character in "，。、；：！？）」》”" or (not wide and not opens)):
+            pieces[-1] += character
+        elif pieces and character == " ":
+            pieces[-1] += character
+        else:
+            pieces.append(character)
+    return pieces

@@ -1,0 +1,152 @@
+"""Lists and objects as tables, JSON, YAML, CSV or names."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from cli.options import Output
+from cli.output import emit, pad, paint, width
+from cli.speech import t
+
+Item = Mapping[str, Any]
+_FORMULA: Final = ("=", "+", "@", "\t", "\r")
+_SAMPLE: Final = 1000
+"""Rows that decide the widths of a table; later ones that are wider stick out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what the catalogue calls its heading (`col_<heading>`), and how a cell is made.
+
+    `wide` columns are shown by `-o wide` and in CSV; `right` ones hold numbers.
+    """
+
+    heading: str
+    cell: Callable[[Item], object]
+    wide: bool = False
+    right: bool = False
+    style: Callable[[str], str | None] | None = None
+
+
+def show(
+    items: Iterable[Item],
+    columns: Sequence[Column],
+    output: Output,
+    *,
+    name: Callable[[Item], str],
+    whole: object = None,
+    empty: str | None = None,
+) -> None:
+    """Print a list; `whole` is what JSON shows where it is not `{"items": […]}`.
+
+    `empty` is the sentence for a list without items, told only where a table would be.
+    """
+    if output is Output.TABLE or output is Output.WIDE:
+        _table(items, columns, wide=output is Output.WIDE, empty=empty)
+    elif output is Output.CSV:
+        write_csv([t(f"col_{column.heading}") for column in columns], _cells(items, columns))
+    elif output is Output.NAME:
+        for item in items:
+            emit(name(item))
+    else:
+        whole = {"items": list(items)} if whole is None else whole
+        structured(whole, output)
+
+
+def structured(value: object, output: Output) -> None:
+    """Print a value as JSON or YAML; a list of objects becomes YAML documents, one each."""
+    if output is not Output.YAML:
+        emit(as_json(value))
+        return
+    listed = value.get("items") if isinstance(value, Mapping) else None
+    if isinstance(listed, list) and all("kind" in item and "metadata" in item for item in listed):
+        for item in listed:
+            emit(f"---\n{as_yaml(item)}" if len(listed) > 1 else as_yaml(item))
+    else:
+        emit(as_yaml(value))
+
+
+def as_json(value: object) -> str:
+    """Return indented JSON, Chinese left readable."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def as_yaml(value: object) -> str:
+    """Return YAML in the order of the value, Chinese left readable."""
+    import yaml
+
+    text: str = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100)
+    return text
+
+
+def _cells(items: Iterable[Item], columns: Sequence[Column]) -> Iterable[list[str]]:
+    return ([text_of(column.cell(item)) for column in columns] for item in items)
+
+
+def _table(
+    items: Iterable[Item], columns: Sequence[Column], *, wide: bool, empty: str | None
+) -> None:
+    shown = [column for column in columns if wide or not column.wide]
+    rows = iter(_cells(items, shown))
+    first = list(islice(rows, _SAMPLE))
+    if not first and empty is not None:
+        from cli.output import note
+
+        note(empty)
+        return
+    table([t(f"col_{column.heading}") for column in shown], first, shown, rows)
+
+
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    columns: Sequence[Column] = (),
+    more: Iterable[Sequence[str]] = (),
+    indent: str = "",
+) -> None:
+    """Print headings and rows, aligned by cells of the terminal."""
+    widths = [width(heading) for heading in headings]
+    for row in rows:
+        widths = [max(wide, width(cell)) for wide, cell in zip(widths, row, strict=True)]
+    line = _line(list(headings), widths, columns, plain=True)
+    emit(indent + paint(line, "bold"))
+    for source in (rows, more):
+        for row in source:
+            emit(indent + _line(row, widths, columns))
+
+
+def _line(
+    row: Sequence[str], widths: Sequence[int], columns: Sequence[Column], *, plain: bool = False
+) -> str:
+    cells = []
+    for index, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+        column = columns[index] if columns else None
+        padded = pad(cell, wide, right=bool(column and column.right))
+        style = column.style(cell) if column and column.style and not plain else None
+        cells.append(paint(padded, style) if style else padded)
+    return "   ".join(cells).rstrip()
+
+
+def write_csv(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print CSV; a cell that a spreadsheet would take for a formula gets an apostrophe."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(headings)
+    for row in rows:
+        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row])
+    emit(buffer.getvalue())
+
+
+def text_of(value: object) -> str:
+    """Return a value as a cell of a table: one line, `-` for nothing."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return t("yes") if value else t("no")
+    if isinstance(value, list | tuple):
+        return ", ".join(text_of(entry) for entry in value)
+    return " ".join(str(value).split())

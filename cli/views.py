@@ -1,0 +1,203 @@
+"""How proposals and requests look: changes, findings, quota before and after, price, a summary."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from cli import failures
+from cli.output import emit, paint
+from cli.render import Column, Item, table, text_of
+from cli.speech import t
+
+MARKS: Final[Mapping[str, tuple[str, str]]] = {
+    "create": ("+", "green"),
+    "change": ("~", "yellow"),
+    "release": ("-", "red"),
+    "none": (" ", "dim"),
+}
+SHOWN_CHANGES: Final = 60
+"""Changes shown in full; a city's first request has a thousand, and the summary says how many."""
+
+
+def proposal(item: Item, *, everything: bool = False) -> None:
+    """Print what a plan found; the summary is the last line."""
+    changes(item.get("changes") or [], everything=everything)
+    findings(item.get("findings") or [])
+    quota(item.get("quota") or [])
+    refusals(item.get("refusals") or [])
+    price(item.get("price"))
+    emit()
+    emit(summary(item))
+
+
+def changes(listed: Sequence[Item], *, everything: bool = False) -> None:
+    """Print the changes, marked as terraform marks them."""
+    listed = [change for change in listed if change.get("action") != "none"]
+    shown = listed if everything else listed[:SHOWN_CHANGES]
+    for change in shown:
+        emit("\n".join(_change(change)))
+    if len(shown) < len(listed):
+        emit(t("more_changes", count=len(listed) - len(shown)))
+
+
+def _change(change: Item) -> Iterator[str]:
+    mark, style = MARKS.get(str(change.get("action")), ("?", "dim"))
+    if change.get("replaces"):
+        mark = "-/+"
+    who = "/".join(str(change[part]) for part in ("department", "name") if change.get(part))
+    title = f"  {text_of(change['displayName'])}" if change.get("displayName") else ""
+    note = f"  {t('is_replaced')}" if change.get("replaces") else ""
+    head = f"{mark} {change.get('kind')} {who}"
+    yield f"{paint(head, style)}{title}{note}"
+    for field in change.get("fields") or []:
+        before, after = field.get("before"), field.get("after")
+        if before is None and change.get("action") == "create":
+            yield f"    {field['path']}: {value(after)}"
+        else:
+            yield f"    {field['path']}: {value(before)} → {value(after)}"
+
+
+def value(plain: object) -> str:
+    """Return a value of a field on one line."""
+    if plain is None or isinstance(plain, str | bool | int | float):
+        return text_of(plain)
+    import json
+
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def findings(listed: Sequence[Item]) -> None:
+    """Print the policy findings."""
+    if listed:
+        emit()
+        emit(paint(t("section_findings"), "bold"))
+        for found in listed:
+            emit("\n".join(failures.finding(found)))
+
+
+def refusals(listed: Sequence[Item]) -> None:
+    """Print why quota would refuse."""
+    if listed:
+        emit()
+        emit(paint(t("section_refusals"), "red"))
+        for refused in listed:
+            emit(f"  {failures.refusal(refused)}")
+
+
+def quota(lines: Sequence[Item]) -> None:
+    """Print quota at each level, before and after."""
+    if not lines:
+        return
+    emit()
+    emit(paint(t("section_quota"), "bold"))
+    headings = ("department", "resource", "place", "limit", "before", "requested", "after")
+    columns = [Column(name, lambda _: "", right=index > 2) for index, name in enumerate(headings)]
+    rows = [_quota_row(line) for line in lines]
+    table([t(f"col_{name}") for name in headings], rows, columns, indent="  ")
+
+
+def _quota_row(line: Item) -> list[str]:
+    shown = line.get("show") or {}
+    before = int(line.get("allocated") or 0) + int(line.get("reserved") or 0)
+    after = before + int(line.get("requested") or 0)
+    limit = line.get("limit")
+    share = f" ({after / limit:.0%})" if limit else ""
+    over = " !" if limit is not None and after > limit else ""
+    asked = str(shown.get("requested", line.get("requested", 0)))
+    return [
+        str(line.get("department", "")),
+        str(line.get("label") or line.get("class")),
+        place(line),
+        text_of(shown.get("limit", limit)) if limit is not None else "∞",
+        str(shown.get("before") or shown.get("used") or before),
+        asked if asked.startswith("-") else f"+{asked}",
+        f"{shown.get('after') or after}{share}{over}",
+    ]
+
+
+def place(line: Item) -> str:
+    """Return `cloud/zone` of a quota line, `-` for everywhere."""
+    return "/".join(str(line[part]) for part in ("cloud", "zone") if line.get(part)) or "-"
+
+
+def price(item: Item | None) -> None:
+    """Print the price a month before and after, where there is one."""
+    if not item or not (item.get("before") or item.get("after")):
+        return
+    before, after = float(item.get("before") or 0), float(item.get("after") or 0)
+    emit()
+    emit(
+        t("price", before=f"{before:,.2f}", after=f"{after:,.2f}", delta=f"{after - before:+,.2f}")
+    )
+
+
+def summary(item: Item) -> str:
+    """Return the last line of a plan."""
+    counts = item.get("summary") or {}
+    known = {name: counts.get(name, 0) for name in ("create", "change", "release", "unchanged")}
+    if not any(known[name] for name in ("create", "change", "release")):
+        return t("summary_nothing", **known)
+    return t("summary", **known)
+
+
+def pairs(rows: Iterable[tuple[str, object]], indent: str = "") -> None:
+    """Print names and values, one a line, the values aligned; those without a value are left out."""
+    from cli.output import pad, width
+
+    kept = [(name, text_of(cell)) for name, cell in rows if cell not in (None, "", [], {})]
+    wide = max((width(name) for name, _ in kept), default=0) + 2
+    for name, cell in kept:
+        emit(f"{indent}{paint(pad(f'{name}:', wide + 1), 'bold')}{cell}")
+
+
+def request(item: Item, *, everything: bool = False) -> None:
+    """Print a request: who, what, findings, quota, price, decisions."""
+    from cli.columns import moment, request_state
+
+    progress: Any = item.get("progress") or {}
+    pairs(
+        [
+            (t("col_id"), item.get("id")),
+            (t("col_department"), item.get("department")),
+            (t("col_title"), item.get("title")),
+            (t("col_justification"), item.get("justification")),
+            (t("col_state"), request_state(item)),
+            (t("col_by"), item.get("submittedBy")),
+            (t("col_submitted_at"), moment(item.get("createdAt"))),
+            (
+                t("col_progress"),
+                f"{progress['ready']}/{progress['total']}" if progress.get("total") else None,
+            ),
+            (t("col_digest"), item.get("digest")),
+        ]
+    )
+    emit()
+    changes(item.get("changes") or [], everything=everything)
+    findings(item.get("findings") or [])
+    quota(item.get("quota") or [])
+    blocked = item.get("blocked")
+    if blocked:
+        refusals(blocked.get("refusals") or [blocked])
+    shown_price = item.get("price")
+    if isinstance(shown_price, Mapping):
+        price(shown_price)
+    decisions(item.get("decisions") or [])
+
+
+def decisions(listed: Sequence[Item]) -> None:
+    """Print who decided what, when and why."""
+    if not listed:
+        return
+    from cli.columns import moment
+    from cli.speech import word
+
+    emit()
+    emit(paint(t("section_decisions"), "bold"))
+    for decision in listed:
+        parts = [
+            moment(decision.get("at")),
+            str(decision.get("step") or ""),
+            word("verdict", decision.get("verdict", "")),
+            str(decision.get("actor") or ""),
+            text_of(decision["note"]) if decision.get("note") else "",
+        ]
+        emit("  " + "  ".join(part for part in parts if part))
