@@ -105,7 +105,7 @@ def list_records(
         elif wanted:
             statement = statement.where(column == wanted)
     if token is not None:
-        statement = statement.where(col(AuditRow.seq) < read_token(token, 1)[0])
+        statement = statement.where(col(AuditRow.seq) < read_token(token, int)[0])
     limit = bounded(limit)
     rows = session.exec(statement.order_by(col(AuditRow.seq).desc()).limit(limit + 1)).all()
     more = make_token(rows[limit - 1].seq) if len(rows) > limit else None

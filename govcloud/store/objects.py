@@ -108,7 +108,7 @@ def list_objects(session: Session, actor: Actor, query: Query) -> Page[ObjectRow
     if query.token is None:
         total = session.exec(select(func.count()).select_from(statement.subquery())).one()
     else:
-        after = read_token(query.token, 2)
+        after = read_token(query.token, str, str)
         key = tuple_(col(ObjectRow.department), col(ObjectRow.name))
         statement = statement.where(key > tuple_(*after))
     limit = bounded(query.limit)
@@ -144,20 +144,27 @@ def make_token(*last: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(last).encode()).decode().rstrip("=")
 
 
-def read_token(token: str, parts: int) -> list[Any]:
+def read_token(token: str, *types: type) -> list[Any]:
     """Return the key in a page token; raises InvalidInputError for one that is not ours."""
     try:
         padded = token + "=" * (-len(token) % 4)
         last = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, UnicodeError):
+    except (ValueError, UnicodeError, RecursionError):
         last = None
     if not (
         isinstance(last, list)
-        and len(last) == parts
-        and all(isinstance(part, str | int) for part in last)
+        and len(last) == len(types)
+        and all(_fits(part, kind) for part, kind in zip(last, types, strict=True))
     ):
         raise InvalidInputError([Diagnostic("requests.bad_token", {}, field="continue")])
     return last
+
+
+def _fits(part: object, kind: type) -> bool:
+    """Whether a part of a key is one that the database can compare with the column."""
+    if kind is int:
+        return type(part) is int and abs(part) < 2**63
+    return isinstance(part, str) and "\0" not in part and part.isprintable()
 
 
 def list_events(

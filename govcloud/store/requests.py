@@ -66,7 +66,7 @@ def list_requests(
     if token is None:
         total = session.exec(select(func.count()).select_from(statement.subquery())).one()
     else:
-        statement = statement.where(col(RequestRow.seq) < read_token(token, 1)[0])
+        statement = statement.where(col(RequestRow.seq) < read_token(token, int)[0])
     limit = bounded(limit)
     rows = session.exec(statement.order_by(col(RequestRow.seq).desc()).limit(limit + 1)).all()
     more = len(rows) > limit
