@@ -140,8 +140,7 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         if action.observed is not None and action.observed.state is State.FAILED:
             return _broken(action, action.observed)
     if not plan.settled:
-        reason = plan.actions[0].reason if plan.actions else Reason.APPROVED
-        word, key = _DOING[Reason.RELEASE if releasing else reason]
+        word, key = _DOING[Reason.RELEASE] if releasing else _doing(plan)
         left = len(plan.actions) + len(plan.waiting) + len(plan.blocked)
         text = Text(key, {"left": left, "total": max(total, left)})
         return Conditions(False, True, word, text, Next.POLL)
@@ -149,6 +148,17 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         text = Text("controller.drifted", {"count": len(plan.drifts)})
         return Conditions(plan.ready, False, DRIFTED, text, Next.FORGET)
     return READY
+
+
+def _doing(plan: Plan) -> tuple[str, str]:
+    """Return the reason and the sentence's key for what is under way."""
+    changing = {action.verb is Verb.CHANGE for action in plan.actions} or {
+        item.state is State.CHANGING for item in plan.waiting
+    }
+    reason = plan.actions[0].reason if plan.actions else Reason.APPROVED
+    if reason is Reason.APPROVED and changing == {True}:
+        return "Changing", "controller.changing"
+    return _DOING[reason]
 
 
 def _broken(action: Action, item: Observed) -> Conditions:

@@ -87,6 +87,7 @@ class Recorder:
         uids = sorted({outcome.claim.uid for outcome in outcomes})
         self._on_step("before-commit", ",".join(uids))
         with self._store.unit(CONTROLLER) as unit:
+            self._enter_ledger(unit, outcomes)
             batch = _Batch(unit, self._pace, self._settings, rows=_locked(unit.session, uids))
             held = work.held(unit.session, self._owner, uids, unit.now)
             stale = 0
@@ -96,6 +97,21 @@ class Recorder:
             self._on_step("in-commit", ",".join(uids))
         self._on_step("after-commit", ",".join(uids))
         return stale
+
+    def _enter_ledger(self, unit: Unit, outcomes: Sequence[Outcome]) -> None:
+        """Take the ledger's lock before the rows', as approvals do, where quota will change.
+
+        Two transactions that lock the same things in different order wait for each other for ever.
+        Renewing is the call of the ledger that changes nothing else.
+        """
+        keys = [
+            f"{outcome.claim.uid}@{outcome.generation}"
+            for outcome in outcomes
+            if outcome.conditions is not None and outcome.conditions.next is not Next.POLL
+        ]
+        if keys:
+            until = unit.now + timedelta(seconds=self._settings.reservation_s)
+            self._ledger.renew(unit.session, keys, until)
 
     def _take(self, batch: _Batch, outcome: Outcome, held: Mapping[str, bool]) -> bool:
         """Add one outcome to the batch; return whether it still counts."""
