@@ -7,22 +7,22 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from govcloud.api import pages, views
+from govcloud.api.bodies import Body, Word
 from govcloud.api.security import GuardedRoute, Tongue, Wired
-from govcloud.domain.base import Line, Model
 from govcloud.messages import render
 from govcloud.store import audit
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["audit"])
 
 
-class KnownHead(Model):
+class KnownHead(Body):
     """The head of the chain as an earlier verification printed it."""
 
-    seq: Annotated[int, Field(ge=0)] = Field(description="Number of the record.")
-    hash: Line = Field(description="Its hash.")
+    seq: Annotated[int, Field(ge=0, lt=2**63)] = Field(description="Number of the record.")
+    hash: Word = Field(description="Its hash.")
 
 
-class Verify(Model):
+class Verify(Body):
     """What to compare with, beyond the chain itself."""
 
     known: KnownHead | None = Field(None, description="A head that was noted earlier.")

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from govcloud.api.problems import answer, incident, language_of
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor, Role
-from govcloud.errors import GovcloudError, TooLargeError, UnauthenticatedError
+from govcloud.errors import GovcloudError, TooLargeError, UnauthenticatedError, UsageError
 from govcloud.store.users import Caller, authenticate
 
 MAX_BODY: Final = 8 * 1024 * 1024
@@ -54,6 +54,7 @@ class Gate:
             await send(message)
 
         try:
+            _readable(scope)
             if scope["path"] not in OPEN_PATHS:
                 scope.setdefault("state", {})["caller"] = await run_in_threadpool(
                     self._enter, scope
@@ -77,6 +78,12 @@ class Gate:
         except UnauthenticatedError as error:
             self.failures.note(error, source)
             raise
+
+
+def _readable(scope: Scope) -> None:
+    """Refuse what no database can hold, before any query is made with it."""
+    if "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+        raise UsageError("errors.bad_request", detail="NUL")
 
 
 def _token(headers: Headers) -> str:

@@ -1,5 +1,6 @@
 """From errors to the JSON that a caller gets, in the caller's language; never a traceback."""
 
+import json
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
@@ -111,10 +112,19 @@ def _scalar(value: object) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
+class _AnyText(JSONResponse):
+    """JSON of what a caller has sent: lone surrogates leave it as escapes, as they came."""
+
+    def render(self, content: Any) -> bytes:
+        """Encode whatever text there is."""
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "backslashreplace")
+
+
 def answer(error: GovcloudError, tongue: str) -> JSONResponse:
     """Return the response to an error."""
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JSONResponse(body_of(error, tongue), status_code=error.status, headers=headers)
+    return _AnyText(body_of(error, tongue), status_code=error.status, headers=headers)
 
 
 def incident(error: Exception) -> IncidentError:

@@ -7,22 +7,22 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from govcloud.api import pages
+from govcloud.api.bodies import Body, Word
 from govcloud.api.security import Acting, GuardedRoute, Wired
 from govcloud.domain.access import Role
-from govcloud.domain.base import Line, Model
 from govcloud.store import users
 from govcloud.store.tables import TokenRow, UserRow
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["users"])
 
 
-class NewToken(Model):
+class NewToken(Body):
     """A token that is wanted, and its user where there is none yet."""
 
-    user: Line = Field(description="User name.")
+    user: Word = Field(description="User name.")
     role: Role | None = Field(None, description="Role of a new user.")
-    department: Line | None = Field(None, description="Department of a new user.")
-    scope: Line = Field("full", description="`full`, or `read` for a token that changes nothing.")
+    department: Word | None = Field(None, description="Department of a new user.")
+    scope: Word = Field("full", description="`full`, or `read` for a token that changes nothing.")
     expires_days: int = Field(90, description="Days until it ends.")
 
 
