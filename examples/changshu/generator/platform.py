@@ -83,7 +83,7 @@ def clouds_file() -> str:
         "kinds": ["Namespace"],
         "limits": limits,
         "capacity": {"cores": 400, "memory": "6Ti", "vcpuPerCore": 4},
-        "prices": {"k8s-cpu": 0.04, "k8s-memory": 0.02, "k8s-storage.ssd": 0.6},
+        "prices": {"k8s-cpu": 40, "k8s-memory": 15, "k8s-storage.ssd": 0.6},
     }
     industry = {
         "provider": "simulated",

@@ -110,6 +110,15 @@ class Hosted:
             return "dmz-l3"
         return "extranet-l3-xc" if "xc" in self.flags else f"extranet-l{self.level}"
 
+    @property
+    def front(self) -> str:
+        """The tier that its users reach."""
+        return "web" if any(group.tier == "web" for group in self.groups) else "app"
+
+    def faces(self, group: Group) -> bool:
+        """Whether a tier is reached from the internet."""
+        return group.tier == self.front and self.zone(group.tier).startswith(("internet", "dmz"))
+
     def demand(self) -> dict[str, int]:
         """Return what all of it needs."""
         total: dict[str, int] = {}
@@ -119,8 +128,7 @@ class Hosted:
             need = {"namespaces": 1, "k8s-cpu": spec["cpu"], "k8s-pods": spec["pods"]}
             need |= {"k8s-memory": gib(spec["memory"]), "k8s-storage.ssd": 200}
             total = added(total, need)
-        faces = [g for g in self.groups if g.tier == "web" and self.zone("web") != "extranet-l3"]
-        ips = sum(g.count for g in faces if self.zone("web").startswith(("dmz", "internet")))
+        ips = sum(group.count for group in self.groups if self.faces(group))
         return added(total, {"floating-ips": ips})
 
     def namespaces(self) -> Iterator[dict[str, Any]]:
@@ -154,11 +162,12 @@ def hosted(units: Units) -> list[Hosted]:
 def security(level: int, index: int) -> dict[str, Any]:
     """Return level, filing and assessments; one system in seven has no cryptography assessment."""
     crypto = day("2026-02-01", index + 3, 110) if level == 3 and index % 7 else None
+    filed = day("2020-03-01", index, 1900)
     return {
         "classified": False,
         "mlpsLevel": level,
-        "filingNo": f"320581-{20 + index % 6}-{index + 1:04}",
-        "filingDate": day("2020-03-01", index, 1900),
+        "filingNo": f"320581-{filed[2:4]}-{index + 1:04}",
+        "filingDate": filed,
         "assessmentDate": day("2026-01-12", index, 120),
         "cryptoAssessmentDate": crypto,
         "dataClass": "important" if level == 3 and index % 5 == 0 else None,
@@ -197,19 +206,18 @@ def system_spec(found: Hosted) -> dict[str, Any]:
 
 def machine(found: Hosted, group: Group) -> Doc:
     """Return the machines of one tier."""
-    zone, unit = found.zone(group.tier), found.row["unit"]
-    faces = zone.startswith(("internet", "dmz")) and group.tier == "web"
+    unit = found.row["unit"]
     titles = {"web": "接入", "app": "应用", "db": "数据库", "other": "数据处理"}
     xinchuang = "xc" in found.flags
     spec = {
         "system": found.name,
-        "zone": zone,
+        "zone": found.zone(group.tier),
         "count": group.count if group.count > 1 else None,
         "flavor": group.flavor,
         "image": "kylin-v10-arm" if xinchuang else "openeuler-2203",
         "systemDisk": {"size": "100Gi", "type": "ssd"},
         "dataDisks": [{"size": group.data, "type": group.disk}],
-        "network": network(found, group, faces=faces),
+        "network": network(found, group),
         "tier": group.tier if group.tier != "app" else None,
         "antiAffinity": True if group.tier == "db" and group.count > 1 else None,
         "backup": "每小时" if group.tier == "db" and found.level == 3 else None,
@@ -218,19 +226,16 @@ def machine(found: Hosted, group: Group) -> Doc:
     return Doc("VirtualMachine", owned(unit, f"{found.name}-{group.tier}", title), spec)
 
 
-def network(found: Hosted, group: Group, *, faces: bool) -> dict[str, Any]:
+def network(found: Hosted, group: Group) -> dict[str, Any]:
     """Return how a tier is reached: the front by its users, the rest by its system alone."""
-    tiers = {other.tier for other in found.groups}
-    front = "web" if "web" in tiers else "app"
-    if faces:
+    if found.faces(group):
         return {
             "floatingIp": True,
             "bandwidthMbps": 50,
             "allow": [{"ports": [80, 443], "source": "internet"}],
         }
-    if group.tier == front:
-        source = "internet" if found.internet_only else EXTRANET
-        return {"allow": [{"ports": [443], "source": source}]}
+    if group.tier == found.front:
+        return {"allow": [{"ports": [443], "source": EXTRANET}]}
     ports = {"db": [5432], "app": [8080], "other": [8080, 9092]}[group.tier]
     return {"allow": [{"ports": ports, "source": "system"}]}
 
