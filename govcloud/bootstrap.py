@@ -4,6 +4,7 @@ Each service is imported and made when it is first asked for, so that a command 
 it uses.
 """
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,11 +110,17 @@ def local_app(settings: Settings) -> "ASGIApp":
 
 
 def controller(settings: Settings, name: str) -> "Controller":
-    """Return a controller of that name on the settings' database."""
+    """Return a controller on the settings' database.
+
+    Its name gets a random end: a controller that was started again must not take its predecessor's
+    leases for its own.
+    """
     from govcloud.reconcile.controller import Controller
+    from govcloud.requests.fulfilment import settle
 
     wired = services(settings)
-    return Controller(wired.store, wired.ledger, wired.provisioner, name)
+    owner = f"{name[:48]}-{secrets.token_hex(4)}"
+    return Controller(wired.store, wired.ledger, wired.provisioner, owner, on_settled=settle)
 
 
 @dataclass(frozen=True, slots=True)

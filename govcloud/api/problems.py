@@ -26,6 +26,7 @@ from govcloud.errors import (
 )
 from govcloud.messages import DEFAULT_LANGUAGE, LANGUAGES, remedy, render
 
+SPOKEN: Final = frozenset({"refusals", "findings"})
 LOG: Final = logging.getLogger("govcloud.api")
 
 
@@ -73,9 +74,30 @@ def body_of(error: GovcloudError, tongue: str) -> dict[str, Any]:
             "remedy": remedy(error.key, tongue, error.params),
             "key": error.key,
             "params": plain(error.params, tongue),
-            "details": plain(error.details(), tongue),
+            "details": _details(error, tongue),
             "diagnostics": [diagnostic(one, tongue) for one in diagnostics],
         }
+    }
+
+
+def _details(error: GovcloudError, tongue: str) -> dict[str, Any]:
+    """Return the details; refusals and findings among them get their sentences."""
+    details = plain(error.details(), tongue)
+    return {
+        name: [spoken(entry, tongue) for entry in value] if name in SPOKEN else value
+        for name, value in details.items()
+    }
+
+
+def spoken(entry: Mapping[str, Any], tongue: str) -> dict[str, Any]:
+    """Return a stored finding or refusal with `message` and `remedy` in the reader's language."""
+    if "key" not in entry:
+        return dict(entry)
+    key, params = str(entry["key"]), entry.get("params") or {}
+    return {
+        **entry,
+        "message": render(key, tongue, params),
+        "remedy": remedy(key, tongue, params),
     }
 
 

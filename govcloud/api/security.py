@@ -37,7 +37,7 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/schema"): READ,
     ("GET", "/v1/schema/{kind}"): READ,
     ("GET", "/v1/explain"): READ,
-    ("POST", "/v1/plan"): READ,
+    ("POST", "/v1/plan"): _any(P.SUBMIT),
     ("POST", "/v1/requests"): _any(P.SUBMIT),
     ("GET", "/v1/requests"): READ,
     ("GET", "/v1/requests/{request_id}"): READ,

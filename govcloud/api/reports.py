@@ -1,0 +1,103 @@
+"""Reports: figures as JSON or as a file, and what they are made of. Each export is audited."""
+
+from typing import Annotated, Final, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+
+from govcloud.api import pages
+from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
+from govcloud.domain.access import Actor
+from govcloud.errors import ForbiddenError, NotFoundError
+from govcloud.figures.definition import FIRST
+from govcloud.messages import render
+from govcloud.store.objects import sees_all
+
+router: Final = APIRouter(route_class=GuardedRoute, tags=["reports"])
+TYPES: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "json": "application/json",
+}
+AsOf = Annotated[
+    str | None,
+    Query(alias="asOf", max_length=40, description="A day (its end) or an instant; absent: now."),
+]
+Format = Annotated[Literal["json", "csv", "xlsx"], Query()]
+
+
+@router.get("/v1/reports/on-cloud-rate", summary="The on-cloud rate")
+def on_cloud_rate(
+    *,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    as_of: AsOf = None,
+    department: pages.Word = None,
+    definition: pages.Word = None,
+    format: Format = "json",  # noqa: A002 (the parameter's name in the address)
+) -> Response:
+    """Return the report as of an instant; a department gets its own figures."""
+    from govcloud.reports import on_cloud, write
+
+    scope = _scope(actor, department)
+    report = on_cloud.make(
+        services.store, as_of, department=scope, definition=definition or FIRST.version
+    )
+    content = write.render(report, format, tongue)
+    with services.store.unit(actor) as unit:
+        unit.audit(
+            "report.export",
+            "report/on-cloud-rate",
+            department=scope or "",
+            detail={
+                "asOf": str(report.cutoff),
+                "definition": report.definition,
+                "format": format,
+                "digest": report.digest,
+            },
+        )
+    day = report.cutoff.day.isoformat()
+    headers = {} if format == "json" else {"Content-Disposition": _file(day, format, tongue)}
+    return Response(content, media_type=TYPES[format], headers=headers)
+
+
+@router.get("/v1/reports/on-cloud-rate/explain", summary="What a figure is made of")
+def explain(
+    *,
+    actor: Acting,
+    services: Wired,
+    as_of: AsOf = None,
+    department: pages.Word = None,
+    definition: pages.Word = None,
+    metric: pages.Word = None,
+) -> JSONResponse:
+    """Return the objects behind a figure, each with its verdict, reason and records."""
+    from govcloud.reports import on_cloud
+
+    found = on_cloud.explain(
+        services.store,
+        as_of,
+        metric=metric or on_cloud.METRICS[0],
+        department=_scope(actor, department),
+        definition=definition or FIRST.version,
+    )
+    return JSONResponse(found.plain())
+
+
+def _scope(actor: Actor, department: str | None) -> str | None:
+    """Return the department to which figures are kept; None for all."""
+    if sees_all(actor):
+        return department
+    if not actor.department:
+        raise ForbiddenError("errors.no_department_of_own", user=actor.name)
+    if department not in (None, actor.department):
+        raise NotFoundError("errors.unknown_department", department=department)
+    return actor.department
+
+
+def _file(day: str, format: str, tongue: str) -> str:  # noqa: A002
+    """Return a header that names the file; a Chinese name by RFC 5987 beside a plain one."""
+    name = quote(f"{render('api.file_on_cloud_rate', tongue)}-{day}.{format}", safe="")
+    return f"attachment; filename=\"on-cloud-rate-{day}.{format}\"; filename*=UTF-8''{name}"

@@ -1,0 +1,232 @@
+"""Requests: plan, submit, read, decide; and what administrators apply and delete."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from govcloud.api import pages, problems
+from govcloud.api.bodies import Body, Note, Word
+from govcloud.api.kinds import kind_named
+from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
+from govcloud.api.services import Services
+from govcloud.domain.access import Actor
+from govcloud.domain.manifest import Loaded, ObjectKey, SourceFile, load
+from govcloud.errors import Diagnostic, InvalidInputError, Severity
+from govcloud.requests.life import Verdict
+from govcloud.requests.views import brief, full
+from govcloud.store import requests
+
+router: Final = APIRouter(route_class=GuardedRoute, tags=["requests"])
+MAX_FILES: Final = 5_000
+State = Literal[
+    "open", "all", "review", "approved", "provisioning", "fulfilled", "rejected", "returned",
+    "withdrawn",
+]  # fmt: skip
+
+
+class File(Body):
+    """A file as the user has it; its name is for messages only."""
+
+    name: Annotated[str, Field(max_length=1_000)] = Field(description="Name, for messages.")
+    text: str = Field(description="YAML, of one or more documents.")
+
+
+class Reference(Body):
+    """An object by its name."""
+
+    kind: Word = Field(description="Kind, or a word for it.")
+    name: Word = Field(description="Name.")
+    department: Word | None = Field(None, description="Department; absent: the caller's own.")
+
+
+class Wanted(Body):
+    """A change set: what should be, and what is to be given back."""
+
+    files: list[File] = Field(default_factory=list, max_length=MAX_FILES, description="Files.")
+    releases: list[Reference] = Field(
+        default_factory=list, max_length=MAX_FILES, description="Objects to be given back."
+    )
+
+
+class Submission(Wanted):
+    """A change set that is submitted for approval."""
+
+    title: Note = Field("", description="What it is about, in a line.")
+    justification: Note = Field("", description="Why it is needed.")
+    idempotency_key: Word | None = Field(
+        None, max_length=64, description="Sent again with the same key, it is the same request."
+    )
+    replaces: Word | None = Field(None, description="The returned request that this one corrects.")
+
+
+class Decision(Body):
+    """A decision on a request, and what was looked at when it was made."""
+
+    note: Note = Field("", description="Why.")
+    version: int | None = Field(None, ge=0, lt=2**31, description="Version that was seen.")
+    digest: Word | None = Field(None, description="Digest that was seen.")
+
+
+class Application(Body):
+    """Platform objects as they should be."""
+
+    files: list[File] = Field(default_factory=list, max_length=MAX_FILES, description="Files.")
+    dry_run: bool = Field(False, description="Say what would change, and change nothing.")
+    force: bool = Field(False, description="Set limits below what is in use.")
+
+
+class Deletion(Body):
+    """Platform objects that are to be deleted."""
+
+    objects: list[Reference] = Field(min_length=1, max_length=MAX_FILES, description="Objects.")
+    dry_run: bool = Field(False, description="Say what would change, and change nothing.")
+
+
+@router.post("/v1/plan", summary="What a change set would come to; changes nothing")
+def plan(body: Wanted, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Return changes, policy findings, quota before and after, refusals, price."""
+    found = _load(body.files)
+    releases = _keys(body.releases, actor)
+    proposal = services.desk.plan(actor, found.manifests, releases=releases)
+    return JSONResponse(proposal.plain(tongue) | _warnings(found, tongue))
+
+
+@router.post("/v1/requests", summary="Submit a change set for approval", status_code=201)
+def submit(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Check a change set and put it into the queue; nothing of it is built yet."""
+    found = _load(body.files)
+    row = services.desk.submit(
+        actor,
+        found.manifests,
+        releases=_keys(body.releases, actor),
+        title=body.title,
+        justification=body.justification,
+        idempotency_key=body.idempotency_key,
+        replaces=body.replaces,
+    )
+    shown = _whole(services, actor, row.id, tongue)
+    return JSONResponse(shown | _warnings(found, tongue), status_code=201)
+
+
+@router.get("/v1/requests", summary="The queue")
+def list_requests(
+    *,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    state: Annotated[State, Query()] = "open",
+    department: pages.Word = None,
+    limit: pages.Limit = pages.DEFAULT_LIMIT,
+    follow: pages.Continue = None,
+) -> JSONResponse:
+    """Return the requests that the caller may see, newest first, without their changes."""
+    states = {"open": requests.OPEN, "all": None}.get(state, (state,))
+    with services.store.reading() as session:
+        found = requests.list_requests(
+            session, actor, states=states, department=department, limit=limit, token=follow
+        )
+    return JSONResponse(pages.page(found, lambda row: brief(row, tongue)))
+
+
+@router.get("/v1/requests/{request_id}", summary="One request in full")
+def get_request(request_id: str, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Return changes, findings, quota, steps, decisions, and how far it is."""
+    return JSONResponse(_whole(services, actor, request_id, tongue))
+
+
+@router.post("/v1/requests/{request_id}/approve", summary="Approve a step")
+def approve(
+    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
+) -> JSONResponse:
+    """Approve the step at which the request waits; with the last one it becomes desired state."""
+    return _decide(services, actor, request_id, body, verdict=Verdict.APPROVE, tongue=tongue)
+
+
+@router.post("/v1/requests/{request_id}/reject", summary="Reject")
+def reject(
+    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
+) -> JSONResponse:
+    """Reject the request for good."""
+    return _decide(services, actor, request_id, body, verdict=Verdict.REJECT, tongue=tongue)
+
+
+@router.post("/v1/requests/{request_id}/return", summary="Return for correction")
+def return_(
+    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
+) -> JSONResponse:
+    """Give the request back to the department, which submits it again corrected."""
+    return _decide(services, actor, request_id, body, verdict=Verdict.RETURN, tongue=tongue)
+
+
+@router.post("/v1/requests/{request_id}/withdraw", summary="Withdraw")
+def withdraw(
+    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
+) -> JSONResponse:
+    """Take the request back, as the department that submitted it."""
+    return _decide(services, actor, request_id, body, verdict=Verdict.WITHDRAW, tongue=tongue)
+
+
+@router.post("/v1/apply", summary="Bring platform objects to what files say")
+def apply(body: Application, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Create and change platform objects at once; administrators only."""
+    found = _load(body.files)
+    proposal = services.desk.apply(actor, found.manifests, dry_run=body.dry_run, force=body.force)
+    return JSONResponse(proposal.plain(tongue) | _warnings(found, tongue))
+
+
+@router.post("/v1/delete", summary="Delete platform objects")
+def delete(body: Deletion, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Delete platform objects that nothing refers to; administrators only."""
+    keys = _keys(body.objects, actor)
+    proposal = services.desk.delete_platform(actor, keys, dry_run=body.dry_run)
+    return JSONResponse(proposal.plain(tongue))
+
+
+def _decide(
+    services: Services,
+    actor: Actor,
+    request_id: str,
+    body: Decision,
+    *,
+    verdict: Verdict,
+    tongue: str,
+) -> JSONResponse:
+    services.desk.decide(
+        actor, request_id, verdict, note=body.note, version=body.version, digest=body.digest
+    )
+    return JSONResponse(_whole(services, actor, request_id, tongue))
+
+
+def _load(files: Sequence[File]) -> Loaded:
+    """Return typed documents; InvalidInputError with every fault of every file."""
+    found = load([SourceFile(file.name, file.text) for file in files])
+    if any(fault.severity is Severity.ERROR for fault in found.diagnostics):
+        raise InvalidInputError(found.diagnostics)
+    return found
+
+
+def _warnings(found: Loaded, tongue: str) -> dict[str, Any]:
+    return {"diagnostics": [problems.diagnostic(fault, tongue) for fault in found.diagnostics]}
+
+
+def _keys(references: Sequence[Reference], actor: Actor) -> list[ObjectKey]:
+    faults, keys = [], []
+    for number, reference in enumerate(references):
+        kind = kind_named(reference.kind)
+        department = (reference.department or actor.department) if kind.owned else ""
+        if kind.owned and not department:
+            params = {"name": reference.name, "kind": kind.name}
+            field = f"releases[{number}].department"
+            faults.append(Diagnostic("api.no_department", params, field=field))
+        keys.append(ObjectKey(kind.name, department, reference.name))
+    if faults:
+        raise InvalidInputError(faults)
+    return keys
+
+
+def _whole(services: Services, actor: Actor, request_id: str, tongue: str) -> dict[str, Any]:
+    with services.store.reading() as session:
+        return full(session, requests.get_request(session, actor, request_id), tongue)
