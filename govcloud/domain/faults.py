@@ -5,6 +5,7 @@ catalogue `input`; a colon separates the code from its one parameter, `value`.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -21,6 +22,8 @@ Path = tuple[str | int, ...]
 Found = tuple[str, dict[str, object], Path]
 """Key, parameters, and the path below the model, of one fault."""
 
+MOST: Final = 501
+"""Faults of one part that are worked out: one more than are listed, which says that there are."""
 _SHOWN: Final = 80
 _KEYS: Final[Mapping[str, str]] = {
     "missing": "input.missing",
@@ -59,15 +62,17 @@ def faults_of(
     `root` is the document's node; positions are of the key where the key is wrong.
     """
     made = []
-    for details in error.errors(include_url=False):
-        for key, params, below in _faults(details, model):
-            path = (part, *below)
-            at_key = key.startswith(("input.unknown_field", "input.bad_key", "input.unknown_class"))
-            line, column = root.place(path, key=at_key)
-            params.setdefault("name", _last_name(path))
-            made.append(
-                Diagnostic(key, params, file=file, line=line, column=column, field=field_path(path))
-            )
+    found = (
+        fault for details in error.errors(include_url=False) for fault in _faults(details, model)
+    )
+    for key, params, below in islice(found, MOST):
+        path = (part, *below)
+        at_key = key.startswith(("input.unknown_field", "input.bad_key", "input.unknown_class"))
+        line, column = root.place(path, key=at_key)
+        params.setdefault("name", _last_name(path))
+        made.append(
+            Diagnostic(key, params, file=file, line=line, column=column, field=field_path(path))
+        )
     return made
 
 

@@ -93,20 +93,31 @@ def digest_of(kind_name: str, metadata: Mapping[str, object], spec: Mapping[str,
 
 
 def load(files: Sequence[SourceFile]) -> Loaded:
-    """Read files of one or more documents each; never raises for what stands in them."""
+    """Read files of one or more documents each; never raises for what stands in them.
+
+    Reading ends where more faults have been found than anybody will read.
+    """
     reader = Reader()
     manifests: dict[ObjectKey, Manifest] = {}
     for source in files:
         first = len(reader.diagnostics)
-        for root, sound in reader.documents(source):
-            manifest = _Document(source.name, root, reader.diagnostics).manifest()
-            if manifest is None or not sound:
-                continue
-            earlier = manifests.setdefault(manifest.key, manifest)
-            if earlier is not manifest:
-                reader.diagnostics.append(_twice(earlier, manifest))
+        _read(source, reader, manifests)
         reader.diagnostics[first:] = sorted(reader.diagnostics[first:], key=_order)
+        if len(reader.diagnostics) > MAX_DIAGNOSTICS:
+            break
     return Loaded(tuple(manifests.values()), _capped(reader.diagnostics))
+
+
+def _read(source: SourceFile, reader: Reader, manifests: dict[ObjectKey, Manifest]) -> None:
+    for root, sound in reader.documents(source):
+        manifest = _Document(source.name, root, reader.diagnostics).manifest()
+        if len(reader.diagnostics) > MAX_DIAGNOSTICS:
+            return
+        if manifest is None or not sound:
+            continue
+        earlier = manifests.setdefault(manifest.key, manifest)
+        if earlier is not manifest:
+            reader.diagnostics.append(_twice(earlier, manifest))
 
 
 def _twice(first: Manifest, second: Manifest) -> Diagnostic:
@@ -127,10 +138,10 @@ def _order(diagnostic: Diagnostic) -> Place:
 
 
 def _capped(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
-    left_out = len(diagnostics) - MAX_DIAGNOSTICS
-    if left_out <= 0:
+    if len(diagnostics) <= MAX_DIAGNOSTICS:
         return tuple(diagnostics)
-    return (*diagnostics[:MAX_DIAGNOSTICS], Diagnostic("input.more_faults", {"count": left_out}))
+    more = Diagnostic("input.more_faults", {"limit": MAX_DIAGNOSTICS})
+    return (*diagnostics[:MAX_DIAGNOSTICS], more)
 
 
 def _steps(field_path: str) -> tuple[str | int, ...]:

@@ -172,8 +172,16 @@ def test_more_documents_bytes_and_values_than_allowed() -> None:
     assert keys(read("--- a\n" * 5_002).diagnostics[-1:]) == ["more_faults"]
     big = "# " + "x" * 1_000_000
     assert "input_too_large" in keys(read(*[big] * 9).diagnostics)
-    wide = "[" + "a," * 400_000 + "]"
+    wide = "[" + "a," * 200_000 + "]"
     assert "too_many_nodes" in keys(read(wide, wide).diagnostics)
+
+
+def test_what_has_endless_faults_is_not_read_to_the_end() -> None:
+    keys_ = "".join(f"  key{index}: x\n" for index in range(40_000))
+    loaded = read(VM + keys_, VM, QUOTA)
+    assert len(loaded.diagnostics) == 501
+    assert keys(loaded.diagnostics)[-1] == "more_faults"
+    assert {diagnostic.file for diagnostic in loaded.diagnostics[:-1]} == {"0.yaml"}
 
 
 def test_an_expansion_bomb_is_refused_at_its_first_alias() -> None:
