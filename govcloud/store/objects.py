@@ -270,16 +270,22 @@ def of_system(session: Session, department: str, systems: Iterable[str]) -> list
     return rows
 
 
-def first_with(session: Session, kinds: Sequence[str], path: str, value: str) -> ObjectRow | None:
-    """Return an object of these kinds whose spec has `value` at the top-level field `path`."""
+def with_field(
+    session: Session, kind: str, path: str, value: str, limit: int = 20
+) -> list[ObjectRow]:
+    """Return up to `limit` objects of a kind whose spec has `value` at the top-level `path`."""
     statement = select(ObjectRow).where(
-        col(ObjectRow.kind).in_(list(kinds)),
-        ObjectRow.spec[path].as_string() == value,
+        col(ObjectRow.kind) == kind, ObjectRow.spec[path].as_string() == value
     )
-    ordered = statement.order_by(
-        col(ObjectRow.kind), col(ObjectRow.department), col(ObjectRow.name)
-    )
-    return session.exec(ordered.limit(1)).first()
+    ordered = statement.order_by(col(ObjectRow.department), col(ObjectRow.name))
+    return list(session.exec(ordered.limit(limit)))
+
+
+def owned_by(session: Session, department: str, limit: int = 20) -> list[ObjectRow]:
+    """Return up to `limit` objects that a department owns."""
+    statement = select(ObjectRow).where(col(ObjectRow.department) == department)
+    ordered = statement.order_by(col(ObjectRow.kind), col(ObjectRow.name))
+    return list(session.exec(ordered.limit(limit)))
 
 
 def key_of(row: ObjectRow) -> ObjectKey:

@@ -1,0 +1,219 @@
+"""The change set: what is wanted against what is, field by field; pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final, Self
+
+from govcloud.domain.manifest import ObjectKey
+from govcloud.policy.context import Action
+from govcloud.requests.drafts import Draft
+
+REPLACING: Final[Mapping[str, frozenset[str]]] = {
+    "VirtualMachine": frozenset({"spec.image", "spec.zone", "spec.key"}),
+    "Volume": frozenset({"spec.type", "spec.zone"}),
+    "Namespace": frozenset({"spec.zone"}),
+}
+"""Fields that a cloud can only change by building anew, by kind."""
+_METADATA: Final = ("displayName", "labels", "annotations")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field before and after, by its dotted path; None where it is absent."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """An object as it is: the base that a change is made on.
+
+    `metadata` and `spec` are plain; `generation` tells whether it has moved on since.
+    """
+
+    uid: str
+    generation: int
+    metadata: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    digest: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one object.
+
+    `uid` and `generation` are of the object that the change is based on: "" and 0 for a creation
+    until it is built. `metadata` and `spec` are what should be (for a release: what was), plain.
+    """
+
+    action: Action
+    key: ObjectKey
+    metadata: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    digest: str
+    uid: str = ""
+    generation: int = 0
+    fields: tuple[FieldChange, ...] = ()
+    demand: Mapping[str, int] = field(default_factory=dict)
+    price_before: float = 0
+    price_after: float = 0
+    before_digest: str | None = None
+    supersedes: str | None = None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the cloud can make this change only by building anew: data on it are lost."""
+        fixed = REPLACING.get(self.key.kind, frozenset())
+        return self.action is Action.CHANGE and any(f.path in fixed for f in self.fields)
+
+    @cached_property
+    def draft(self) -> Draft:
+        """The object as it is wanted."""
+        return Draft.stored(self.key, self.metadata, self.spec)
+
+    def built(self, uid: str, generation: int, supersedes: str | None) -> Self:
+        """Return the change as it was carried out: on which object, as which generation."""
+        return replace(self, uid=uid, generation=generation, supersedes=supersedes)
+
+    def stored(self) -> dict[str, Any]:
+        """Return the JSON form that a request keeps; `from_stored` reads it."""
+        plain = asdict(self)
+        plain["action"] = self.action.value
+        plain["key"] = list(self.key)
+        return plain
+
+    @classmethod
+    def from_stored(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the change that a request keeps."""
+        return cls(
+            **{
+                **plain,
+                "action": Action(plain["action"]),
+                "key": ObjectKey(*plain["key"]),
+                "fields": tuple(FieldChange(**entry) for entry in plain["fields"]),
+            }
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """Return the JSON form that users see."""
+        return {
+            "action": self.action.value,
+            "kind": self.key.kind,
+            "department": self.key.department,
+            "name": self.key.name,
+            "displayName": self.metadata.get("displayName"),
+            "uid": self.uid or None,
+            "digest": self.digest,
+            "spec": dict(self.spec),
+            "fields": [asdict(entry) for entry in self.fields],
+            "replaces": self.replaces,
+            "demand": dict(self.demand),
+            "priceDelta": round(self.price_after - self.price_before, 2),
+        }
+
+
+def compare(draft: Draft, current: Current | None) -> Change:
+    """Return what makes `current` what is wanted; action NONE where it is that already."""
+    metadata = draft.metadata.plain()
+    if current is None:
+        fields = tuple(differences({}, {"spec": draft.plain}))
+        return Change(Action.CREATE, draft.key, metadata, draft.plain, draft.digest, fields=fields)
+    before = {"spec": current.spec, "metadata": _compared(current.metadata)}
+    after = {"spec": draft.plain, "metadata": _compared(metadata)}
+    fields = tuple(differences(before, after))
+    return Change(
+        Action.CHANGE if fields else Action.NONE,
+        draft.key,
+        metadata,
+        draft.plain,
+        draft.digest,
+        uid=current.uid,
+        generation=current.generation,
+        fields=fields,
+        before_digest=current.digest,
+    )
+
+
+def give_back(key: ObjectKey, current: Current) -> Change:
+    """Return the release of an object."""
+    return Change(
+        Action.RELEASE,
+        key,
+        current.metadata,
+        current.spec,
+        current.digest,
+        uid=current.uid,
+        generation=current.generation,
+        before_digest=current.digest,
+    )
+
+
+def _compared(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metadata[name] for name in _METADATA if metadata.get(name)}
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterable[FieldChange]:
+    """Yield the leaves that differ, with dotted paths; lists are compared place by place."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in dict.fromkeys([*before, *after]):
+            below = f"{path}.{name}" if path else name
+            yield from differences(before.get(name), after.get(name), below)
+    elif _walked(before) and _walked(after):
+        for index in range(max(len(before), len(after))):
+            yield from differences(_at(before, index), _at(after, index), f"{path}[{index}]")
+    elif isinstance(after, Mapping) and before is None and after:
+        yield from differences({}, after, path)
+    elif before != after and not (_empty(before) and _empty(after)):
+        yield FieldChange(path, before, after)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value in ({}, [])
+
+
+def _walked(value: Any) -> bool:
+    """Whether a list is of parts (disks, openings) and not of words, which are shown together."""
+    return isinstance(value, list) and all(isinstance(part, Mapping) for part in value)
+
+
+def _at(values: Sequence[Any], index: int) -> Any:
+    return values[index] if index < len(values) else None
+
+
+def digest_of_changes(changes: Iterable[Change]) -> str:
+    """Return the SHA-256 of a change set: what becomes of which object in which state (R3).
+
+    Canonical: the order of the changes, and what is only shown, do not count.
+    """
+    parts = sorted(
+        [change.action.value, *change.key, change.uid, change.generation, change.digest]
+        for change in changes
+        if change.action is not Action.NONE
+    )
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def summary(changes: Iterable[Change]) -> dict[str, int]:
+    """Return how many objects are created, changed, given back and left alone."""
+    counts = {"create": 0, "change": 0, "release": 0, "unchanged": 0}
+    for change in changes:
+        name = "unchanged" if change.action is Action.NONE else change.action.value
+        counts[name] += 1
+    return counts
+
+
+def moved(stored: Iterable[Change], fresh: Iterable[Change]) -> list[ObjectKey]:
+    """Return the objects that are no longer as a stored change set was based on."""
+    now = {change.key: _base(change) for change in fresh}
+    return [change.key for change in stored if now.get(change.key) != _base(change)]
+
+
+def _base(change: Change) -> tuple[object, ...]:
+    return (change.action, change.uid, change.generation, change.digest)

@@ -1,0 +1,179 @@
+"""The desk: the one entrance to the life of requests and to apply.
+
+Each method is one unit of work: it is done with all its records, or it has left no trace.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from govcloud.domain.access import Actor
+from govcloud.domain.manifest import Manifest, ObjectKey
+from govcloud.errors import GovcloudError, QuotaExceededError, UnavailableError
+from govcloud.ports import Ledger
+from govcloud.requests import approval, submitting
+from govcloud.requests.life import Verdict
+from govcloud.requests.platform import Application
+from govcloud.requests.proposal import Proposal, refusal_plain
+from govcloud.requests.proposing import Assessor
+from govcloud.requests.wishes import wish_of
+from govcloud.store import requests
+from govcloud.store.tables import RequestRow
+from govcloud.store.unit import Store
+
+__all__ = ["Desk", "Proposal", "Verdict"]
+
+Result = TypeVar("Result")
+
+_TRIES: Final = 4
+"""How often a unit is tried that the database broke off because two waited for each other."""
+_DEADLOCK: Final = frozenset({"40P01", "40001"})
+"""PostgreSQL's codes for that: the work can simply be done again."""
+
+
+class _RehearsedError(Exception):
+    """Ends a unit that was only tried, so that it leaves no trace."""
+
+    def __init__(self, proposal: Proposal) -> None:
+        super().__init__("rehearsed")
+        self.proposal = proposal
+
+
+class Desk:
+    """Submissions, decisions and apply, on a store and a ledger."""
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        self._store = store
+        self._ledger = ledger
+
+    def plan(
+        self,
+        actor: Actor,
+        manifests: Sequence[Manifest],
+        *,
+        releases: Sequence[ObjectKey] = (),
+    ) -> Proposal:
+        """Return what a submission would come to; nothing is written.
+
+        Findings and refusals are in the proposal. Raises ForbiddenError, NotFoundError for a
+        release of what is not there, InvalidInputError with every reference that does not resolve.
+        """
+        wish = wish_of(actor, manifests, releases)
+        with self._store.reading() as session:
+            return Assessor(session, self._ledger, self._store.clock.now()).assess(wish)
+
+    def submit(
+        self,
+        actor: Actor,
+        manifests: Sequence[Manifest],
+        *,
+        releases: Sequence[ObjectKey] = (),
+        title: str = "",
+        justification: str = "",
+        idempotency_key: str | None = None,
+        replaces: str | None = None,
+        digest: str | None = None,
+    ) -> RequestRow:
+        """Hand in a change set for approval and return the request.
+
+        `replaces` corrects a returned request, which keeps its number. With the `digest` of a
+        plan, only exactly what was planned is handed in. Beside what `plan` raises:
+        PolicyDeniedError, QuotaExceededError, UsageError where nothing would change, and
+        ConflictError where another open request holds one of the objects.
+        """
+        wish = wish_of(actor, manifests, releases)
+        submission = submitting.Submission(
+            wish, title, justification, idempotency_key, replaces, digest
+        )
+
+        def hand_in() -> RequestRow:
+            with self._store.unit(actor) as unit:
+                return submitting.submit(unit, self._ledger, submission)
+
+        return _patiently(hand_in)
+
+    def decide(
+        self,
+        actor: Actor,
+        request_id: str,
+        verdict: Verdict,
+        *,
+        note: str = "",
+        version: int | None = None,
+        digest: str | None = None,
+    ) -> RequestRow:
+        """Decide on a request and return it as it is then.
+
+        With `version` or `digest`, only the request as it was seen is decided on. Raises
+        NotFoundError, ForbiddenError, ConflictError where it was decided or its objects have
+        moved, and what speaks against an approval now (PolicyDeniedError, QuotaExceededError,
+        InvalidInputError): that is kept with the request, which stays in review.
+        """
+        with self._store.reading() as session:
+            seen = requests.get_request(session, actor, request_id).version
+        judgement = approval.Judgement(
+            Verdict(verdict), note, seen if version is None else version, digest
+        )
+
+        def pass_judgement() -> tuple[RequestRow, GovcloudError | None]:
+            with self._store.unit(actor) as unit:
+                row = requests.get_request(unit.session, actor, request_id, lock=True)
+                return row, approval.decide(unit, self._ledger, row, judgement)
+
+        row, refused = _patiently(pass_judgement)
+        if refused is not None:
+            raise refused
+        return row
+
+    def apply(
+        self,
+        actor: Actor,
+        manifests: Sequence[Manifest],
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+        prune: Sequence[ObjectKey] = (),
+    ) -> Proposal:
+        """Make platform objects desired state, all or none, and return what changed.
+
+        Applying the same again writes nothing. `prune` are platform objects to delete. `force`
+        sets quotas below use or beyond the parent's. A dry run returns the ledger's refusals in
+        the proposal; otherwise they are raised as QuotaExceededError. Raises ForbiddenError,
+        InvalidInputError, NotFoundError, ConflictError for what is still referred to.
+        """
+
+        def make_so() -> Proposal:
+            with self._store.unit(actor) as unit:
+                proposal = Application(unit, self._ledger, force).run(manifests, prune)
+                if dry_run:
+                    raise _RehearsedError(proposal)
+                if proposal.refusals:
+                    raise QuotaExceededError([refusal_plain(r) for r in proposal.refusals])
+                return proposal
+
+        try:
+            return _patiently(make_so)
+        except _RehearsedError as rehearsed:
+            return rehearsed.proposal
+
+    def delete_platform(
+        self,
+        actor: Actor,
+        keys: Sequence[ObjectKey],
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Proposal:
+        """Delete platform objects, all or none; refused while something refers to them."""
+        return self.apply(actor, (), dry_run=dry_run, force=force, prune=keys)
+
+
+def _patiently(work: Callable[[], Result]) -> Result:
+    """Do a unit of work; again, if the database broke it off because two waited for each other."""
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            return work()
+        except UnavailableError as error:
+            code = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
+            if code not in _DEADLOCK or not left:
+                raise
+    raise AssertionError("unreachable")

@@ -1,0 +1,55 @@
+"""The tree that Department objects make: one root, no circles, levels descend; pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from govcloud.domain.kinds.platform import DepartmentSpec, Level
+from govcloud.errors import Diagnostic
+
+_RANK: Final = {level: rank for rank, level in enumerate(Level)}
+
+Fault = Callable[..., Diagnostic]
+"""Makes a fault of a department: `(name, key, field, **params)`."""
+
+
+def faults(units: Mapping[str, DepartmentSpec], fault: Fault) -> Iterator[Diagnostic]:
+    """Yield what keeps these departments from being one tree. Parents are known to be there."""
+    roots = sorted(name for name, spec in units.items() if spec.parent is None)
+    for root in roots[1:]:
+        key = "requests.second_root"
+        yield fault(root, key, "spec.parent", name=root, root=roots[0])
+    circles = {name for name in units if _circular(units, name)}
+    for name in sorted(circles):
+        yield fault(name, "requests.circle", "spec.parent", name=name)
+    for name, spec in sorted(units.items()):
+        above = units.get(spec.parent or "")
+        if above is not None and name not in circles and _RANK[spec.level] <= _RANK[above.level]:
+            params = {"level": spec.level.value, "parent": spec.parent}
+            params |= {"parent_level": above.level.value}
+            yield fault(name, "requests.level_does_not_descend", "spec.level", **params)
+
+
+def _circular(units: Mapping[str, DepartmentSpec], start: str) -> bool:
+    name, seen = units[start].parent, {start}
+    while name is not None and name in units:
+        if name == start:
+            return True
+        if name in seen:
+            return False
+        seen.add(name)
+        name = units[name].parent
+    return False
+
+
+def depths(parents: Mapping[str, str | None]) -> dict[str, int]:
+    """Return how far each department is below the root."""
+    found: dict[str, int] = {}
+    for name in parents:
+        path: list[str] = []
+        above: str | None = name
+        while above is not None and above not in found and above not in path:
+            path.append(above)
+            above = parents.get(above)
+        base = found.get(above or "", -1)
+        found.update({node: base + 1 + i for i, node in enumerate(reversed(path))})
+    return found

@@ -1,0 +1,145 @@
+"""What platform objects refer to, and who refers to them: one table, read both ways."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from sqlmodel import Session
+
+from govcloud.domain.access import Role
+from govcloud.domain.kinds.governance import PolicySpec, SurveySpec, WaiverSpec
+from govcloud.domain.kinds.platform import CloudSpec, QuotaSpec
+from govcloud.domain.kinds.registry import KINDS
+from govcloud.domain.manifest import ObjectKey
+from govcloud.errors import Diagnostic
+from govcloud.policy.context import PARAMETERS
+from govcloud.policy.evaluate import RULES
+from govcloud.requests.drafts import Draft
+from govcloud.requests.references import known
+from govcloud.store import objects
+from govcloud.store.tables import ObjectRow
+
+
+class Reference(NamedTuple):
+    """A field of a kind that names an object of another."""
+
+    kind: str
+    field: str
+    target: str
+
+
+REFERENCES: Final = tuple(
+    Reference(*entry)
+    for entry in (
+        ("Department", "parent", "Department"),
+        ("Department", "industryCloud", "Cloud"),
+        ("Cloud", "owner", "Department"),
+        ("Zone", "cloud", "Cloud"),
+        ("Quota", "department", "Department"),
+        ("Quota", "cloud", "Cloud"),
+        ("Quota", "zone", "Zone"),
+        ("Exemption", "department", "Department"),
+        ("Waiver", "department", "Department"),
+        ("MigrationPlan", "department", "Department"),
+        ("MigrationPlan", "wave", "Wave"),
+        ("System", "industryCloud", "Cloud"),
+        ("VirtualMachine", "zone", "Zone"),
+        ("VirtualMachine", "flavor", "Flavor"),
+        ("VirtualMachine", "image", "Image"),
+        ("Volume", "zone", "Zone"),
+        ("Namespace", "zone", "Zone"),
+    )
+)
+FROZEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "Flavor": ("vcpu", "memory", "gpu", "arch"),
+    "Image": ("arch",),
+    "Zone": ("cloud",),
+}
+"""What must not change under what was approved and built with it (R3), by kind."""
+
+Names = Mapping[str, Mapping[str, ObjectRow | Draft]]
+"""The platform objects that there will be, by kind and name."""
+
+
+def faults(draft: Draft, there: Names) -> Iterator[Diagnostic]:
+    """Yield what is wrong with what a platform object names."""
+    for kind, field, target in REFERENCES:
+        if kind == draft.key.kind:
+            name = draft.plain.get(field)
+            yield from known(draft, f"spec.{field}", target, name, there.get(target, {}))
+    spec = draft.spec
+    if isinstance(spec, QuotaSpec):
+        yield from _quota(draft, spec, there)
+    elif isinstance(spec, CloudSpec):
+        built = [name for name, kind in KINDS.items() if kind.allocates]
+        for index, word in enumerate(spec.kinds):
+            yield from known(draft, f"spec.kinds[{index}]", "Kind", word, built)
+    elif isinstance(spec, PolicySpec):
+        yield from _policy(draft, spec)
+    elif isinstance(spec, WaiverSpec):
+        yield from _waiver(draft, spec)
+    elif isinstance(spec, SurveySpec):
+        departments = there.get("Department", {})
+        for index, unit in enumerate(spec.units):
+            field = f"spec.units[{index}].department"
+            yield from known(draft, field, "Department", unit.department, departments)
+
+
+def _quota(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
+    zone = there.get("Zone", {}).get(spec.zone or "")
+    if zone is not None:
+        cloud = zone.plain["cloud"] if isinstance(zone, Draft) else zone.spec["cloud"]
+        if cloud != spec.cloud:
+            params = {"zone": spec.zone, "cloud": cloud, "other": spec.cloud}
+            yield draft.fault("requests.zone_of_other_cloud", "spec.zone", **params)
+    for name, amounts in (("lend", spec.lend), ("borrow", spec.borrow)):
+        for word in amounts:
+            if word not in spec.limits:
+                yield draft.fault("requests.no_limit_for", f"spec.{name}", **{"class": word})
+
+
+def _policy(draft: Draft, spec: PolicySpec) -> Iterator[Diagnostic]:
+    for rule in spec.checks:
+        yield from known(draft, "spec.checks", "Rule", rule, RULES)
+    for name in spec.parameters:
+        yield from known(draft, "spec.parameters", "Parameter", name, PARAMETERS)
+    for index, approval in enumerate(spec.approval):
+        path = f"spec.approval[{index}]"
+        for word in approval.kinds:
+            yield from known(draft, f"{path}.kinds", "Kind", word, KINDS)
+        for number, step in enumerate(approval.steps):
+            roles = [role.value for role in Role]
+            yield from known(draft, f"{path}.steps[{number}].role", "Role", step.role, roles)
+    for index, drift in enumerate(spec.drift):
+        yield from known(draft, f"spec.drift[{index}].kind", "Kind", drift.kind, KINDS)
+
+
+def _waiver(draft: Draft, spec: WaiverSpec) -> Iterator[Diagnostic]:
+    yield from known(draft, "spec.rule", "Rule", spec.rule, RULES)
+    rule = RULES.get(spec.rule)
+    if rule is not None and not rule.waivable:
+        yield draft.fault("requests.not_waivable", "spec.rule", rule=spec.rule)
+
+
+def frozen(session: Session, draft: Draft, row: ObjectRow) -> Iterator[Diagnostic]:
+    """Yield a fault for each field that must not change while something is built with it."""
+    changed = [
+        name for name in FROZEN.get(row.kind, ()) if row.spec.get(name) != draft.plain.get(name)
+    ]
+    user = next(users(session, draft.key, ()), None) if changed else None
+    if user is not None:
+        for name in changed:
+            params = {"field": name, "object": str(draft.key), "user": user}
+            yield draft.fault("requests.in_use", f"spec.{name}", **params)
+
+
+def users(session: Session, key: ObjectKey, besides: Iterable[ObjectKey]) -> Iterator[str]:
+    """Yield what refers to a platform object, leaving out those that are deleted with it."""
+    leaving = set(besides)
+    for kind, field, target in REFERENCES:
+        if target != key.kind:
+            continue
+        for row in objects.with_field(session, kind, field, key.name):
+            if objects.key_of(row) not in leaving:
+                yield str(objects.key_of(row))
+    if key.kind == "Department":
+        yield from (str(objects.key_of(row)) for row in objects.owned_by(session, key.name))

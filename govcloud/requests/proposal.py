@@ -1,0 +1,161 @@
+"""A proposal: what a change set comes to, before anybody has decided."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from govcloud.domain.classes import class_of, label, show
+from govcloud.errors import PolicyDeniedError, QuotaExceededError
+from govcloud.messages import remedy, render
+from govcloud.policy.context import Action
+from govcloud.policy.rules import Finding
+from govcloud.ports import Demand, QuotaLine, Refusal
+from govcloud.requests.changes import Change, digest_of_changes, summary
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a change set comes to: changes, findings, quota, price, and the digest of it all.
+
+    `changes` hold the unchanged objects too, with action NONE; `effective` leaves them out.
+    """
+
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...] = ()
+    lines: tuple[QuotaLine, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    demands: tuple[Demand, ...] = ()
+    policy_version: str = ""
+    reservation_days: float = 7
+    steps: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+
+    @property
+    def effective(self) -> tuple[Change, ...]:
+        """The changes that change something."""
+        return tuple(change for change in self.changes if change.action is not Action.NONE)
+
+    @property
+    def digest(self) -> str:
+        """What is approved and built (R3)."""
+        return digest_of_changes(self.effective)
+
+    @property
+    def price(self) -> tuple[float, float]:
+        """Yuan a month of the objects concerned, before and after."""
+        before = sum(change.price_before for change in self.effective)
+        after = sum(change.price_after for change in self.effective)
+        return round(before, 2), round(after, 2)
+
+    def deny(self) -> None:
+        """Raise PolicyDeniedError or QuotaExceededError if either speaks against it."""
+        denying = [finding.plain() for finding in self.findings if finding.denies]
+        if denying:
+            raise PolicyDeniedError(denying)
+        if self.refusals:
+            raise QuotaExceededError([refusal_plain(refusal) for refusal in self.refusals])
+
+    def plain(self, language: str = "en") -> dict[str, Any]:
+        """Return the JSON form, its sentences in `language`."""
+        before, after = self.price
+        return {
+            "changes": [change.plain() for change in self.effective],
+            "findings": [localised(finding.plain(), language) for finding in self.findings],
+            "quota": [line_plain(line) for line in self.lines],
+            "refusals": [localised(refusal_plain(refusal), language) for refusal in self.refusals],
+            "price": {"before": before, "after": after},
+            "digest": self.digest,
+            "policyVersion": self.policy_version,
+            "steps": [dict(step) for step in self.steps],
+            "summary": summary(self.changes),
+        }
+
+
+def line_plain(line: QuotaLine) -> dict[str, Any]:
+    """Return the JSON form of a quota line; `show` holds its numbers as people write them."""
+    numbers = {
+        "limit": line.limit,
+        "allocated": line.allocated,
+        "reserved": line.reserved,
+        "requested": line.requested,
+    }
+    return {
+        "department": line.department,
+        "cloud": line.cloud,
+        "zone": line.zone,
+        "class": line.resource_class,
+        "label": _label(line.resource_class),
+        **numbers,
+        "show": _shown(line.resource_class, numbers),
+    }
+
+
+def refusal_plain(refusal: Refusal) -> dict[str, Any]:
+    """Return the JSON form of a refusal: level, class and numbers (Q4), and the sentence's key."""
+    numbers = {
+        "limit": refusal.limit,
+        "allocated": refusal.allocated,
+        "reserved": refusal.reserved,
+        "requested": refusal.requested,
+        "available": refusal.available,
+    }
+    shown = _shown(refusal.resource_class, numbers)
+    place = "/".join(part for part in (refusal.cloud, refusal.zone) if part)
+    return {
+        "obstacle": refusal.obstacle.value,
+        "department": refusal.department,
+        "level": refusal.level,
+        "class": refusal.resource_class,
+        "cloud": refusal.cloud,
+        "zone": refusal.zone,
+        **numbers,
+        "show": shown,
+        "key": f"requests.{refusal.obstacle.value}",
+        "params": {
+            "department": refusal.department,
+            "class": refusal.resource_class,
+            "label": _label(refusal.resource_class),
+            "place": f" ({place})" if place else "",
+            **shown,
+        },
+    }
+
+
+def localised(entry: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return a finding or refusal with `message` and `remedy` in a language."""
+    key, params = str(entry["key"]), entry.get("params") or {}
+    return {
+        **entry,
+        "message": render(key, language, params),
+        "remedy": remedy(key, language, params),
+    }
+
+
+def localised_all(entries: Iterable[Mapping[str, Any]], language: str) -> list[dict[str, Any]]:
+    """Return findings or refusals with their sentences in a language."""
+    return [localised(entry, language) for entry in entries]
+
+
+def _shown(word: str, numbers: Mapping[str, int | None]) -> dict[str, str]:
+    return {
+        name: "—" if amount is None else _show(word, amount) for name, amount in numbers.items()
+    }
+
+
+def _show(word: str, amount: int) -> str:
+    try:
+        return show(word, amount)
+    except KeyError:
+        return str(amount)
+
+
+def _label(word: str) -> str:
+    try:
+        class_of(word)
+    except KeyError:
+        return word
+    return label(word)
+
+
+def findings_plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return findings in the form that requests keep."""
+    return [finding.plain() for finding in findings]

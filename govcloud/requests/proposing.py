@@ -1,0 +1,179 @@
+"""From a wish to a proposal: references, policy, quota and price; nothing is written."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlmodel import Session
+
+from govcloud.domain.classes import add, growth
+from govcloud.domain.demand import demand, price
+from govcloud.domain.kinds.platform import CloudSpec
+from govcloud.domain.kinds.registry import KINDS
+from govcloud.domain.manifest import parse_spec
+from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
+from govcloud.policy.context import Action, Pool, city_day
+from govcloud.policy.evaluate import evaluate
+from govcloud.ports import Demand, Ledger, Verdict
+from govcloud.requests.briefing import Briefing
+from govcloud.requests.changes import Change, compare, give_back
+from govcloud.requests.proposal import Proposal
+from govcloud.requests.references import References
+from govcloud.requests.steps import steps_for
+from govcloud.requests.wishes import Wish
+from govcloud.requests.world import World, load_world
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """Judges wishes against the world at an instant; reads only.
+
+    `hold` keeps what was read as it is until the unit ends; `ask_ledger` is left out where quota
+    is reserved for real right afterwards.
+    """
+
+    session: Session
+    ledger: Ledger
+    at: datetime
+    hold: bool = False
+    ask_ledger: bool = True
+
+    def assess(self, wish: Wish, justification: str | None = None) -> Proposal:
+        """Return what a wish comes to.
+
+        Raises NotFoundError for a release of what is not there, InvalidInputError with every
+        reference that does not resolve.
+        """
+        today = city_day(self.at)
+        world = load_world(self.session, wish.department, wish.keys, today, hold=self.hold)
+        _check(wish, world)
+        changes = tuple(_weighed(change, world) for change in _changes(wish, world))
+        return self._judge(changes, world, justification)
+
+    def _judge(
+        self, changes: tuple[Change, ...], world: World, justification: str | None
+    ) -> Proposal:
+        effective = [change for change in changes if change.action is not Action.NONE]
+        effective.sort(key=lambda change: (KINDS[change.key.kind].rank, change.key))
+        demands = demands_of(effective, world)
+        verdict = Verdict(granted=True)
+        if demands and self.ask_ledger:
+            verdict = self.ledger.check(self.session, demands, self.at)
+        briefing = Briefing(effective, world)
+        pools = tuple(self._pools(effective, world))
+        setting = briefing.setting(city_day(self.at), pools, justification)
+        subjects = briefing.subjects()
+        unchanged = tuple(change for change in changes if change.action is Action.NONE)
+        return Proposal(
+            changes=(*effective, *unchanged),
+            findings=evaluate(subjects, setting, world.policy.checks),
+            lines=tuple(verdict.lines),
+            refusals=tuple(verdict.refusals),
+            demands=demands,
+            policy_version=world.policy.version,
+            reservation_days=setting.parameter("reservation-days"),
+            steps=steps_for(subjects, world.policy),
+        )
+
+    def _pools(self, changes: Sequence[Change], world: World) -> Iterator[Pool]:
+        """Yield how full the clouds will be of which the physical size is known."""
+        added = _added(changes, world)
+        sized = {name: sizes for name in added if (sizes := _capacity(world.clouds[name]))}
+        if not sized:
+            return
+        used = {
+            (line.cloud, line.resource_class): line.allocated + line.reserved
+            for line in self.ledger.lines(self.session, self.at, [world.root])
+            if line.cloud and not line.zone
+        }
+        for name, sizes in sized.items():
+            for word, size in sizes.items():
+                if word in added[name]:
+                    yield Pool(name, word, (used.get((name, word), 0) + added[name][word]) / size)
+
+
+def _check(wish: Wish, world: World) -> None:
+    for key in wish.releases:
+        if key not in world.rows:
+            raise NotFoundError("requests.no_such_object", kind=key.kind, name=key.name)
+    faults = References(world, wish.drafts, wish.releases).faults()
+    if world.owner is None and wish.keys:
+        faults.append(_no_department(wish))
+    if faults:
+        raise InvalidInputError(faults)
+
+
+def _no_department(wish: Wish) -> Diagnostic:
+    key, field = "requests.unknown_reference", "metadata.department"
+    params = {"kind": "Department", "name": wish.department}
+    for draft in wish.drafts:
+        return draft.fault(key, field, **params)
+    return Diagnostic(key, params, field=field)
+
+
+def _changes(wish: Wish, world: World) -> Iterator[Change]:
+    for draft in wish.drafts:
+        yield compare(draft, world.current(draft.key))
+    for key in wish.releases:
+        current = world.current(key)
+        assert current is not None
+        yield give_back(key, current)
+
+
+def _weighed(change: Change, world: World) -> Change:
+    """Return the change with what it needs and costs."""
+    kind, prices = change.key.kind, world.prices(change.spec.get("zone"))
+    if not KINDS[kind].allocates:
+        return change
+    spec, before_price = change.draft.spec, 0.0
+    current = world.current(change.key)
+    if current is not None:
+        before = parse_spec(kind, current.spec)
+        before_price = price(kind, before, world.flavors, world.prices(current.spec.get("zone")))
+    given_back = change.action is Action.RELEASE
+    return replace(
+        change,
+        demand=demand(kind, spec, world.flavors),
+        price_before=before_price,
+        price_after=0.0 if given_back else price(kind, spec, world.flavors, prices),
+    )
+
+
+def demands_of(changes: Iterable[Change], world: World) -> tuple[Demand, ...]:
+    """Return what the ledger is asked for: full amounts of each new generation.
+
+    An object that is not built yet has no uid; its own name stands for it.
+    """
+    return tuple(
+        Demand(
+            key=f"{change.uid or change.key}@{change.generation + 1}",
+            owner=change.uid or str(change.key),
+            department=change.key.department,
+            cloud=world.cloud_of(change.spec.get("zone")),
+            zone=str(change.spec.get("zone") or ""),
+            amounts=dict(change.demand),
+        )
+        for change in changes
+        if change.action in (Action.CREATE, Action.CHANGE) and change.demand
+    )
+
+
+def _added(changes: Iterable[Change], world: World) -> dict[str, Mapping[str, int]]:
+    """Return what a change set adds to each cloud."""
+    added: dict[str, Mapping[str, int]] = {}
+    for change in changes:
+        cloud = world.cloud_of(change.spec.get("zone"))
+        if change.action is Action.RELEASE or cloud not in world.clouds:
+            continue
+        current, kind = world.current(change.key), change.key.kind
+        before = demand(kind, parse_spec(kind, current.spec), world.flavors) if current else {}
+        if more := growth(before, change.demand):
+            added[cloud] = add(added.get(cloud, {}), more)
+    return added
+
+
+def _capacity(cloud: CloudSpec) -> dict[str, float]:
+    """Return how much of each class can be sold of a cloud, where it says its size."""
+    size = cloud.capacity
+    sizes = {"vcpu": (size.cores or 0) * size.vcpu_per_core, "memory": float(size.memory or 0)}
+    return {word: amount for word, amount in sizes.items() if amount > 0}

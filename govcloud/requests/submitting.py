@@ -1,0 +1,180 @@
+"""Handing in: a proposal becomes a request with a number, holding its objects."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from govcloud.domain.access import Actor
+from govcloud.errors import ConflictError, UsageError
+from govcloud.ports import Ledger
+from govcloud.requests.life import State
+from govcloud.requests.proposal import Proposal, findings_plain, line_plain
+from govcloud.requests.proposing import Assessor
+from govcloud.requests.wishes import Wish
+from govcloud.store import requests
+from govcloud.store.tables import DecisionRow, RequestRow
+from govcloud.store.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is handed in beside the wish.
+
+    `digest` is of the plan that the user saw: the change set must still be that. `replaces` names
+    the returned request that this one corrects.
+    """
+
+    wish: Wish
+    title: str = ""
+    justification: str = ""
+    idempotency_key: str | None = None
+    replaces: str | None = None
+    digest: str | None = None
+
+
+def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
+    """Write a request, or return the one that the same idempotency key has made already.
+
+    Raises PolicyDeniedError, QuotaExceededError, InvalidInputError, and ConflictError where
+    another open request holds one of the objects. Nothing is left behind then.
+    """
+    known = _already(unit, submission)
+    if known is not None:
+        return known
+    session = unit.session
+    returned = _returned(unit, submission) if submission.replaces else None
+    proposal = Assessor(session, ledger, unit.now).assess(submission.wish, submission.justification)
+    if not proposal.effective:
+        raise UsageError("requests.nothing_to_do")
+    if submission.digest is not None and submission.digest != proposal.digest:
+        raise ConflictError("requests.plan_is_stale")
+    proposal.deny()
+    if returned is not None:
+        return _again(unit, returned, submission, proposal)
+    return _first(unit, submission, proposal)
+
+
+def _already(unit: Unit, submission: Submission) -> RequestRow | None:
+    key = submission.idempotency_key
+    row = requests.by_idempotency_key(unit.session, key) if key else None
+    if row is None:
+        return None
+    if row.department != submission.wish.department:
+        raise ConflictError("requests.key_is_used", idempotency_key=key)
+    return row
+
+
+def _returned(unit: Unit, submission: Submission) -> RequestRow:
+    """Return the request that is to be handed in again, held."""
+    assert submission.replaces is not None
+    row = requests.get_request(unit.session, unit.actor, submission.replaces, lock=True)
+    if row.department != submission.wish.department:
+        params = {"department": submission.wish.department, "other": row.department}
+        raise ConflictError("requests.of_another_department", request=row.id, **params)
+    if State(row.state) is not State.RETURNED:
+        raise ConflictError("requests.not_returned", request=row.id, state=row.state)
+    return row
+
+
+def _first(unit: Unit, submission: Submission, proposal: Proposal) -> RequestRow:
+    session, counter = unit.session, f"requests-{unit.now.year}"
+    number = requests.hold_counter(session, counter) + 1
+    known = _already(unit, submission)  # somebody may have come first while we waited
+    if known is not None:
+        return known
+    row = RequestRow(
+        id=f"REQ-{unit.now.year}-{number:04d}",
+        seq=unit.now.year * 10_000_000 + number,
+        department=submission.wish.department,
+        state=State.REVIEW.value,
+        submitted_by=unit.actor.name,
+        created_at=unit.now,
+        updated_at=unit.now,
+        **_contents(submission, proposal),
+    )
+    session.add(row)
+    session.flush()
+    requests.set_counter(session, counter, number)
+    _claim(unit, row, proposal)
+    note(unit, row, "submit", submission.justification, proposal.policy_version)
+    return row
+
+
+def _again(unit: Unit, row: RequestRow, submission: Submission, proposal: Proposal) -> RequestRow:
+    """Put a corrected request back on its way, under its old number."""
+    values = _contents(submission, proposal)
+    if submission.idempotency_key is None:
+        del values["idempotency_key"]
+    before = row.digest
+    values |= {
+        "state": State.REVIEW.value,
+        "step": 0,
+        "blocked": None,
+        "submitted_by": unit.actor.name,
+    }
+    requests.move(unit.session, row, values, unit.now)
+    requests.unclaim(unit.session, row.id)
+    _claim(unit, row, proposal)
+    note(unit, row, "resubmit", submission.justification, proposal.policy_version, before=before)
+    return row
+
+
+def _contents(submission: Submission, proposal: Proposal) -> dict[str, Any]:
+    before, after = proposal.price
+    return {
+        "title": submission.title,
+        "justification": submission.justification,
+        "idempotency_key": submission.idempotency_key,
+        "steps": [dict(step) for step in proposal.steps],
+        "policy_version": proposal.policy_version,
+        "changes": [change.stored() for change in proposal.effective],
+        "digest": proposal.digest,
+        "findings": findings_plain(proposal.findings),
+        "quota": [line_plain(line) for line in proposal.lines],
+        "price": round(after - before, 2),
+    }
+
+
+def _claim(unit: Unit, row: RequestRow, proposal: Proposal) -> None:
+    keys = [change.key for change in proposal.effective]
+    taken = requests.claim(unit.session, row.id, keys)
+    if taken:
+        key, holder = min(taken.items())
+        raise ConflictError(
+            "requests.object_is_held", object=str(key), request=holder, count=len(taken)
+        )
+
+
+def note(
+    unit: Unit,
+    row: RequestRow,
+    verdict: str,
+    text: str,
+    policy_version: str,
+    *,
+    step: str = "",
+    before: str | None = None,
+) -> None:
+    """Keep what was done to a request: in its history and in the audit log."""
+    actor: Actor = unit.actor
+    unit.session.add(
+        DecisionRow(
+            request_id=row.id,
+            at=unit.now,
+            step=step,
+            verdict=verdict,
+            actor=actor.name,
+            role=actor.role.value,
+            note=text,
+            digest=row.digest,
+            policy_version=policy_version,
+        )
+    )
+    unit.audit(
+        f"request.{verdict}",
+        row.id,
+        department=row.department,
+        request_id=row.id,
+        before=before,
+        after=row.digest,
+        detail={"step": step, "note": text, "policyVersion": policy_version},
+    )

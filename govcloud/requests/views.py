@@ -1,0 +1,90 @@
+"""What users see of a request: JSON forms, with sentences in their language."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlmodel import Session
+
+from govcloud.messages import remedy, render
+from govcloud.requests.changes import Change, summary
+from govcloud.requests.fulfilment import progress
+from govcloud.requests.proposal import localised, localised_all
+from govcloud.store import requests
+from govcloud.store.tables import DecisionRow, RequestRow
+
+
+def brief(row: RequestRow, language: str = "en") -> dict[str, Any]:
+    """Return a request as a list shows it; `price` is the difference, yuan a month."""
+    actions = [change["action"] for change in row.changes]
+    return {
+        "id": row.id,
+        "department": row.department,
+        "title": row.title,
+        "state": row.state,
+        "step": row.step,
+        "steps": row.steps,
+        "submittedBy": row.submitted_by,
+        "createdAt": row.created_at.isoformat(),
+        "updatedAt": row.updated_at.isoformat(),
+        "version": row.version,
+        "digest": row.digest,
+        "policyVersion": row.policy_version,
+        "summary": {name: actions.count(name) for name in ("create", "change", "release")},
+        "findings": localised_all(row.findings, language),
+        "quota": row.quota,
+        "price": row.price,
+        "blocked": blocked(row, language),
+    }
+
+
+def full(session: Session, row: RequestRow, language: str = "en") -> dict[str, Any]:
+    """Return everything about a request."""
+    changes = [Change.from_stored(change) for change in row.changes]
+    done = progress(session, row)
+    before = sum(change.price_before for change in changes)
+    after = sum(change.price_after for change in changes)
+    return {
+        **brief(row, language),
+        "summary": summary(changes),
+        "justification": row.justification,
+        "changes": [change.plain() for change in changes],
+        "price": {"before": round(before, 2), "after": round(after, 2)},
+        "decisions": [decision(entry) for entry in requests.decisions(session, row.id)],
+        "progress": done._asdict(),
+    }
+
+
+def decision(entry: DecisionRow) -> dict[str, Any]:
+    """Return one line of a request's history."""
+    return {
+        "at": entry.at.isoformat(),
+        "step": entry.step,
+        "verdict": entry.verdict,
+        "actor": entry.actor,
+        "role": entry.role,
+        "note": entry.note,
+        "digest": entry.digest,
+        "policyVersion": entry.policy_version,
+    }
+
+
+def blocked(row: RequestRow, language: str = "en") -> dict[str, Any] | None:
+    """Return what holds a request up, with its sentences, or None."""
+    if row.blocked is None:
+        return None
+    key, params = row.blocked["key"], row.blocked["params"]
+    return {
+        **row.blocked,
+        "message": render(key, language, params),
+        "remedy": remedy(key, language, params),
+        **details(row.blocked, language),
+    }
+
+
+def details(plain: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return an error's details with the sentences of its findings, refusals and diagnostics."""
+    return {
+        name: [localised(entry, language) for entry in plain[name]]
+        for name in ("findings", "refusals", "diagnostics")
+        if plain.get(name)
+    }

@@ -1,0 +1,71 @@
+"""A wish: what somebody wants, not yet judged, and whether they may want it at all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from govcloud.domain.access import Actor, Permission
+from govcloud.domain.kinds.registry import KINDS
+from govcloud.domain.manifest import Manifest, ObjectKey
+from govcloud.errors import Diagnostic, ForbiddenError, InvalidInputError
+from govcloud.requests.drafts import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Drafts of what should be, and the objects that are to be given back, of one department."""
+
+    department: str
+    drafts: tuple[Draft, ...]
+    releases: tuple[ObjectKey, ...]
+
+    @property
+    def keys(self) -> list[ObjectKey]:
+        """All objects concerned."""
+        return [*(draft.key for draft in self.drafts), *self.releases]
+
+
+def wish_of(actor: Actor, manifests: Sequence[Manifest], releases: Sequence[ObjectKey]) -> Wish:
+    """Return what an actor wants; refuses what it may not want.
+
+    Raises ForbiddenError for another department's objects, InvalidInputError for platform kinds,
+    for several departments at once and for an object that is both wanted and given back.
+    """
+    if not actor.may(Permission.SUBMIT):
+        raise ForbiddenError("requests.may_not_submit", role=actor.role)
+    wish = Wish("", tuple(map(Draft.of, manifests)), tuple(dict.fromkeys(releases)))
+    department = next((key.department for key in wish.keys), actor.department)
+    if not actor.may(Permission.READ_ALL):
+        _keep_to_own(actor, wish)
+    faults = [*_wanted_wrongly(wish, department), *_given_back_wrongly(wish, department)]
+    if faults:
+        raise InvalidInputError(faults)
+    return Wish(department, wish.drafts, wish.releases)
+
+
+def _keep_to_own(actor: Actor, wish: Wish) -> None:
+    for key in wish.keys:
+        if KINDS[key.kind].owned and (not actor.department or key.department != actor.department):
+            raise ForbiddenError("requests.other_department", department=key.department)
+
+
+def _wanted_wrongly(wish: Wish, department: str) -> Iterator[Diagnostic]:
+    seen = set(wish.releases)
+    for draft in wish.drafts:
+        key = draft.key
+        if not draft.kind.owned:
+            yield draft.fault("requests.use_apply", "kind", kind=key.kind)
+        elif key.department != department:
+            params = {"department": key.department, "other": department}
+            yield draft.fault("requests.several_departments", "metadata.department", **params)
+        if key in seen:
+            yield draft.fault("requests.wanted_twice", "metadata.name", object=str(key))
+        seen.add(key)
+
+
+def _given_back_wrongly(wish: Wish, department: str) -> Iterator[Diagnostic]:
+    for key in wish.releases:
+        if not KINDS[key.kind].owned:
+            yield Diagnostic("requests.use_delete", {"kind": key.kind}, field=str(key))
+        elif key.department != department:
+            params = {"department": key.department, "other": department}
+            yield Diagnostic("requests.several_departments", params, field=str(key))
