@@ -20,7 +20,7 @@ def language() -> str:
     return _spoken
 
 
-def t(name: str, **params: object) -> str:
+def t(name: str, /, **params: object) -> str:
     """Return the sentence `cli.<name>` in the language of this run."""
     return messages.render(f"cli.{name}", _spoken, params)
 

@@ -73,7 +73,7 @@ class GovcloudError(Exception):
     status = 500
     exit_code = Exit.FAILURE
 
-    def __init__(self, key: str, **params: object) -> None:
+    def __init__(self, key: str, /, **params: object) -> None:
         super().__init__(key, params)
         self.key = key
         self.params: dict[str, object] = params
