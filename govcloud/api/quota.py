@@ -26,14 +26,18 @@ def tree(
     cloud: pages.Word = None,
     zone: pages.Word = None,
 ) -> JSONResponse:
-    """Return each department that the caller may see, before those below it, with its lines."""
+    """Return each department that the caller may see, before those below it, with its lines.
+
+    A charge stands in three scopes: everywhere, its cloud, its zone. One of them is shown, or the
+    same machine would be counted three times.
+    """
     with services.store.reading() as session:
         nodes = organisation.tree(session, actor)
         scope = None if sees_all(actor) else [node.name for node in nodes]
         lines = services.ledger.lines(session, services.store.clock.now(), scope)
     of: dict[str, list[QuotaLine]] = {}
     for line in lines:
-        if cloud in (None, line.cloud) and zone in (None, line.zone):
+        if (line.cloud, line.zone) == (cloud or "", zone or ""):
             of.setdefault(line.department, []).append(line)
     return JSONResponse({"nodes": [_node(node, of.get(node.name, ()), tongue) for node in nodes]})
 
