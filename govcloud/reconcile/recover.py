@@ -1,0 +1,91 @@
+"""The operator's ways out, each audited: nothing hangs for ever (R8).
+
+They write desired state's bookkeeping only. What a cloud still holds is the controller's to look
+at, or, after `abandon`, a person's: it is then reported as an orphan.
+"""
+
+from dataclasses import replace
+
+from sqlmodel import select
+
+from govcloud.errors import ConflictError, NotFoundError, Text
+from govcloud.plan.phases import Phase
+from govcloud.ports import Ledger
+from govcloud.reconcile.record import forget_object, make_event
+from govcloud.reconcile.status import Status
+from govcloud.store import work
+from govcloud.store.engine import lock_row
+from govcloud.store.tables import ObjectRow
+from govcloud.store.unit import Unit
+
+
+def retry(unit: Unit, uid: str) -> None:
+    """Let the controller look at an object now, with failures and heals forgotten.
+
+    For what stopped (refused for good, failed, fought over) once its cause is gone, and for what
+    waits in a long backoff. Raises NotFoundError.
+    """
+    row = _row(unit, uid)
+    status = replace(Status.read(row.status), heals={})
+    _again(unit, row, status, Text("controller.retried"), "object.retry")
+
+
+def rebuild(unit: Unit, uid: str) -> None:
+    """Let the controller remove what has failed of an object and build it again.
+
+    What may hold data is never removed otherwise; whoever calls this says that it is lost or
+    saved. Raises NotFoundError.
+    """
+    row = _row(unit, uid)
+    status = Status.read(row.status)
+    resources = tuple(
+        {**resource, "delivered": False} if resource.get("state") == "failed" else resource
+        for resource in status.resources
+    )
+    status = replace(status, resources=resources, heals={})
+    _again(unit, row, status, Text("controller.rebuild_asked"), "object.rebuild")
+
+
+def abandon(unit: Unit, ledger: Ledger, uid: str, reason: str) -> None:
+    """Forget an object that is being given back, although the cloud has not confirmed it gone.
+
+    Its quota is free again at once, and whatever still stands is nobody's. Raises NotFoundError,
+    and ConflictError for an object that is not being given back.
+    """
+    row = _row(unit, uid)
+    if row.phase != Phase.RELEASING:
+        raise ConflictError("controller.not_releasing", kind=row.kind, name=row.name)
+    ledger.release(unit.session, [uid], unit.now)
+    unit.fact(row, phase=Phase.GONE)
+    unit.audit(
+        "object.abandon",
+        f"{row.kind}/{row.name}",
+        department=row.department,
+        request_id=row.request_id,
+        before=row.digest,
+        detail={"reason": reason, "resources": list(Status.read(row.status).resources)},
+    )
+    text = Text("controller.abandoned", {"reason": reason})
+    unit.session.add(make_event(uid, unit.now, "Warning", "Abandoned", text))
+    work.forget(unit.session, [uid])
+    forget_object(unit.session, row)
+
+
+def _row(unit: Unit, uid: str) -> ObjectRow:
+    dialect = unit.session.get_bind().dialect.name
+    statement = lock_row(select(ObjectRow).where(ObjectRow.uid == uid), dialect)
+    row: ObjectRow | None = unit.session.exec(statement).one_or_none()
+    if row is None or row.cloud is None:
+        raise NotFoundError("controller.no_object", uid=uid)
+    return row
+
+
+def _again(unit: Unit, row: ObjectRow, status: Status, text: Text, action: str) -> None:
+    row.status = status.written(text)
+    row.progressing = True
+    unit.session.add(row)
+    work.enqueue(unit.session, [(row.uid, row.cloud or "", row.generation)], unit.now)
+    unit.session.add(make_event(row.uid, unit.now, "Normal", "Retry", text))
+    unit.audit(
+        action, f"{row.kind}/{row.name}", department=row.department, request_id=row.request_id
+    )

@@ -1,0 +1,128 @@
+"""What is said of an object after an attempt, and what follows."""
+
+import pytest
+
+from govcloud.domain.kinds.systems import DriftMode
+from govcloud.errors import CloudConflictError, CloudError, TerminalCloudError, TransientCloudError
+from govcloud.messages import LANGUAGES, render
+from govcloud.plan.actions import Plan, Situation, Verb, plan
+from govcloud.plan.conditions import (
+    GONE,
+    READY,
+    Conditions,
+    Failure,
+    Next,
+    conclude,
+    missing_reference,
+    unplanned,
+    unreachable,
+)
+from govcloud.plan.drift import modes
+from govcloud.ports import Observed, Resource, State
+
+HEAL = modes("VirtualMachine", DriftMode.HEAL, ())
+REPORT = modes("VirtualMachine", DriftMode.REPORT, ())
+ONE = Resource("u1", "server-0", "server", "n", "t", {"vcpu": 2})
+
+
+def there(state: State, fault: str = "", **props: int) -> Observed:
+    return Observed(
+        "i", "server", "n", "t", state, "u1", "server-0", {**ONE.props, **props}, fault=fault
+    )
+
+
+def creating() -> Plan:
+    return plan([ONE], [], Situation(HEAL, approved=True))
+
+
+def summary(conditions: Conditions) -> tuple[bool, bool, str, Next]:
+    return (conditions.ready, conditions.progressing, conditions.reason, conditions.next)
+
+
+def test_under_way() -> None:
+    assert summary(conclude(creating(), [], total=1)) == (False, True, "Building", Next.POLL)
+    changing = plan([ONE], [there(State.READY, vcpu=1)], Situation(HEAL, approved=True))
+    assert conclude(changing, []).reason == "Changing"
+    healing = plan([ONE], [there(State.READY, vcpu=1)], Situation(HEAL))
+    assert conclude(healing, []).reason == "Healing"
+
+
+def test_settled() -> None:
+    assert conclude(plan([ONE], [there(State.READY)], Situation(HEAL)), []) is READY
+    releasing = Situation(HEAL, releasing=True)
+    assert conclude(plan([ONE], [], releasing), [], releasing=True) is GONE
+    going = conclude(plan([ONE], [there(State.DELETING)], releasing), [], releasing=True)
+    assert summary(going) == (False, True, "Releasing", Next.POLL)
+
+
+def test_reported_drift_ends_the_matter() -> None:
+    drifted = conclude(plan([ONE], [there(State.READY, vcpu=1)], Situation(REPORT)), [])
+    assert summary(drifted) == (True, False, "Drifted", Next.FORGET)
+    missing = conclude(plan([ONE], [], Situation(REPORT)), [])
+    assert summary(missing) == (False, False, "Drifted", Next.FORGET)
+
+
+@pytest.mark.parametrize(
+    ("error", "verb", "following"),
+    [
+        (TransientCloudError("Throttled"), Verb.CREATE, Next.RETRY),
+        (TransientCloudError("AnswerLost", outcome_unknown=True), Verb.CREATE, Next.RETRY),
+        (TerminalCloudError("InvalidImage"), Verb.CREATE, Next.STOP),
+        (TerminalCloudError("OverQuota"), Verb.CREATE, Next.RETRY),
+        (CloudConflictError("NotOurs"), Verb.CREATE, Next.STOP),
+        (CloudConflictError("NotOurs"), Verb.DELETE, Next.RETRY),
+    ],
+)
+def test_failures(error: CloudError, verb: Verb, following: Next) -> None:
+    situation = Situation(HEAL, approved=True, releasing=verb is Verb.DELETE)
+    made = creating() if verb is Verb.CREATE else plan([ONE], [there(State.READY)], situation)
+    said = conclude(made, [Failure(made.actions[0], error)], releasing=situation.releasing)
+    assert summary(said) == (False, following is Next.RETRY, error.reason, following)
+
+
+@pytest.mark.guarantee("R8")
+def test_a_removal_that_fails_is_tried_again_ever_more_slowly() -> None:
+    made = plan([ONE], [there(State.FAILED, "DeleteFailed")], Situation(HEAL, releasing=True))
+    said = conclude(made, [], releasing=True)
+    assert summary(said) == (False, True, "Releasing", Next.RETRY)
+    assert said.text.params["fault"] == "DeleteFailed"
+
+
+def test_faults() -> None:
+    building = plan([ONE], [there(State.FAILED, "NoHost")], Situation(HEAL, approved=True))
+    assert summary(conclude(building, [])) == (False, True, "Rebuilding", Next.RETRY)
+    hopeless = plan([ONE], [there(State.FAILED, "InvalidImage: x")], Situation(HEAL, approved=True))
+    assert summary(conclude(hopeless, [])) == (False, False, "InvalidImage", Next.STOP)
+    held = Situation(HEAL, known=frozenset("i"), delivered=frozenset("i"))
+    failed = plan([ONE], [there(State.FAILED, "HostDown")], held)
+    assert summary(conclude(failed, [])) == (False, False, "Failed", Next.STOP)
+
+
+def test_a_storm_stops_the_healing() -> None:
+    healing = plan([ONE], [], Situation(HEAL))
+    assert summary(conclude(healing, [], storm=True)) == (False, False, "HealStorm", Next.STOP)
+
+
+def test_what_could_not_be_asked_or_planned_is_tried_again() -> None:
+    assert unreachable(TransientCloudError("Unreachable")).next is Next.POLL
+    assert unplanned(ValueError("x")).next is Next.RETRY
+    assert missing_reference("Flavor", "small").next is Next.RETRY
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_condition_has_its_sentence(language: str) -> None:
+    held = Situation(HEAL, known=frozenset("i"), delivered=frozenset("i"))
+    said = [
+        READY,
+        GONE,
+        conclude(creating(), []),
+        conclude(creating(), [Failure(creating().actions[0], TerminalCloudError("X", "y"))]),
+        conclude(plan([ONE], [there(State.FAILED)], held), []),
+        unplanned(ValueError("x")),
+        missing_reference("Flavor", "small"),
+        unreachable(TransientCloudError("Unreachable")),
+    ]
+    for conditions in said:
+        sentence = render(conditions.text.key, language, conditions.text.params)
+        assert "{" not in sentence
+        assert "controller." not in sentence
