@@ -4,12 +4,12 @@ There is one client for both modes. With a server configured it speaks HTTP(S) t
 `cli.local` carries the same requests to the application in this process.
 """
 
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 from urllib.parse import quote
 
-import httpx
-
+from cli.http import httpx
 from cli.speech import language
 from govcloud import errors
 from govcloud.errors import Exit, GovcloudError, UnavailableError
@@ -121,7 +121,9 @@ def connect(settings: Settings) -> Client:
     """Return the client that the settings ask for."""
     headers = {"Authorization": f"Bearer {settings.token()}", "Accept-Language": language()}
     if settings.server is not None:
-        transport: httpx.BaseTransport = httpx.HTTPTransport(retries=2)
+        transport: httpx.BaseTransport = httpx.HTTPTransport(
+            verify=_trust(settings.server), retries=2
+        )
         address = settings.server
     else:
         from cli.local import InProcess
@@ -129,6 +131,12 @@ def connect(settings: Settings) -> Client:
         transport, address = InProcess.of(settings), "http://localhost"
     http = httpx.Client(base_url=address, headers=headers, transport=transport, timeout=TIMEOUT)
     return Client(http, settings.server or str(settings.workspace))
+
+
+def _trust(server: str) -> ssl.SSLContext | bool:
+    # The system's certificates, where a city's own authority is installed, and not a list that
+    # came with a library; nothing is loaded where nothing is encrypted.
+    return ssl.create_default_context() if server.startswith("https:") else False
 
 
 def _camel(name: str) -> str:

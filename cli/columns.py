@@ -1,4 +1,4 @@
-"""Which columns a kind's table has. Headings stand in the catalogue, cells are paths into the JSON."""
+"""Which columns a table has: headings stand in the catalogue, cells are paths into the JSON."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -243,7 +243,7 @@ OWNED: Final = (*BUILT, "System", "ServerRoom", "PrivateNetwork", "LegacyHost")
 
 
 def of_kind(kind: str) -> tuple[Column, ...]:
-    """Return the columns of a kind; a kind that this program does not know yet gets the common ones."""
+    """Return the columns of a kind; one that is not known here gets the common ones."""
     own = OWN.get(kind, (TITLE,))
     owned = (DEPARTMENT,) if kind in OWNED or kind not in OWN else ()
     built = (STATUS,) if kind in BUILT or kind not in OWN else ()
@@ -256,28 +256,12 @@ def object_name(item: Item) -> str:
     return f"{str(item['kind']).lower()}/{item['metadata']['name']}"
 
 
-REQUESTS: Final = (
-    Column("id", at("id")),
-    Column("department", at("department")),
-    Column("state", lambda item: request_state(item), style=lambda text: request_style(text)),
-    Column("changes", lambda item: change_counts(item)),
-    Column("findings", lambda item: finding_counts(item)),
-    Column("quota_worst", lambda item: worst_quota(item)),
-    Column("title", at("title")),
-    Column("by", at("submittedBy"), wide=True),
-    Column("age", lambda item: age(item.get("createdAt"))),
-    _since("submitted_at", "createdAt"),
-    Column("price", at("price"), wide=True, right=True),
-)
-
-
 def request_state(item: Item) -> str:
     """Return the state of a request, with the step it waits at and whether quota holds it up."""
     state = word("request", item.get("state", ""))
     steps, step = item.get("steps") or [], item.get("step")
     if item.get("state") == "review" and isinstance(step, int) and step < len(steps):
-        shown = steps[step].get("displayName") or steps[step].get("name") or ""
-        state = f"{state}: {shown}" if shown else state
+        state = f"{state}: {word('step', steps[step].get('name', ''))}"
     return f"{state} !" if item.get("blocked") else state
 
 
@@ -322,3 +306,18 @@ def worst_quota(item: Item) -> str:
 
     line = max(lines, key=after)
     return f"{line.get('class')} {after(line):.0%} ({line.get('department')})"
+
+
+REQUESTS: Final = (
+    Column("id", at("id")),
+    Column("department", at("department")),
+    Column("state", request_state, style=request_style),
+    Column("changes", change_counts),
+    Column("findings", finding_counts),
+    Column("quota_worst", worst_quota),
+    Column("title", at("title")),
+    Column("by", at("submittedBy"), wide=True),
+    Column("age", lambda item: age(item.get("createdAt"))),
+    _since("submitted_at", "createdAt"),
+    Column("price", at("price"), wide=True, right=True),
+)

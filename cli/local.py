@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import httpx
-
+from cli.http import httpx
 from govcloud import bootstrap
 from govcloud.settings import Settings
 

@@ -3,12 +3,13 @@
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from cli import globals as options
-from cli import output, session, speech
+from cli import lean, output, session, speech
 from govcloud import messages
 from govcloud.errors import Exit, GovcloudError
 
@@ -18,6 +19,9 @@ PIPE_CLOSED: Final = 128 + 13
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the program and leave the process with its exit code."""
+    lean.hurry()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # They speak to programmers; the tests make them errors.
     sys.exit(run(sys.argv[1:] if argv is None else argv))
 
 

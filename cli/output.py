@@ -58,8 +58,12 @@ def emit(text: str = "") -> None:
 def emit_bytes(content: bytes) -> None:
     """Write data that is not text."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # Captured by a program that calls this one.
+        sys.stdout.write(content.decode("utf-8", "replace"))
+    else:
+        buffer.write(content)
+        buffer.flush()
 
 
 def note(text: str) -> None:

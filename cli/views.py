@@ -6,7 +6,7 @@ from typing import Any, Final
 from cli import failures
 from cli.output import emit, paint
 from cli.render import Column, Item, table, text_of
-from cli.speech import t
+from cli.speech import language, t
 
 MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "create": ("+", "green"),
@@ -14,13 +14,16 @@ MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "release": ("-", "red"),
     "none": (" ", "dim"),
 }
+FULL_CHANGES: Final = 12
+"""So many changes are shown with all fields; of more, creations take one line each."""
 SHOWN_CHANGES: Final = 60
-"""Changes shown in full; a city's first request has a thousand, and the summary says how many."""
+"""Changes shown at all; a city's first request has a thousand, and the summary says how many."""
 
 
 def proposal(item: Item, *, everything: bool = False) -> None:
     """Print what a plan found; the summary is the last line."""
     changes(item.get("changes") or [], everything=everything)
+    warnings(item.get("diagnostics") or [])
     findings(item.get("findings") or [])
     quota(item.get("quota") or [])
     refusals(item.get("refusals") or [])
@@ -33,13 +36,14 @@ def changes(listed: Sequence[Item], *, everything: bool = False) -> None:
     """Print the changes, marked as terraform marks them."""
     listed = [change for change in listed if change.get("action") != "none"]
     shown = listed if everything else listed[:SHOWN_CHANGES]
+    brief = len(listed) > FULL_CHANGES and not everything
     for change in shown:
-        emit("\n".join(_change(change)))
+        emit("\n".join(_change(change, brief=brief)))
     if len(shown) < len(listed):
         emit(t("more_changes", count=len(listed) - len(shown)))
 
 
-def _change(change: Item) -> Iterator[str]:
+def _change(change: Item, *, brief: bool) -> Iterator[str]:
     mark, style = MARKS.get(str(change.get("action")), ("?", "dim"))
     if change.get("replaces"):
         mark = "-/+"
@@ -47,6 +51,9 @@ def _change(change: Item) -> Iterator[str]:
     title = f"  {text_of(change['displayName'])}" if change.get("displayName") else ""
     note = f"  {t('is_replaced')}" if change.get("replaces") else ""
     head = f"{mark} {change.get('kind')} {who}"
+    if brief and change.get("action") != "change":
+        yield f"{paint(head, style)}{title}{note}{_demand(change)}"
+        return
     yield f"{paint(head, style)}{title}{note}"
     for field in change.get("fields") or []:
         before, after = field.get("before"), field.get("after")
@@ -56,13 +63,26 @@ def _change(change: Item) -> Iterator[str]:
             yield f"    {field['path']}: {value(before)} → {value(after)}"
 
 
+def _demand(change: Item) -> str:
+    parts = [f"{word} {amount(word, n)}" for word, n in (change.get("demand") or {}).items() if n]
+    return f"  ({', '.join(parts)})" if parts else ""
+
+
 def value(plain: object) -> str:
     """Return a value of a field on one line."""
-    if plain is None or isinstance(plain, str | bool | int | float):
+    if plain is None or isinstance(plain, str):
         return text_of(plain)
     import json
 
     return json.dumps(plain, ensure_ascii=False)
+
+
+def warnings(listed: Sequence[Item]) -> None:
+    """Print what the loader remarked about the files."""
+    if listed:
+        emit()
+        for fault in listed:
+            emit("\n".join(failures.diagnostic(fault)))
 
 
 def findings(listed: Sequence[Item]) -> None:
@@ -96,22 +116,38 @@ def quota(lines: Sequence[Item]) -> None:
 
 
 def _quota_row(line: Item) -> list[str]:
-    shown = line.get("show") or {}
-    before = int(line.get("allocated") or 0) + int(line.get("reserved") or 0)
-    after = before + int(line.get("requested") or 0)
+    before = int(line["allocated"]) + int(line["reserved"])
+    after = before + int(line["requested"])
     limit = line.get("limit")
     share = f" ({after / limit:.0%})" if limit else ""
     over = " !" if limit is not None and after > limit else ""
-    asked = str(shown.get("requested", line.get("requested", 0)))
+    word, asked = line["class"], amount(line["class"], line["requested"])
     return [
-        str(line.get("department", "")),
-        str(line.get("label") or line.get("class")),
+        str(line["department"]),
+        resource(line),
         place(line),
-        text_of(shown.get("limit", limit)) if limit is not None else "∞",
-        str(shown.get("before") or shown.get("used") or before),
+        "∞" if limit is None else amount(word, limit),
+        amount(word, before),
         asked if asked.startswith("-") else f"+{asked}",
-        f"{shown.get('after') or after}{share}{over}",
+        f"{amount(word, after)}{share}{over}",
     ]
+
+
+def amount(word: str, number: int) -> str:
+    """Return an amount of a resource class as users write it."""
+    if not number:
+        return "0"
+    from govcloud.domain import classes
+
+    try:
+        return classes.show(word, number)
+    except KeyError:
+        return str(number)
+
+
+def resource(line: Item) -> str:
+    """Return the word for a resource class: its own in English, its label in Chinese."""
+    return str(line["class"]) if language() == "en" else str(line.get("label") or line["class"])
 
 
 def place(line: Item) -> str:
@@ -176,11 +212,23 @@ def request(item: Item, *, everything: bool = False) -> None:
     quota(item.get("quota") or [])
     blocked = item.get("blocked")
     if blocked:
-        refusals(blocked.get("refusals") or [blocked])
+        emit()
+        emit(paint(t("section_blocked"), "red"))
+        emit("\n".join(_blocked(blocked)))
     shown_price = item.get("price")
     if isinstance(shown_price, Mapping):
         price(shown_price)
     decisions(item.get("decisions") or [])
+
+
+def _blocked(blocked: Item) -> Iterator[str]:
+    yield f"  {blocked['message']}"
+    for refused in blocked.get("refusals") or ():
+        yield f"  {failures.refusal(refused)}"
+    for found in blocked.get("findings") or ():
+        yield from failures.finding(found)
+    for fault in blocked.get("diagnostics") or ():
+        yield from failures.diagnostic(fault)
 
 
 def decisions(listed: Sequence[Item]) -> None:
@@ -195,7 +243,7 @@ def decisions(listed: Sequence[Item]) -> None:
     for decision in listed:
         parts = [
             moment(decision.get("at")),
-            str(decision.get("step") or ""),
+            word("step", decision.get("step") or ""),
             word("verdict", decision.get("verdict", "")),
             str(decision.get("actor") or ""),
             text_of(decision["note"]) if decision.get("note") else "",

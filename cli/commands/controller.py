@@ -5,20 +5,23 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli import output, session
+from cli import lean, output, session
+from cli.client import path
+from cli.progress import spinner
 from cli.speech import t
-from govcloud.errors import UsageError
+from govcloud.errors import GovcloudError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from govcloud.reconcile.controller import Controller
+LOOK_S: Final = 1.0
+"""Between two looks at how much is left, on a terminal."""
 
 
 def run(
@@ -37,21 +40,45 @@ def run(
     _log(chosen)
     controller = bootstrap.controller(settings, chosen)
     stop = threading.Event()
+    lean.settle()
+    output.note(t("controller_started", name=chosen))
     with _stopping(stop):
-        if once:
-            _once(controller)
-        else:
-            output.note(t("controller_started", name=chosen))
-            controller.run(stop)
-            output.note(t("controller_stopped", name=chosen))
+        _work(lambda: controller.run_once(stop) if once else controller.run(stop))
+    output.note(
+        t("reconciled" if once and not stop.is_set() else "controller_stopped", name=chosen)
+    )
 
 
-def _once(controller: "Controller") -> None:
-    from cli.progress import spinner
+def _work(call: Callable[[], object]) -> None:
+    # The controller works in a thread of its own: this one takes signals and shows how far it is.
+    failed: list[BaseException] = []
 
-    with spinner(t("reconciling")):
-        controller.run_once()
-    output.note(t("reconciled"))
+    def guarded() -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failed.append(error)
+
+    worker = threading.Thread(target=guarded, name="controller", daemon=True)
+    worker.start()
+    with spinner(t("reconciling")) as tell:
+        while worker.is_alive():
+            worker.join(LOOK_S)
+            if output.watched() and worker.is_alive():
+                tell(_left())
+    if failed:
+        raise failed[0]
+
+
+def _left() -> str:
+    """Return how much is left to do, as far as that can be learned."""
+    try:
+        door = session.client()
+        kinds = [kind["plural"] for kind in door.get("/v1/kinds") if kind["allocates"]]
+        lists = [door.get(path("objects", kind), phase="pending", limit=1) for kind in kinds]
+    except GovcloudError:
+        return t("reconciling")
+    return t("reconciling_left", count=sum(found["total"] or 0 for found in lists))
 
 
 def _log(name: str) -> None:

@@ -51,7 +51,7 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"  {line}" for line in wrap(found.get("description") or "-", COLUMNS))
     for name in ("default", "example"):
         if found.get(name) is not None:
-            yield f"  {t(f'explain_{name}')}{render.text_of(_value(found[name]))}"
+            yield f"  {t(f'explain_{name}')}{_value(found[name])}"
     for name, limit in (found.get("limits") or {}).items():
         yield f"  {name}: {limit}"
     if found.get("enum"):
@@ -74,7 +74,7 @@ def _field(below: Mapping[str, Any]) -> Iterator[str]:
     if below.get("enum"):
         text += f" [{', '.join(str(choice['value']) for choice in below['enum'])}]"
     if below.get("default") not in (None, "", [], {}):
-        text += f" {t('explain_default')}{render.text_of(_value(below['default']))}"
+        text += f" {t('explain_default')}{_value(below['default'])}"
     yield from (f"      {line}" for line in wrap(text.strip(), COLUMNS - 4) if line)
 
 
@@ -86,7 +86,7 @@ def _required(found: Mapping[str, Any]) -> str:
     return f"  {t('explain_required')}" if found.get("required") else ""
 
 
-def _value(value: object) -> object:
+def _value(value: object) -> str:
     from cli.views import value as shown
 
     return shown(value)

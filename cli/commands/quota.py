@@ -13,7 +13,7 @@ from cli.options import Cloud, DryRun, Force, Format, Output, Zone
 from cli.output import emit, paint
 from cli.render import Column
 from cli.session import client
-from cli.speech import t
+from cli.speech import language, t
 from govcloud.errors import Exit, UsageError
 
 USUAL: Final = ("vms", "vcpu", "memory", "disk", "namespaces")
@@ -55,6 +55,7 @@ def tree(
     if form in (Output.CSV, Output.NAME):
         _flat(nodes, form)
         return
+    nodes = scoped(nodes, cloud, zone)
     headings = [t("col_department"), *(_heading(nodes, name) for name in chosen)]
     rows = [
         [_branch(node, nodes, index), *(_cell(node, name) for name in chosen)]
@@ -115,10 +116,23 @@ def _continues(nodes: Sequence[Node], index: int, level: int) -> bool:
     return False
 
 
+def scoped(nodes: Sequence[Node], cloud: str | None, zone: str | None) -> list[Node]:
+    """Return the nodes with the lines of one scope only: what a zone holds, its cloud holds too."""
+    wanted = (cloud or "", zone or "")
+    if zone and not cloud:
+        return [
+            {**n, "lines": [line for line in n["lines"] if line["zone"] == zone]} for n in nodes
+        ]
+    return [
+        {**n, "lines": [line for line in n["lines"] if (line["cloud"], line["zone"]) == wanted]}
+        for n in nodes
+    ]
+
+
 def _lines(node: Node, name: str) -> list[Mapping[str, Any]]:
     return [
         line
-        for line in node.get("lines") or []
+        for line in node["lines"]
         if line["class"] == name or line["class"].startswith(f"{name}.")
     ]
 
@@ -128,33 +142,26 @@ def _cell(node: Node, name: str) -> str:
     if not lines:
         return "-"
     if len(lines) == 1:
-        return _numbers(lines[0].get("show") or {}, lines[0])
-    totals: dict[str, Any] = {"class": name}
+        return _numbers(lines[0])
+    totals: dict[str, Any] = {"class": lines[0]["class"]}
     for part in ("allocated", "reserved", "limit"):
         values = [line.get(part) for line in lines]
         totals[part] = (
             None if part == "limit" and None in values else sum(value or 0 for value in values)
         )
-    return _numbers({}, totals)
+    return _numbers(totals)
 
 
-def _numbers(show: Mapping[str, Any], line: Mapping[str, Any]) -> str:
-    def text(part: str) -> str:
-        return str(show[part]) if show.get(part) is not None else _amount(line, part)
-
-    reserved = f"+{text('reserved')}" if line.get("reserved") else ""
-    limit = text("limit") if line.get("limit") is not None else "∞"
-    used = int(line.get("allocated") or 0) + int(line.get("reserved") or 0)
-    over = " !" if line.get("limit") is not None and used > line["limit"] else ""
-    return f"{text('allocated')}{reserved}/{limit}{over}"
+def _numbers(line: Mapping[str, Any]) -> str:
+    allocated, reserved = int(line["allocated"] or 0), int(line["reserved"] or 0)
+    limit = line["limit"]
+    held = f"+{_amount(line, 'reserved')}" if reserved else ""
+    over = " !" if limit is not None and allocated + reserved > limit else ""
+    return f"{_amount(line, 'allocated')}{held}/{'∞' if limit is None else _amount(line, 'limit')}{over}"
 
 
 def _amount(line: Mapping[str, Any], part: str) -> str:
-    from govcloud.domain import classes
-
-    amount = int(line.get(part) or 0)
-    entry = classes.CLASSES.get(str(line["class"]).partition(".")[0])
-    return entry.show(amount) if entry else str(amount)
+    return views.amount(str(line["class"]), int(line.get(part) or 0))
 
 
 def _over(cell: str) -> str | None:
@@ -162,19 +169,10 @@ def _over(cell: str) -> str | None:
 
 
 def _heading(nodes: Iterable[Node], name: str) -> str:
-    if output_language_is_english():
+    if language() == "en":
         return name.upper()
-    for node in nodes:
-        for line in _lines(node, name):
-            return str(line.get("label") or name).partition("(")[0]
-    return name
-
-
-def output_language_is_english() -> bool:
-    """Whether headings are the words of the classes themselves."""
-    from cli.speech import language
-
-    return language() == "en"
+    found = (line for node in nodes for line in _lines(node, name))
+    return str(next(found, {}).get("label") or name).partition("(")[0].partition("（")[0]
 
 
 def _flat(nodes: Sequence[Node], form: Output) -> None:
@@ -195,22 +193,43 @@ def _shown(part: str) -> Column:
     )
 
 
+_PLACE: Final = (
+    Column("resource", views.resource),
+    Column("place", views.place),
+)
 LINES: Final = (
     Column("department", at("department")),
-    Column("resource", lambda line: line.get("label") or line.get("class")),
-    Column("place", views.place),
+    *_PLACE,
     *(_shown(part) for part in ("limit", "allocated", "reserved", "available")),
-    Column("binding", lambda line: line.get("binding") or line.get("level")),
+)
+
+
+def _left(line: Mapping[str, Any]) -> str:
+    return _amount(line, "left") if line.get("binding") else "0"
+
+
+def _binding(line: Mapping[str, Any]) -> str | None:
+    found = line.get("binding")
+    if not found:
+        return None
+    limit = (found.get("show") or {}).get("limit")
+    return t("bound_by", department=found.get("department"), limit=limit, place=views.place(found))
+
+
+BINDING: Final = (
+    *_PLACE,
+    *(_shown(part) for part in ("limit", "allocated", "reserved")),
+    Column("left", _left, right=True),
+    Column("binding", _binding),
 )
 
 
 def show(whose: Whose, form: Format = Output.TABLE) -> None:
     """Show what a department may still use, and which level binds it."""
     found = client().get(path("quota", whose))
-    lines = found.get("lines") or found.get("items") or []
-    rows = [{"department": found.get("department", whose), **line} for line in lines]
-    name = "{department}/{class}".format_map
-    render.show(rows, LINES, form, name=name, whole=found, empty=t("no_quota", department=whose))
+    rows = [line for line in found["lines"] if line.get("binding") or line.get("allocated")]
+    name = "{class}".format_map
+    render.show(rows, BINDING, form, name=name, whole=found, empty=t("no_quota", department=whose))
 
 
 def set_(
@@ -269,12 +288,16 @@ def _document(department: str, cloud: str | None, zone: str | None) -> dict[str,
     }
 
 
+def _pair(amounts: Mapping[str, int]) -> str:
+    return f"{amounts['allocated']}+{amounts['reserved']}"
+
+
 DIFFERENCES: Final = (
     Column("department", at("department")),
     Column("resource", at("class")),
     Column("place", views.place),
-    Column("kept", at("kept")),
-    Column("counted", at("counted")),
+    Column("kept", lambda item: _pair(item["kept"])),
+    Column("counted", lambda item: _pair(item["counted"])),
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli import output, session
+from cli import lean, output, session
 from cli.speech import t
 from govcloud.errors import UnavailableError, UsageError
 from govcloud.settings import LOOPBACK
@@ -72,6 +72,7 @@ def _run(host: str, port: int, cert: str | None, key: str | None) -> None:
         ssl_keyfile=key,
         timeout_graceful_shutdown=15,
     )
+    lean.settle()
     try:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:

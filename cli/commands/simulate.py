@@ -61,7 +61,9 @@ def list_resources(
 
     found = tamper.list_resources(_file(cloud), time.time())
     shown = (_plain(one) for one in found if kind is None or one.type == kind)
-    render.show(shown, RESOURCES, form, name=lambda item: str(item["id"]), empty=t("no_resources"))
+    render.show(
+        shown, RESOURCES, form, name=lambda item: str(item["name"]), empty=t("no_resources")
+    )
 
 
 def remove(resource: Resource, cloud: Cloud = None) -> None:

@@ -33,22 +33,26 @@ def create(
     expires_days: Annotated[
         int, typer.Option("--expires-days", metavar="N", min=1, help=t("opt_expires_days"))
     ] = 90,
-    save: Annotated[str | None, typer.Option("--save", metavar="NAME", help=t("opt_save"))] = None,
+    save: Annotated[bool, typer.Option("--save", help=t("opt_save"))] = False,
+    save_as: Annotated[
+        str | None, typer.Option("--save-as", metavar="NAME", help=t("opt_save_as"))
+    ] = None,
     form: Format = Output.TABLE,
 ) -> None:
     """Make a token, and its user where there is none yet; it is shown this once."""
     body = {"user": user, "role": role, "department": department}
     given = {name: value for name, value in body.items() if value is not None}
     made = client().post("/v1/tokens", given | {"scope": scope, "expiresDays": expires_days})
-    if save is not None:
-        _keep(save, str(made.pop("token")))
-        output.note(t("token_saved", name=save))
-        output.hint(t("hint_as", name=save))
+    kept = save_as or (user if save else None)
+    if kept is not None:
+        _keep(kept, str(made.pop("token")))
+        output.note(t("token_saved", name=kept))
+        output.hint(t("hint_as", name=kept))
     if form in (Output.JSON, Output.YAML):
         render.structured(made, form)
     elif form is Output.NAME:
         output.emit(str(made["id"]))
-    elif save is None:
+    elif kept is None:
         output.emit(str(made["token"]))
         output.note(t("token_once", user=made["user"], until=moment(made.get("expiresAt"))))
 

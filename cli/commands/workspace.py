@@ -10,8 +10,8 @@ import typer
 
 from cli import output, render, session
 from cli.options import Format, Output
-from cli.output import emit, paint
-from cli.speech import has, t, word
+from cli.output import emit, pad, paint
+from cli.speech import t, word
 from govcloud import __version__
 from govcloud.errors import Exit, GovcloudError
 
@@ -68,23 +68,22 @@ def doctor(form: Format = Output.TABLE) -> None:
     checks = [_python(), *_workspace()]
     try:
         found = session.client().get("/v1/doctor")
-        checks += _answered(found)
+        checks += found["checks"]
     except GovcloudError as error:
         from cli import failures
 
-        checks.append(_check("error", "api", "\n".join(failures.lines(error))))
+        checks.append(_check("fail", "api", "\n".join(failures.lines(error))))
     if form in (Output.JSON, Output.YAML):
         render.structured({"checks": checks}, form)
     else:
         for check in checks:
             _show(check)
-    worst = {check["status"] for check in checks}
-    if "error" in worst:
+    if any(check["status"] == "fail" for check in checks):
         raise typer.Exit(Exit.UNAVAILABLE)
 
 
 def _check(status: str, name: str, message: str) -> dict[str, Any]:
-    return {"name": name, "status": status, "message": message}
+    return {"check": name, "status": status, "message": message, "remedy": None}
 
 
 def _python() -> dict[str, Any]:
@@ -98,35 +97,18 @@ def _workspace() -> list[dict[str, Any]]:
     except GovcloudError as error:
         from cli import failures
 
-        return [_check("error", "workspace", "\n".join(failures.lines(error)))]
+        return [_check("fail", "workspace", "\n".join(failures.lines(error)))]
     where = _check("ok", "workspace", str(settings.workspace or "-"))
     server = settings.server or t("in_process")
-    return [where, _check("ok", "server", server), *_private(settings.workspace)]
-
-
-def _private(folder: Path | None) -> list[dict[str, Any]]:
-    from govcloud.settings import CREDENTIALS
-    from govcloud.workspace import is_private
-
-    if folder is None or not (folder / CREDENTIALS).exists() or is_private(folder / CREDENTIALS):
-        return []
-    return [_check("warning", "credentials", t("credentials_open", file=str(folder / CREDENTIALS)))]
-
-
-def _answered(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    # Whatever the server checks is shown, also what this program has never heard of.
-    checks = found.get("checks")
-    if isinstance(checks, list):
-        return [dict(check) for check in checks]
-    return [_check("ok", name, render.text_of(value)) for name, value in found.items()]
+    return [where, _check("ok", "server", server)]
 
 
 def _show(check: Mapping[str, Any]) -> None:
     status = str(check.get("status", "ok"))
-    style = {"ok": "green", "warning": "yellow", "error": "red"}.get(status, "dim")
-    name = word("check", check.get("name", "")) if has("section_usage") else check.get("name", "")
+    style = {"ok": "green", "warn": "yellow", "fail": "red"}.get(status, "dim")
+    name = word("check", check.get("check", ""))
     first, *rest = str(check.get("message") or "").split("\n")
-    emit(f"{paint(word('doctor', status), style)}  {name}: {first}")
+    emit(f"{paint(pad(word('doctor', status), 6), style)}  {name}: {first}")
     for line in rest:
         emit(f"    {line}")
     if check.get("remedy"):

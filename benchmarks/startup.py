@@ -1,0 +1,109 @@
+"""How long commands take to start, as ratios to `openstack --version` in the same run.
+
+    python -m benchmarks.startup [--quick]
+
+Each command runs as its own process, round robin, so that a busy moment strikes all alike; the
+best of the runs counts, since whatever else the machine does only ever adds. Prints a Markdown
+table; the aims are those of issue 2. The workspace, its objects and the server are made here.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+RUNS: Final = 9
+QUICK_RUNS: Final = 3
+AIMS: Final[Mapping[str, float]] = {
+    "govcloud --help": 0.2,
+    "govcloud get vm (workspace)": 1.2,
+    "govcloud get vm (server)": 0.5,
+}
+Command = tuple[Sequence[str], Mapping[str, str]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; return 1 where an aim is missed, 0 otherwise."""
+    quick = "--quick" in (sys.argv[1:] if argv is None else argv)
+    with tempfile.TemporaryDirectory(prefix="govcloud-startup-") as folder:
+        workspace = {"GOVCLOUD_WORKSPACE": folder, "GOVCLOUD_LANG": "en"}
+        _run((govcloud("init", folder), workspace))
+        with server(workspace) as url:
+            remote = {**workspace, "GOVCLOUD_SERVER": url}
+            return report(measure(commands(workspace, remote), QUICK_RUNS if quick else RUNS))
+
+
+def commands(workspace: Mapping[str, str], remote: Mapping[str, str]) -> dict[str, Command]:
+    """Return what is measured, by name; the first is what the others are compared with."""
+    return {
+        "openstack --version": ([beside("openstack"), "--version"], {}),
+        "python -c pass": ([sys.executable, "-c", "pass"], {}),
+        "govcloud --help": (govcloud("--help"), workspace),
+        "govcloud get vm (workspace)": (govcloud("get", "vm"), workspace),
+        "govcloud get vm (server)": (govcloud("get", "vm"), remote),
+    }
+
+
+def govcloud(*words: str) -> list[str]:
+    """Return the command line of the program: the installed script where there is one."""
+    script = beside("govcloud")
+    return [script, *words] if Path(script).exists() else [sys.executable, "-m", "cli.main", *words]
+
+
+def beside(name: str) -> str:
+    """Return the path of a program in this environment."""
+    return str(Path(sys.executable).parent / name)
+
+
+def measure(measured: Mapping[str, Command], runs: int) -> dict[str, float]:
+    """Return the best wall time of each command, seconds."""
+    best = dict.fromkeys(measured, float("inf"))
+    for turn in range(runs + 1):
+        for name, command in measured.items():
+            taken = _run(command)
+            if turn:  # The first turn fills the page cache and writes bytecode.
+                best[name] = min(best[name], taken)
+    return best
+
+
+def report(best: Mapping[str, float]) -> int:
+    """Print the table; return 1 where an aim is missed."""
+    base, missed = best["openstack --version"], 0
+    print("| command | best, ms | ratio | aim |\n| --- | ---: | ---: | ---: |")
+    for name, seconds in best.items():
+        ratio, aim = seconds / base, AIMS.get(name)
+        missed += aim is not None and ratio > aim
+        print(f"| `{name}` | {seconds * 1000:.0f} | {ratio:.2f} | {'≤ ' + str(aim) if aim else ''} |")
+    return int(missed > 0)
+
+
+@contextmanager
+def server(workspace: Mapping[str, str]) -> Iterator[str]:
+    """Serve the workspace on a free port; yield the URL."""
+    environment = {**os.environ, **workspace}
+    words = govcloud("serve", "--port", "0")
+    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            found = re.search(r"https?://\S+", process.stderr.readline())
+            assert found, "the server did not say where it listens"
+            yield found[0]
+        finally:
+            process.terminate()
+
+
+def _run(command: Command) -> float:
+    words, variables = command
+    began = time.perf_counter()
+    subprocess.run(words, env={**os.environ, **variables}, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
