@@ -60,6 +60,7 @@ class Submission(Wanted):
         None, max_length=64, description="Sent again with the same key, it is the same request."
     )
     replaces: Word | None = Field(None, description="The returned request that this one corrects.")
+    digest: Word | None = Field(None, description="Digest of the plan that was looked at.")
 
 
 class Decision(Body):
@@ -106,6 +107,7 @@ def submit(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> 
         justification=body.justification,
         idempotency_key=body.idempotency_key,
         replaces=body.replaces,
+        digest=body.digest,
     )
     shown = _whole(services, actor, row.id, tongue)
     return JSONResponse(shown | _warnings(found, tongue), status_code=201)
