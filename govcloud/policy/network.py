@@ -99,8 +99,8 @@ def stack(subject: Subject, setting: Setting) -> Iterator[Found]:
     parts = {"image": subject.image, "flavor": subject.flavor, "system": subject.system}
     other = [name for name, part in parts.items() if part is not None and part.xinchuang != pool]
     if other:
-        which = "domestic" if pool else ""
-        yield Found({"zone": subject.zone_name, "parts": other}, which=which)
+        params = {"zone": subject.zone_name, "parts": other}
+        yield Found(params, which="domestic" if pool else "")
 
 
 @rule("NET-14", "[S] 001", Severity.WARNING)
