@@ -136,6 +136,7 @@ def _bare(context: typer.Context) -> None:
 
 
 def _root(
+    *,
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help=t("opt_version"))] = False,
     lang: Annotated[str | None, typer.Option("--lang", metavar="zh|en", help=t("opt_lang"))] = None,
@@ -149,7 +150,7 @@ def _root(
     no_color: Annotated[bool, typer.Option("--no-color", help=t("opt_no_color"))] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help=t("opt_quiet"))] = False,
 ) -> None:
-    # The global options are taken out by `cli.globals` before; here they are for help and completion.
+    # `cli.globals` has taken these out before; they stand here for help and completion.
     del lang, server, workspace, as_, no_color, quiet
     if version:
         from cli.commands.workspace import print_version

@@ -6,7 +6,7 @@ There is one client for both modes. With a server configured it speaks HTTP(S) t
 
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import quote
 
 from cli.http import httpx
@@ -18,7 +18,7 @@ from govcloud.settings import Settings
 Body = Mapping[str, Any]
 PAGE: Final = 500
 TIMEOUT: Final = httpx.Timeout(120.0, connect=10.0)
-"""Seconds. A plan of a whole city takes some; a server that is there answers the connect at once."""
+"""Seconds. A plan of a whole city takes some; a server that is there accepts at once."""
 
 
 class ApiError(GovcloudError):
@@ -41,7 +41,7 @@ def _exit_codes() -> dict[str, Exit]:
 
 
 class Client:
-    """Calls of the API; raises ApiError for what it refuses, UnavailableError where none answers."""
+    """Calls of the API: ApiError for what it refuses, UnavailableError where none answers."""
 
     def __init__(self, http: httpx.Client, where: str) -> None:
         self._http, self._where = http, where
@@ -145,4 +145,4 @@ def _camel(name: str) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(cast("object", value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

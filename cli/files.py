@@ -22,7 +22,7 @@ def read(paths: Sequence[str], *, recursive: bool = True) -> list[dict[str, str]
     return [{"name": name, "text": text} for path in paths for name, text in _read(path, recursive)]
 
 
-def _read(path: str, recursive: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT001
+def _read(path: str, recursive: bool) -> Iterator[tuple[str, str]]:
     if path == "-":
         yield "(stdin)", _text("(stdin)", sys.stdin.buffer.read(LARGEST + 1))
         return
@@ -37,7 +37,7 @@ def _read(path: str, recursive: bool) -> Iterator[tuple[str, str]]:  # noqa: FBT
         yield str(file), _text(str(file), _bytes(file))
 
 
-def _below(folder: Path, recursive: bool) -> Iterator[Path]:  # noqa: FBT001
+def _below(folder: Path, recursive: bool) -> Iterator[Path]:
     try:
         entries = list(folder.iterdir())
     except OSError as error:

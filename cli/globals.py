@@ -1,7 +1,7 @@
 """The options that every command takes, wherever they stand on the line.
 
 They are taken out of the arguments before anything else happens: the language must be known before
-the commands are built, and `govcloud get vm --lang zh` should work like `govcloud --lang zh get vm`.
+the commands are built, and `govcloud get vm --lang zh` should work as `--lang zh get vm` does.
 """
 
 import os

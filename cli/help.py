@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cli.output import paint, pad, width, wrap
+from cli.output import pad, paint, width, wrap
 from cli.speech import has, t
 from cli.tree import Branch
 
@@ -18,7 +18,7 @@ Rows = Sequence[tuple[str, str]]
 
 def command_page(command: "TyperCommand", ctx: "typer.Context", name: str) -> str:
     """Return the page of one command: usage, what it does, arguments, options, examples."""
-    pieces = [t("usage_options"), *_arguments(command.params)]
+    pieces = [t("usage_options"), *argument_names(command.params)]
     arguments, options = _parameters(command.get_params(ctx), ctx)
     return _page(
         [
@@ -34,7 +34,7 @@ def command_page(command: "TyperCommand", ctx: "typer.Context", name: str) -> st
 
 
 def group_page(group: "TyperGroup", ctx: "typer.Context", name: str, branch: Branch) -> str:
-    """Return the page of a group: usage, what it does, its commands by section, options, examples."""
+    """Return the page of a group: usage, what it does, commands by section, options, examples."""
     _, options = _parameters(group.get_params(ctx), ctx)
     prefix = f"{name}_" if name else ""
     listed = {child: t(f"help_{prefix}{child.replace('-', '_')}") for child in branch.children}
@@ -49,7 +49,8 @@ def _usage(path: str, pieces: Iterable[str]) -> str:
     return f"{paint(t('section_usage'), 'bold')}{' '.join([path, *pieces])}"
 
 
-def _arguments(parameters: Iterable[Any]) -> Iterable[str]:
+def argument_names(parameters: Iterable[Any]) -> Iterable[str]:
+    """Yield what a usage line calls the arguments."""
     for parameter in parameters:
         if parameter.param_type_name == "argument":
             yield parameter.metavar or parameter.name.upper()
@@ -74,11 +75,12 @@ def _parameters(parameters: Iterable[Any], ctx: "typer.Context") -> tuple[Rows, 
         if parameter.param_type_name == "argument":
             arguments.append((parameter.metavar or parameter.name.upper(), parameter.help or ""))
         else:
-            options.append(_option(parameter, ctx))
+            options.append(option_row(parameter, ctx))
     return arguments, options
 
 
-def _option(parameter: Any, ctx: "typer.Context") -> tuple[str, str]:
+def option_row(parameter: Any, ctx: "typer.Context") -> tuple[str, str]:
+    """Return the spellings of an option with what it takes, and its help."""
     if parameter.name == "help":
         return "-h, --help", t("opt_help")
     names = sorted([*parameter.opts, *parameter.secondary_opts], key=len)

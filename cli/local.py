@@ -5,14 +5,17 @@ runs an event loop of its own for each call, so that commands stay plain functio
 """
 
 import asyncio
+import logging
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from cli.http import httpx
 from govcloud import bootstrap
 from govcloud.settings import Settings
 
+LOG_FILE: Final = "govcloud.log"
 Message = MutableMapping[str, Any]
 Application = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
@@ -43,6 +46,7 @@ class InProcess(httpx.BaseTransport):
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return the transport to the application on the workspace's database."""
+        _log_to_file(settings)
         services = bootstrap.services(settings)
         return cls(bootstrap.app(services), services.close)
 
@@ -71,6 +75,19 @@ class InProcess(httpx.BaseTransport):
         self._runner.close()
         if self._close is not None:
             self._close()
+
+
+def _log_to_file(settings: Settings) -> None:
+    # What a server would log has no place on a user's screen; the incident's number leads to it.
+    if logging.root.handlers or os.environ.get("GOVCLOUD_DEBUG"):
+        return
+    if settings.workspace is None:
+        logging.root.addHandler(logging.NullHandler())
+        return
+    handler = logging.FileHandler(settings.workspace / LOG_FILE, encoding="utf-8", delay=True)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.root.addHandler(handler)
 
 
 def _scope(request: httpx.Request) -> Message:

@@ -100,15 +100,20 @@ def _other(error: Any) -> int:
     if isinstance(error, typer.Abort):
         output.complain("")
         return Exit.INTERRUPTED
+    # Typer keeps these two to itself; what it does export stands below them.
     usage_error, command_error = typer.BadParameter.__mro__[1:3]
     if isinstance(error, usage_error):
         return _usage(error)
     if isinstance(error, command_error):
-        output.complain(speech.t("error") + error.format_message())
-        return Exit.FAILURE
+        return _failure(str(getattr(error, "message", error)))
     if os.environ.get("GOVCLOUD_DEBUG"):
         raise error
     output.complain(speech.t("internal_error", type=type(error).__name__, detail=str(error)[:500]))
+    return Exit.FAILURE
+
+
+def _failure(message: str) -> int:
+    output.complain(speech.t("error") + message)
     return Exit.FAILURE
 
 

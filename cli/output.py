@@ -44,7 +44,7 @@ def watched() -> bool:
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:
-    """Return the text in a style (`bold`, `red`…) where `stream` (stdout) is a coloured terminal."""
+    """Return the text in a style (`bold`, `red`…) where `stream` (stdout) is a terminal."""
     if not _Manner.color or not text or not (stream or sys.stdout).isatty():
         return text
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
@@ -115,16 +115,23 @@ def wrap(text: str, cells: int) -> list[str]:
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
 
 
+_CLOSING: Final = "，。、；：！？）」》”"
+
+
 def _pieces(text: str) -> list[str]:
-    # Words with the blank behind them; wide characters by themselves, closing marks with the one before.
+    # Words with the blank behind them; wide characters one by one, since a line may break between
+    # any two, but for closing marks, which stay with the character before.
     pieces: list[str] = []
     for character in text.replace("\n", " "):
-        wide = _cells(character) == 2
-        opens = not pieces or pieces[-1].endswith(" ") or _cells(pieces[-1][-1]) == 2
-        if pieces and (character in "，。、；：！？）」》”" or (not wide and not opens)):
-            pieces[-1] += character
-        elif pieces and character == " ":
+        if pieces and _belongs(character, pieces[-1]):
             pieces[-1] += character
         else:
             pieces.append(character)
     return pieces
+
+
+def _belongs(character: str, piece: str) -> bool:
+    if character == " " or character in _CLOSING:
+        return True
+    narrow = _cells(character) < 2 and _cells(piece[-1]) < 2
+    return narrow and not piece.endswith(" ")

@@ -1,8 +1,179 @@
-"""How the on-cloud rate looks on a terminal."""
+"""How the on-cloud rate looks on a terminal. The figures are the report's; nothing is computed."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cli import render
+from cli.columns import at
 from cli.options import Output
+from cli.output import emit, note, paint
+from cli.render import Column, Item
+from cli.speech import language, t
+from cli.views import pairs
+from govcloud import messages
+
+NOTHING: Final = "—"
 
 
-def show(found: Any) -> None: ...
-def show_explanation(found: Any, form: Output) -> None: ...
+def percent(value: object) -> str:
+    """Return a percentage with one decimal, `—` where there is none."""
+    return NOTHING if value is None else f"{value:.1f}%"
+
+
+def points(value: object) -> str:
+    """Return a difference of percentages, with its sign."""
+    return NOTHING if value is None else f"{value:+.1f}"
+
+
+def _percent(path: str) -> Callable[[Item], str]:
+    return lambda item: percent(at(path)(item))
+
+
+def _name(item: Item) -> str:
+    name = item.get("displayName") or item["department"]
+    return str(name) if item["department"] else t("report_total")
+
+
+def _number(heading: str, path: str) -> Column:
+    return Column(heading, at(path), right=True)
+
+
+def _share(item: Item) -> str:
+    if item.get("components") is None:
+        return ""
+    return f"{item['componentsOnCloud']}/{item['components']}"
+
+
+ROWS: Final = (
+    Column("department", _name),
+    _number("registered", "registered"),
+    _number("classified", "classified"),
+    _number("exempt", "exempt"),
+    _number("eligible", "eligible"),
+    _number("on_cloud", "onCloud"),
+    _number("partial", "partial"),
+    _number("not_on_cloud", "notOnCloud"),
+    Column("rate", _percent("rate.value"), right=True),
+    Column("rate_with_partial", _percent("rateWithPartial.value"), right=True),
+    Column("rate_thorough", _percent("rateThorough.value"), right=True),
+    Column("change", lambda item: points(item.get("change")), right=True),
+    Column("goal", _percent("target"), right=True),
+    Column("gap", lambda item: points(item.get("gap")), right=True),
+    Column("rank", at("rank"), right=True),
+)
+METRICS: Final = (
+    Column("metric", at("id")),
+    Column("indicator", lambda item: _word("metric", item["id"])),
+    Column("value", _percent("value"), right=True),
+    Column("fraction", lambda item: f"{item['numerator']}/{item['denominator']}", right=True),
+    Column("unit", lambda item: _word("", item["unit"])),
+    Column("goal", _percent("target"), right=True),
+    Column("gap", lambda item: points(item.get("gap")), right=True),
+)
+HEADLINE: Final = (
+    Column("figure", lambda item: _word("figure", item["figure"])),
+    _number("stated", "stated"),
+    _number("listed", "listed"),
+    _number("counted", "counted"),
+)
+LINES: Final = (
+    Column("department", at("department")),
+    Column("kind", at("kind"), wide=True),
+    Column("name", at("name")),
+    Column("display_name", at("displayName")),
+    Column("verdict", lambda item: _word("verdict", item["verdict"])),
+    Column("components", _share, right=True),
+    Column("why", lambda item: _word("why", item["why"])),
+    Column("records", lambda item: [_record(one) for one in item["records"]], wide=True),
+)
+STEPS: Final = (
+    "opening",
+    "new",
+    "retired",
+    "exempted",
+    "exemptionEnded",
+    "reclassifiedIn",
+    "reclassifiedOut",
+    "closing",
+)
+
+
+def _word(area: str, value: object) -> str:
+    """Return a word of the reports' own catalogue; the value itself where it has none."""
+    name = str(value).replace("-", "_").lower()
+    for key in (str(value), f"reports.{area}.{value}", f"reports.{area}.{name}"):
+        if messages.lookup(key, language()) is not None:
+            return messages.render(key, language())
+    return str(value)
+
+
+def _record(record: Item) -> str:
+    request = f" {record['requestId']}" if record.get("requestId") else ""
+    return f"{record['kind']}/{record['name']}#{record['fact']}{request}"
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print the report: rows and total, metrics, movement of the population, cut-off and digest."""
+    emit(paint(t("report_as_of", as_of=found["cutoffShown"]), "bold"))
+    emit()
+    _table([*found["rows"], found["total"]], ROWS)
+    _part("metrics", found["metrics"], METRICS)
+    _part("headline", found.get("headline") or [], HEADLINE)
+    _movement(found)
+    exclusions = found.get("exclusions") or []
+    if exclusions:
+        _title("exclusions")
+        pairs([(_word("why", one["reason"]), one["count"]) for one in exclusions], indent="  ")
+    for remark in found.get("remarks") or []:
+        emit(messages.render(remark["key"], language(), remark.get("params")))
+    _foot(found)
+
+
+def _movement(found: Mapping[str, Any]) -> None:
+    total = next((entry for entry in found["movement"] if not entry["department"]), None)
+    if total:
+        _title("movement")
+        steps = [f"{t(f'move_{_snake(name)}')} {total[name]}" for name in STEPS if name in total]
+        emit("  " + t("list_comma").join(steps))
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def _part(title: str, items: list[dict[str, Any]], columns: tuple[Column, ...]) -> None:
+    if items:
+        _title(title)
+        _table(items, columns)
+
+
+def _title(name: str) -> None:
+    emit()
+    emit(paint(t(f"section_{name}"), "bold"))
+
+
+def _table(items: list[Any], columns: tuple[Column, ...]) -> None:
+    render.show(items, columns, Output.TABLE, name=str)
+
+
+def _foot(found: Mapping[str, Any]) -> None:
+    emit()
+    emit(t("report_definition", version=found["definition"], digest=found["digest"]))
+
+
+def show_explanation(found: Mapping[str, Any], form: Output) -> None:
+    """Print the objects behind a figure, each with its verdict and why."""
+    if form in (Output.TABLE, Output.WIDE):
+        metric = found["metric"]
+        title = f"{metric['id']} {_word('metric', metric['id'])}"
+        fraction = f"{metric['numerator']}/{metric['denominator']}"
+        emit(paint(f"{title}: {percent(metric['value'])} = {fraction}", "bold"))
+        emit(t("report_as_of", as_of=found["cutoffShown"]))
+        emit()
+    render.show(
+        found["lines"], LINES, form, name=lambda item: f"{item['kind'].lower()}/{item['name']}"
+    )
+    if form in (Output.TABLE, Output.WIDE):
+        if len(found["lines"]) < found["total"]:
+            note(t("more_lines", shown=len(found["lines"]), total=found["total"]))
+        _foot(found)

@@ -176,7 +176,7 @@ def summary(item: Item) -> str:
 
 
 def pairs(rows: Iterable[tuple[str, object]], indent: str = "") -> None:
-    """Print names and values, one a line, the values aligned; those without a value are left out."""
+    """Print names and values, one a line, aligned; those without a value are left out."""
     from cli.output import pad, width
 
     kept = [(name, text_of(cell)) for name, cell in rows if cell not in (None, "", [], {})]

@@ -88,6 +88,7 @@ def _log(name: str) -> None:
     level = logging.WARNING if sys.stderr.isatty() or output.quiet() else logging.INFO
     form = f"%(asctime)s %(levelname)s {name} %(name)s: %(message)s"
     logging.basicConfig(level=level, format=form, stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @contextmanager

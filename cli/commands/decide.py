@@ -21,6 +21,7 @@ Every = Annotated[bool, typer.Option("--all", help=t("opt_all_requests"))]
 
 
 def approve(
+    *,
     requests: Requests = None,
     every: Every = False,
     department: Department = None,
@@ -40,6 +41,7 @@ def approve(
 
 
 def reject(
+    *,
     requests: Requests = None,
     every: Every = False,
     department: Department = None,

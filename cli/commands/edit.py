@@ -22,6 +22,7 @@ WRITTEN: Final = ("name", "department", "displayName", "labels", "annotations")
 
 
 def edit(
+    *,
     words: Annotated[
         list[str],
         typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
@@ -49,7 +50,7 @@ def edit(
             after = _edited(file)
             if _content(after) == _content(before):
                 output.note(t("edit_unchanged"))
-                return
+                return None
             content = {"files": [{"name": file.name, "text": after}]}
             try:
                 return _send(content, title, justification, form, owned=owned, yes=yes)

@@ -120,7 +120,7 @@ def completion(
     ] = "bash",
 ) -> None:
     """Print the completion script of a shell."""
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     if shell not in SHELLS:
         raise UsageError("cli.no_such_shell", shell=shell, known=SHELLS)

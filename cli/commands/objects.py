@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli import columns, complete, output, refs, render
+from cli import columns, complete, refs, render
 from cli.client import path
 from cli.columns import at, moment
 from cli.options import (
@@ -56,6 +56,7 @@ DRIFT: Final = (
 
 
 def get(
+    *,
     kind: Annotated[
         str,
         typer.Argument(metavar="KIND[/NAME]", help=t("arg_kind"), autocompletion=complete.kinds),
@@ -80,7 +81,7 @@ def get(
     form: Format = Output.TABLE,
 ) -> None:
     """List objects of a kind, or show some of them."""
-    where: dict[str, object] = {"department": None if all_departments else department}
+    where: dict[str, Any] = {"department": None if all_departments else department}
     if "/" in kind or names:
         _named([kind, *(names or [])], where["department"], form)
         return
@@ -101,7 +102,7 @@ def _special(kind: str) -> Any:
     return _kinds if word in ("kind", "kinds", "all") else None
 
 
-def _requests(where: dict[str, object], limit: int | None, form: Output) -> None:
+def _requests(where: dict[str, Any], limit: int | None, form: Output) -> None:
     found = client().items("/v1/requests", limit=limit, state="open", **where)
     render.show(
         found,
@@ -112,7 +113,7 @@ def _requests(where: dict[str, object], limit: int | None, form: Output) -> None
     )
 
 
-def _kinds(where: dict[str, object], limit: int | None, form: Output) -> None:
+def _kinds(where: dict[str, Any], limit: int | None, form: Output) -> None:
     del where, limit
     found = client().get("/v1/kinds")
     render.show(found, KINDS, form, name=lambda item: str(item["name"]))
@@ -145,7 +146,7 @@ def _list(kind: str, items: Iterator[dict[str, Any]], form: Output) -> None:
     render.show(chained, found, form, name=columns.object_name, empty=t("no_objects", kind=kind))
 
 
-def _watch(kind: str, where: dict[str, object], form: Output) -> None:
+def _watch(kind: str, where: dict[str, Any], form: Output) -> None:
     # Only rows that changed are printed again, as kubectl does, so that a log of it can be read.
     seen: dict[str, object] = {}
     while True:

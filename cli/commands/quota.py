@@ -17,7 +17,7 @@ from cli.speech import language, t
 from govcloud.errors import Exit, UsageError
 
 USUAL: Final = ("vms", "vcpu", "memory", "disk", "namespaces")
-"""The classes of the tree where none are chosen; `disk` stands for the sum of its storage classes."""
+"""The classes of the tree where none are chosen; `disk` is the sum of its storage classes."""
 
 Node = Mapping[str, Any]
 Classes = Annotated[list[str] | None, typer.Option("--class", metavar="CLASS", help=t("opt_class"))]
@@ -157,7 +157,8 @@ def _numbers(line: Mapping[str, Any]) -> str:
     limit = line["limit"]
     held = f"+{_amount(line, 'reserved')}" if reserved else ""
     over = " !" if limit is not None and allocated + reserved > limit else ""
-    return f"{_amount(line, 'allocated')}{held}/{'∞' if limit is None else _amount(line, 'limit')}{over}"
+    shown = "∞" if limit is None else _amount(line, "limit")
+    return f"{_amount(line, 'allocated')}{held}/{shown}{over}"
 
 
 def _amount(line: Mapping[str, Any], part: str) -> str:
@@ -233,6 +234,7 @@ def show(whose: Whose, form: Format = Output.TABLE) -> None:
 
 
 def set_(
+    *,
     whose: Whose,
     limits: Annotated[list[str], typer.Argument(metavar="CLASS=AMOUNT…", help=t("arg_limits"))],
     cloud: Cloud = None,

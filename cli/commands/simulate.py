@@ -121,6 +121,7 @@ def add(
 
 
 def fault(
+    *,
     kind: Annotated[str | None, typer.Argument(metavar="[FAULT]", help=t("arg_fault"))] = None,
     method: Annotated[str, typer.Option("--method", metavar="CALL", help=t("opt_method"))] = "*",
     count: Annotated[

@@ -27,6 +27,7 @@ Recursive = Annotated[
 
 
 def plan(
+    *,
     filename: Files = [],  # noqa: B006 - Typer copies it
     release: Releases = None,
     department: Department = None,
@@ -54,6 +55,7 @@ def plan(
 
 
 def submit(
+    *,
     filename: Files = [],  # noqa: B006 - Typer copies it
     release: Releases = None,
     department: Department = None,
@@ -93,6 +95,7 @@ def submit(
 
 
 def release(
+    *,
     objects: Annotated[
         list[str],
         typer.Argument(

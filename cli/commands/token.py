@@ -24,6 +24,7 @@ TOKENS: Final = (
 
 
 def create(
+    *,
     user: Annotated[str, typer.Argument(metavar="USER", help=t("arg_user"))],
     role: Annotated[str | None, typer.Option("--role", metavar="ROLE", help=t("opt_role"))] = None,
     department: Department = None,
