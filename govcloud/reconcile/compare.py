@@ -20,11 +20,11 @@ from govcloud.domain.kinds.systems import DriftMode
 from govcloud.plan.actions import Situation, plan
 from govcloud.plan.conditions import DRIFTED
 from govcloud.plan.drift import Whole, modes
-from govcloud.plan.orders import MissingReferenceError, read_spec
+from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
 from govcloud.ports import Observed, Provisioner, Resource, State, Value
 from govcloud.reconcile import desired
-from govcloud.reconcile.desired import Wanted, World
+from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.settings import Settings
@@ -204,9 +204,9 @@ class Comparer:
     def _expect_one(self, index: _Index, wanted: Wanted, world: World) -> None:
         on_its_way = wanted.progressing or wanted.phase != Phase.ACTIVE
         try:
-            resources = self._provisioner.resources(world.order(wanted.approved))
+            resources = resources_of(self._provisioner, world, wanted.approved)
             demand = world.demand(wanted.approved)
-        except MissingReferenceError:
+        except UNPLANNABLE:
             resources, demand = (), {}
             on_its_way = True
         if resources:
@@ -255,8 +255,8 @@ class Comparer:
         """Whether there is something to do for an object, or something new to say of it."""
         missing, odd = index.missing[wanted.uid], index.odd.get(wanted.uid, [])
         try:
-            resources = self._provisioner.resources(world.order(wanted.approved))
-        except MissingReferenceError:
+            resources = resources_of(self._provisioner, world, wanted.approved)
+        except UNPLANNABLE:
             return False
         open_ = [r for r in resources if fingerprint(r, r.props, r.tags) in missing]
         matched = {r.part for r in resources} - {r.part for r in open_}

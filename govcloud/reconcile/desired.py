@@ -18,13 +18,21 @@ from govcloud.domain.demand import demand
 from govcloud.domain.kinds.governance import DriftRule, PolicySpec
 from govcloud.domain.kinds.platform import CloudSpec, FlavorSpec
 from govcloud.plan.orders import Approved, Catalogue, MissingReferenceError, make_order, read_spec
-from govcloud.ports import Order
+from govcloud.ports import Order, Provisioner, Resource
 from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
 from govcloud.store.work import chunks
 
 _SPEC: Final = sql_cast(col(ObjectRow.spec), SqlText)
 _CATALOGUE_KINDS: Final = ("Flavor", "Image", "Zone", "Policy")
+
+
+class UnplannableError(Exception):
+    """The driver broke over an object; the cause is its error."""
+
+
+UNPLANNABLE: Final = (MissingReferenceError, UnplannableError)
+"""Why it may be impossible to say what should be there; it concerns one object only."""
 
 
 class Wanted(NamedTuple):
@@ -126,6 +134,17 @@ class World:
                 raise MissingReferenceError("Flavor", str(error.args[0])) from None
             self._demands[key] = known
         return known
+
+
+def resources_of(
+    provisioner: Provisioner, world: World, approved: Approved
+) -> tuple[Resource, ...]:
+    """Return what a cloud should hold for an object; raises one of UNPLANNABLE."""
+    order = world.order(approved)
+    try:
+        return provisioner.resources(order)
+    except Exception as error:
+        raise UnplannableError(approved.uid) from error
 
 
 def _rules_in_force(policies: Sequence[tuple[str, PolicySpec]], today: date) -> Sequence[DriftRule]:

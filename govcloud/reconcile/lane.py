@@ -24,7 +24,7 @@ from govcloud.ports import Observed, Provisioner, State
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.crew import Crew
-from govcloud.reconcile.desired import World
+from govcloud.reconcile.desired import UnplannableError, World, resources_of
 from govcloud.reconcile.gate import Gate, PausedError
 from govcloud.reconcile.quota_push import QuotaPush, counted_as, needs
 from govcloud.reconcile.record import OnStep, Recorder
@@ -246,12 +246,13 @@ class Lane:
     def _order(self, attempt: Attempt, world: World) -> bool:
         """Ask the driver what should be there; return whether that could be said."""
         try:
-            attempt.resources = self._provisioner.resources(world.order(attempt.wanted.approved))
+            attempt.resources = resources_of(self._provisioner, world, attempt.wanted.approved)
         except MissingReferenceError as error:
             attempt.conditions = missing_reference(error.kind, error.name)
-        except Exception as error:
-            LOG.exception("%s: %s", self.name, attempt.claim.uid)
-            attempt.conditions = unplanned(error)
+        except UnplannableError as error:
+            cause = error.__cause__
+            LOG.error("%s: %s", self.name, attempt.claim.uid, exc_info=cause)
+            attempt.conditions = unplanned(cause if isinstance(cause, Exception) else error)
         if attempt.conditions is not None and attempt.releasing:
             attempt.conditions = None  # what is there can be removed without knowing what should be
         return attempt.conditions is None

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from govcloud.domain.classes import Amounts, add
-from govcloud.plan.orders import MissingReferenceError
 from govcloud.ports import Provisioner, TenantQuota
-from govcloud.reconcile.desired import Wanted, World
+from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
 
 
@@ -35,9 +34,9 @@ def needs(provisioner: Provisioner, world: World, objects: Iterable[Wanted]) -> 
     counted: dict[str, set[str]] = {}
     for wanted in objects:
         try:
-            resources = provisioner.resources(world.order(wanted.approved))
+            resources = resources_of(provisioner, world, wanted.approved)
             demand = world.demand(wanted.approved)
-        except MissingReferenceError:
+        except UNPLANNABLE:
             continue
         if resources:
             tenant = resources[0].tenant

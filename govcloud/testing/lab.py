@@ -171,7 +171,7 @@ class Lab:
             self._approved(unit, row)
 
     def _approved(self, unit: Unit, row: ObjectRow) -> None:
-        amounts = demand(row.kind, parse_spec(row.kind, row.spec), _flavors())
+        amounts = demand(row.kind, parse_spec(row.kind, row.spec), _flavors(unit))
         order = Demand(
             f"{row.uid}@{row.generation}",
             row.uid,
@@ -303,5 +303,7 @@ class Lab:
 _CLASSES: Final = ("vms", "vcpu", "memory", "disk.hdd", "disk.ssd", "volumes", "floating-ips")
 
 
-def _flavors() -> dict[str, FlavorSpec]:
-    return {name: FlavorSpec.model_validate(spec) for name, spec in FLAVORS.items()}
+def _flavors(unit: Unit) -> dict[str, FlavorSpec]:
+    statement = select(ObjectRow).where(col(ObjectRow.kind) == "Flavor")
+    rows = unit.session.execute(statement).scalars()
+    return {row.name: FlavorSpec.model_validate(row.spec) for row in rows}
