@@ -31,6 +31,10 @@ _CLOUDS_FAULT: Final = frozenset(
 """Reasons that say something of the cloud and not of the object."""
 
 
+_OBJECTS_OWN: Final = frozenset({"create", "change", "delete", "set_quota"})
+"""Calls about one object or tenant: how they fail says nothing of the cloud, but for its faults."""
+
+
 class PausedError(Exception):
     """The gate is closed until `until`; no call was made."""
 
@@ -135,10 +139,8 @@ class Gate:
                     self.error = ""
 
     def _failed(self, method: str, error: CloudError) -> None:
-        if not isinstance(error, TransientCloudError):
-            return
-        asked = error.retry_after_s
-        if asked is None and error.reason not in _CLOUDS_FAULT:
+        asked = error.retry_after_s if isinstance(error, TransientCloudError) else None
+        if not asked and method in _OBJECTS_OWN and error.reason not in _CLOUDS_FAULT:
             return
         with self._lock:
             now = self._clock.now()

@@ -223,7 +223,7 @@ class Lane:
         except PausedError as error:
             for attempt in askable:
                 attempt.put_off(error.until)
-        except TransientCloudError as error:
+        except CloudError as error:
             for attempt in askable:
                 attempt.conditions = unreachable(error)
                 self._honour(attempt, error)

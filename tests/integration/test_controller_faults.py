@@ -331,12 +331,14 @@ def test_a_database_that_fails_for_a_moment_loses_nothing(lab: Lab) -> None:
     assert lab.row(uid).ready  # type: ignore[union-attr]
 
 
-def test_a_hook_can_stage_any_error(lab: Lab) -> None:
+def test_a_cloud_that_refuses_to_be_asked_is_left_alone_ever_longer(lab: Lab) -> None:
     error = TerminalCloudError("Forbidden", "no role")
     lab.wrap = lambda inner: InterceptedProvisioner(inner, before=raising(error, "find"))
     uid, controller = lab.approve("web"), lab.controller()
-    controller.work_once(CLOUD)
+    lab.drive(controller, rounds=100)
     row = lab.row(uid)
     assert row is not None
-    assert (row.ready, row.progressing) == (False, True)
-    assert "Forbidden" in row.message
+    assert (row.ready, row.progressing, row.reason) == (False, True, "Forbidden")
+    assert [entry.attempts for entry in lab.queue()] == [0]
+    assert len(lab.events(uid)) == 1
+    assert "create" not in lab.calls()
