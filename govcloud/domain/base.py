@@ -81,6 +81,10 @@ class Model(BaseModel):
         """Return the JSON-ready form as users write it: camelCase, with defaults."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def chosen(self) -> dict[str, Any]:
+        """Return the form as users write it, without what is as it would be by default."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+
     def base(self) -> dict[str, Any]:
         """Return the form that programs compute with: quantities as whole numbers of base units."""
         return self.model_dump(mode="python", by_alias=True, exclude_none=True)

@@ -122,7 +122,7 @@ def compare(draft: Draft, current: Current | None) -> Change:
     """Return what makes `current` what is wanted; action NONE where it is that already."""
     metadata = draft.metadata.plain()
     if current is None:
-        fields = tuple(differences({}, {"spec": draft.plain}))
+        fields = tuple(differences({}, {"spec": draft.spec.chosen()}))
         return Change(Action.CREATE, draft.key, metadata, draft.plain, draft.digest, fields=fields)
     before = {"spec": current.spec, "metadata": _compared(current.metadata)}
     after = {"spec": draft.plain, "metadata": _compared(metadata)}
