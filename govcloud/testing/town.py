@@ -168,7 +168,7 @@ PLATFORM: Final[Sequence[Plain]] = (
     document("Flavor", "large", {"vcpu": 8, "memory": "16Gi", "price": 400}),
     document("Image", "kylin", {"os": "Kylin V10"}),
     document("Image", "arm", {"os": "Kylin V10", "arch": "aarch64"}),
-    quota("town", "town", 12),
+    quota("town", "town", 12, overcommit=3),
     quota("health", "health", 10),
     quota("schools", "schools", 5),
 )
