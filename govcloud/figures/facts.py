@@ -123,13 +123,6 @@ class PlanFact(NamedTuple):
     state: str
 
 
-class Key(NamedTuple):
-    """A system, by its owner and its name."""
-
-    department: str
-    system: str
-
-
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """What references resolve to: zones to clouds, clouds to who runs them, flavors to vCPU.

@@ -1,6 +1,7 @@
 """What each system runs on: the production components, and whether each stands on the cloud."""
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -8,28 +9,26 @@ from govcloud.domain.kinds.estate import HostState
 from govcloud.figures.definition import Definition
 from govcloud.figures.facts import Catalogue, HostFact, MachineFact, NamespaceFact, millicores
 
+MACHINE: Final = "VirtualMachine"
+NAMESPACE: Final = "Namespace"
+HOST: Final = "LegacyHost"
+RUNNING: Final = HostState.RUNNING.value
 ACTIVE: Final = "active"
 """The only phase that counts: what is pending was never ready, what is releasing is on its way
 out; neither carries a system."""
 
 
-class Weight(NamedTuple):
-    """Where a component stands, how many units it is, and the vCPU of all of them together."""
-
-    place: str
-    units: int
-    on_cloud: bool
-    vcpu: int | Fraction
-
-
 class Part(NamedTuple):
-    """A production component of a system."""
+    """A production component: where it stands, how many units, the vCPU of all of them."""
 
     seq: int
     kind: str
     name: str
     request_id: str | None
-    weight: Weight
+    place: str
+    units: int
+    on_cloud: bool
+    vcpu: int | Fraction
 
 
 class Presence(NamedTuple):
@@ -39,6 +38,7 @@ class Presence(NamedTuple):
     machines: int
 
 
+_NO_PARTS: Final[tuple[Part, ...]] = ()
 NOTHING: Final = Presence(0, 0)
 
 
@@ -48,13 +48,13 @@ class Holdings:
     def __init__(self, definition: Definition, catalogue: Catalogue) -> None:
         self._environments = definition.environments
         self._catalogue = catalogue
-        self._parts: dict[str, list[Part]] = {}
+        self._parts: defaultdict[str, list[Part]] = defaultdict(list)
         self._hosted: set[str] = set()
         self._machines = 0
 
-    def parts(self, system: str) -> list[Part]:
+    def parts(self, system: str) -> Sequence[Part]:
         """Return the production components of a system of the department."""
-        return self._parts.get(system, [])
+        return self._parts.get(system, _NO_PARTS)
 
     def orphans(self, systems: Collection[str]) -> list[str]:
         """Return the names that components refer to and no system bears, sorted."""
@@ -71,30 +71,41 @@ class Holdings:
         for fact in facts:
             if fact.phase != ACTIVE:
                 continue
-            on, units = on_cloud(fact.zone), fact.units
+            units, on = fact.units, on_cloud(fact.zone)
             if on:
                 self._machines += units
-            vcpu = fact.vcpu if fact.flavor is None else flavors.get(fact.flavor)
-            self._add("VirtualMachine", fact, Weight(fact.zone, units, on, units * (vcpu or 0)))
+                self._hosted.add(fact.system)
+            if fact.environment in self._environments:
+                vcpu = fact.vcpu if fact.flavor is None else flavors.get(fact.flavor)
+                total = units * (vcpu or 0)
+                part = Part(
+                    fact.seq, MACHINE, fact.name, fact.request_id, fact.zone, units, on, total
+                )
+                self._parts[fact.system].append(part)
 
     def add_namespaces(self, facts: Iterable[NamespaceFact]) -> None:
         """Add namespaces; each weighs one."""
         on_cloud = self._catalogue.on_cloud
         for fact in facts:
-            if fact.phase == ACTIVE:
+            if fact.phase != ACTIVE:
+                continue
+            on = on_cloud(fact.zone)
+            if on:
+                self._hosted.add(fact.system)
+            if fact.environment in self._environments:
                 cores = Fraction(millicores(fact.cpu), 1000)
-                self._add("Namespace", fact, Weight(fact.zone, 1, on_cloud(fact.zone), cores))
+                part = Part(
+                    fact.seq, NAMESPACE, fact.name, fact.request_id, fact.zone, 1, on, cores
+                )
+                self._parts[fact.system].append(part)
 
     def add_hosts(self, facts: Iterable[HostFact]) -> None:
-        """Add legacy hosts that still run; one that is off carries nothing."""
+        """Add legacy hosts that still run; one that is off, or of no system, carries nothing."""
         for fact in facts:
-            if fact.state == HostState.RUNNING and fact.system is not None:
-                self._add("LegacyHost", fact, Weight(fact.room, 1, False, fact.vcpu or 0))
-
-    def _add(self, kind: str, fact: MachineFact | NamespaceFact | HostFact, weight: Weight) -> None:
-        system = fact.system or ""
-        if weight.on_cloud:
-            self._hosted.add(system)
-        if fact.environment in self._environments:
-            part = Part(fact.seq, kind, fact.name, fact.request_id, weight)
-            self._parts.setdefault(system, []).append(part)
+            if fact.state != RUNNING or fact.system is None:
+                continue
+            if fact.environment in self._environments:
+                vcpu = fact.vcpu or 0
+                self._parts[fact.system].append(
+                    Part(fact.seq, HOST, fact.name, fact.request_id, fact.room, 1, False, vcpu)
+                )

@@ -22,6 +22,11 @@ class Movement:
     reclassified_out: int = 0
     closing: int = 0
 
+    def add_steady(self, systems: int) -> None:
+        """Count systems that should have been on the cloud then and should be now."""
+        self.opening += systems
+        self.closing += systems
+
     def add(self, then: Judged | None, now: Judged | None) -> None:
         """Count one system, judged at the opening and at the closing; None where it was not."""
         was = then is not None and then.eligible

@@ -10,7 +10,6 @@ from govcloud.figures.facts import (
     Catalogue,
     ExemptionFact,
     HostFact,
-    Key,
     MachineFact,
     NamespaceFact,
     PlanFact,
@@ -62,8 +61,8 @@ class View:
 
     day: date
     catalogue: Catalogue
-    exemptions: Mapping[Key, ExemptionFact]
-    plans: Mapping[Key, PlanFact]
+    exemptions: Mapping[tuple[str, str], ExemptionFact]
+    plans: Mapping[tuple[str, str], PlanFact]
 
     @classmethod
     def of(
@@ -81,11 +80,11 @@ class View:
         return cls(
             day,
             catalogue,
-            {Key(fact.owner, fact.system): fact for fact in sorted(holding)},
-            {Key(fact.owner, fact.system): fact for fact in sorted(plans)},
+            {(fact.owner, fact.system): fact for fact in sorted(holding)},
+            {(fact.owner, fact.system): fact for fact in sorted(plans)},
         )
 
-    def touches(self, other: "View") -> set[Key]:
+    def touches(self, other: "View") -> set[tuple[str, str]]:
         """Return the systems whose exemption or migration is not the same in both views."""
         return {
             key
@@ -105,10 +104,19 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All systems of a department, judged; `holdings` are those of the report's cut-off."""
+    """All systems of a department, judged; `holdings` are those of the report's cut-off.
 
-    outcomes: list[Outcome]
+    `steady` systems were at the opening what they are now; nothing about them was recorded since.
+    """
+
+    steady: list[tuple[SystemFact, Judged]]
+    moved: list[Outcome]
     holdings: Holdings
+
+    def present(self) -> list[tuple[SystemFact, Judged]]:
+        """Return the systems at the report's cut-off with their verdicts."""
+        moved = [(system, now) for system, now, _ in self.moved if now is not None]
+        return self.steady + moved
 
 
 def holdings_now(department: Department, view: View, definition: Definition) -> Holdings:
@@ -124,18 +132,14 @@ def verdicts(
     systems: Iterable[SystemFact], holdings: Holdings, view: View, definition: Definition
 ) -> Iterator[tuple[SystemFact, Judged]]:
     """Judge systems in one view."""
-    exemptions, plans = view.exemptions, view.plans
+    exemptions, plans, plain = view.exemptions, view.plans, Case(view.catalogue)
     for system in systems:
-        key = Key(system.department, system.name)
-        yield (
-            system,
-            judge(
-                system,
-                holdings.parts(system.name),
-                Case(view.catalogue, exemptions.get(key), plans.get(key)),
-                definition,
-            ),
+        key = (system.department, system.name)
+        exemption, plan = exemptions.get(key), plans.get(key)
+        case = (
+            plain if exemption is None and plan is None else Case(view.catalogue, exemption, plan)
         )
+        yield system, judge(system, holdings.parts(system.name), case, definition)
 
 
 def judge_department(
@@ -143,7 +147,7 @@ def judge_department(
     now: View,
     then: View,
     definition: Definition,
-    touched: Collection[Key] | None = None,
+    touched: Collection[tuple[str, str]] | None = None,
 ) -> Judgement:
     """Judge a department's systems at both cut-offs.
 
@@ -151,24 +155,28 @@ def judge_department(
     `touched` is `now.touches(then)`, where the caller has it already.
     """
     holdings = holdings_now(department, now, definition)
-    judged = {s.uid: (s, j) for s, j in verdicts(department.systems.now, holdings, now, definition)}
+    judged = verdicts(department.systems.now, holdings, now, definition)
     touched = now.touches(then) if touched is None else touched
-    again = _moved(department, {key.system for key in touched})
+    again = _moved(department, {system for _, system in touched})
     if now.catalogue != then.catalogue:
         again = None
-    before = _before(department, then, definition, again)
-    outcomes = [
-        Outcome(system, verdict, before.pop(uid)[1] if uid in before else None)
-        if again is None or system.name in again
-        else Outcome(system, verdict, verdict)
-        for uid, (system, verdict) in judged.items()
+    if again is not None and not again:
+        return Judgement(list(judged), [], holdings)
+    steady: list[tuple[SystemFact, Judged]] = []
+    changed: list[tuple[SystemFact, Judged]] = []
+    for pair in judged:
+        (changed if again is None or pair[0].name in again else steady).append(pair)
+    before = {s.uid: (s, j) for s, j in _before(department, then, definition, again)}
+    moved = [
+        Outcome(system, verdict, before.pop(system.uid, (system, None))[1])
+        for system, verdict in changed
     ]
-    outcomes += [Outcome(system, None, verdict) for system, verdict in before.values()]
-    return Judgement(outcomes, holdings)
+    moved += [Outcome(system, None, verdict) for system, verdict in before.values()]
+    return Judgement(steady, moved, holdings)
 
 
-def _moved(department: Department, names: set[str]) -> set[str] | None:
-    names |= {fact.name for fact in department.systems.moved}
+def _moved(department: Department, touched: set[str]) -> set[str] | None:
+    names = touched | {fact.name for fact in department.systems.moved}
     for split in (department.machines, department.namespaces, department.hosts):
         names |= {fact.system or "" for fact in split.moved}
     return names
@@ -176,15 +184,13 @@ def _moved(department: Department, names: set[str]) -> set[str] | None:
 
 def _before(
     department: Department, view: View, definition: Definition, only: set[str] | None
-) -> dict[str, tuple[SystemFact, Judged]]:
+) -> Iterator[tuple[SystemFact, Judged]]:
     def of_interest(facts: Iterable[F], name: str) -> Iterator[F]:
         return (fact for fact in facts if only is None or getattr(fact, name) in only)
 
-    if only is not None and not only:
-        return {}
     holdings = Holdings(definition, view.catalogue)
     holdings.add_machines(of_interest(department.machines.then, "system"))
     holdings.add_namespaces(of_interest(department.namespaces.then, "system"))
     holdings.add_hosts(of_interest(department.hosts.then, "system"))
     systems = of_interest(department.systems.then, "name")
-    return {s.uid: (s, j) for s, j in verdicts(systems, holdings, view, definition)}
+    return verdicts(systems, holdings, view, definition)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from govcloud.domain.kinds.systems import Origin
 from govcloud.figures.definition import Definition
 from govcloud.figures.facts import Catalogue, ExemptionFact, PlanFact, SystemFact
-from govcloud.figures.holdings import Part
+from govcloud.figures.holdings import HOST, Part
 
 
 class Verdict(StrEnum):
@@ -23,6 +23,7 @@ class Verdict(StrEnum):
     UNREGISTERED = "unregistered"
 
 
+LEGACY: Final = Origin.LEGACY.value
 ELIGIBLE: Final = frozenset({Verdict.ON_CLOUD, Verdict.PARTIAL, Verdict.NOT})
 """Verdicts on systems that should be on the cloud (应上云系统)."""
 
@@ -94,7 +95,7 @@ def judge(system: SystemFact, parts: Sequence[Part], case: Case, definition: Def
         return Judged(Verdict.INDUSTRY, Why.INDUSTRY_CLOUD)
     state = case.plan.state if case.plan is not None else None
     sums = _sums(parts, definition, replaced=state in definition.accepted)
-    legacy = system.origin == Origin.LEGACY.value
+    legacy = system.origin == LEGACY
     verdict, why = _weigh(sums, legacy, state, definition)
     if docked and why in {Why.ALL_ELSEWHERE, Why.NO_COMPONENT}:
         why = Why.DOCKED
@@ -125,17 +126,16 @@ def _sums(parts: Sequence[Part], definition: Definition, *, replaced: bool) -> _
     on = total = sources = 0
     vcpu_on: Fraction | int = 0
     vcpu_source: Fraction | int = 0
-    for part in parts:
-        weight = part.weight
-        if weight.on_cloud:
-            on += weight.units
-            vcpu_on += weight.vcpu
-        elif part.kind == "LegacyHost":
-            sources += weight.units
-            vcpu_source += weight.vcpu
+    for _, kind, _, _, _, units, on_cloud, vcpu in parts:
+        if on_cloud:
+            on += units
+            vcpu_on += vcpu
+        elif kind == HOST:
+            sources += units
+            vcpu_source += vcpu
             if replaced and not definition.source_blocks:
                 continue
-        total += weight.units
+        total += units
     return _Sums(on, total, sources, vcpu_on, vcpu_source)
 
 

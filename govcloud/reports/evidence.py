@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from govcloud.figures.estate import Item, Measure
-from govcloud.figures.facts import Key, SystemFact
-from govcloud.figures.holdings import Holdings, Weight
+from govcloud.figures.facts import SystemFact
+from govcloud.figures.holdings import Holdings, Part
 from govcloud.figures.population import View
 from govcloud.figures.verdict import Judged
 from govcloud.reports.report import Line, Record
@@ -17,7 +17,7 @@ OUTSIDE: Final = "outside"
 
 def line_of(system: SystemFact, judged: Judged, holdings: Holdings, view: View) -> Line:
     """Return the line of one system."""
-    key = Key(system.department, system.name)
+    key = (system.department, system.name)
     records = [Record("System", system.name, system.seq, system.request_id, system.lifecycle)]
     if exemption := view.exemptions.get(key):
         note = f"{exemption.reason}, {exemption.approved_by}, –{exemption.valid_until}"
@@ -32,7 +32,7 @@ def line_of(system: SystemFact, judged: Judged, holdings: Holdings, view: View) 
             part.name,
             part.seq,
             part.request_id,
-            f"{part.weight.place} ×{part.weight.units}",
+            f"{part.place} ×{part.units}",
         )
         for part in holdings.parts(system.name)
     ]
@@ -49,8 +49,8 @@ def line_of(system: SystemFact, judged: Judged, holdings: Holdings, view: View) 
     )
 
 
-def _where(weight: Weight) -> str:
-    return f"{weight.place} ×{weight.units}"
+def _where(part: Part) -> str:
+    return f"{part.place} ×{part.units}"
 
 
 def lines_of(measure: Measure) -> Iterator[Line]:

@@ -139,4 +139,4 @@ def _check_scope(department: str | None, counting: Counting, estate: Estate) -> 
     if department is None or department in estate.names():
         return
     if not any(counted.tally.verdicts for counted in counting.departments):
-        raise NotFoundError("errors.department_unknown", department=department)
+        raise NotFoundError("errors.unknown_department", department=department)

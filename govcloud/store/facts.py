@@ -8,6 +8,7 @@ spec are taken out by the database, so that no document is parsed for a figure.
 """
 
 import hashlib
+import marshal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,6 @@ from sqlalchemy import (
     Select,
     String,
     cast,
-    distinct,
     func,
     literal,
     select,
@@ -61,14 +61,19 @@ class Standing:
 
 
 class Digest:
-    """SHA-256 over facts as they are read: same facts, same digest, on any database."""
+    """SHA-256 over facts as they are read: same facts, same digest, on any database.
+
+    They are written out in format 0 of `marshal`: the values and nothing else, fast enough for a
+    million of them, and the same in every version of Python.
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
     def add(self, standing: Standing) -> None:
         """Take in facts; the order in which they are added matters."""
-        self._hash.update(repr((standing.kept, standing.fresh, standing.former)).encode())
+        facts = (standing.kept, standing.fresh, standing.former)
+        self._hash.update(marshal.dumps(facts, 0))
 
     def hex(self) -> str:
         """Return the digest of what was taken in so far."""
@@ -99,8 +104,8 @@ def last_fact(session: Session, instant: datetime) -> int:
 
 def departments_of(session: Session, kinds: Sequence[str], upto: int) -> list[str]:
     """Return the departments that ever had an object of these kinds, up to a fact, sorted."""
-    statement = select(distinct(_FACTS.department)).where(
-        _FACTS.kind.in_(kinds), _FACTS.seq <= upto
+    statement = (
+        select(_FACTS.department).distinct().where(_FACTS.kind.in_(kinds), _FACTS.seq <= upto)
     )
     return sorted(session.execute(statement).scalars())
 
@@ -121,14 +126,14 @@ def standing(
     """
     dialect = session.get_bind().dialect.name
     statement = _statement(dialect, kind, fields, now, department)
-    return _split(_rows(session, statement), then, removed=removed)
+    return _split(_batches(session, statement), then, removed=removed)
 
 
-def _rows(session: Session, statement: Select[Any]) -> Iterator[Fact]:
+def _batches(session: Session, statement: Select[Any]) -> Iterator[Iterable[Fact]]:
     options = {"stream_results": True, "max_row_buffer": _BATCH}
     with session.connection().execute(statement, execution_options=options) as result:
         for batch in result.partitions(_BATCH):
-            yield from map(tuple, batch)
+            yield map(tuple, batch)
 
 
 def _statement(
@@ -165,23 +170,23 @@ def _column(dialect: str, wanted: SpecField) -> ColumnElement[Any]:
     return cast(text, Integer) if wanted.form == "integer" else text
 
 
-def _split(rows: Iterable[Fact], then: int, *, removed: bool) -> Standing:
-    kept: list[Fact] = []
-    fresh: list[Fact] = []
-    former: list[Fact] = []
-    seen: set[str] = set()
-    seen_before: set[str] = set()
-    for row in rows:
-        uid = row[UID]
-        newest = uid not in seen
-        seen.add(uid)
-        if row[0] > then:
-            wanted = fresh if newest else None
-        elif uid in seen_before:
-            wanted = None
-        else:
-            seen_before.add(uid)
-            wanted = kept if newest else former
-        if wanted is not None and (removed or row[PHASE] != GONE):
-            wanted.append(row)
-    return Standing(kept, fresh, former)
+def _split(batches: Iterable[Iterable[Fact]], then: int, *, removed: bool) -> Standing:
+    found = Standing()
+    later: set[str] = set()
+    before: set[str] = set()
+    for batch in batches:
+        for row in batch:
+            uid = row[UID]
+            if row[0] > then:
+                if uid in later:
+                    continue
+                later.add(uid)
+                wanted = found.fresh
+            else:
+                if uid in before:
+                    continue
+                before.add(uid)
+                wanted = found.former if uid in later else found.kept
+            if removed or row[PHASE] != GONE:
+                wanted.append(row)
+    return found

@@ -1,0 +1,397 @@
+"""Tables for people: sections of headings and typed cells, in a language; every writer uses them.
+
+A cell is an `int`, a `str`, a `Percent` (a rate) or a `Points` (a difference of rates), or None
+where there is no value. Writers decide how each looks; none of them computes.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from govcloud.figures.movement import Movement
+from govcloud.figures.rates import NO_VALUE, show_tenths
+from govcloud.figures.tally import OFFICE
+from govcloud.messages import lookup, render
+from govcloud.reports.report import Explanation, Line, Metric, Moved, Report, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A rate, in tenths of a percent; None where the whole is empty."""
+
+    tenths: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A difference of rates, in tenths of a percentage point; None where one is missing."""
+
+    tenths: int | None
+
+
+Cell: TypeAlias = int | float | str | Percent | Points | None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table of a document. `key` names it in no language; `total` tells a last row apart.
+
+    `alarms` are (row, column) of cells that show a missed binding target.
+    """
+
+    key: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: bool = False
+    alarms: frozenset[tuple[int, int]] = frozenset()
+
+
+def shown(cell: Cell) -> str:
+    """Return a cell as text: `47.8`, `+1.2`, “—” where there is no value."""
+    if cell is None:
+        return NO_VALUE
+    if isinstance(cell, Percent):
+        return show_tenths(cell.tenths)
+    if isinstance(cell, Points):
+        return show_tenths(cell.tenths, signed=True)
+    if isinstance(cell, float):
+        return f"{cell:g}"
+    return str(cell)
+
+
+RATE_COLUMNS: Final = (
+    "number",
+    "unit",
+    "registered",
+    "classified",
+    "exempt",
+    "eligible",
+    "on_cloud",
+    "partial",
+    "not_on_cloud",
+    "rate",
+    "rate_with_partial",
+    "rate_thorough",
+    "change",
+    "target",
+    "gap",
+    "rank",
+)
+"""The columns of RPT-1."""
+GAP: Final = RATE_COLUMNS.index("gap")
+
+
+class Speaker:
+    """Says things in one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def __call__(self, key: str, **params: object) -> str:
+        """Return the sentence of `reports.<key>`."""
+        return render(f"reports.{key}", self.language, params)
+
+    def word(self, group: str, value: str) -> str:
+        """Return the word for a value, or the value itself where the catalogue has none."""
+        return lookup(f"reports.{group}.{value}", self.language) or value
+
+    def headings(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """Return the headings of columns."""
+        return tuple(self(f"column.{column}") for column in columns)
+
+
+def title_of(document: Report | Explanation, language: str) -> str:
+    """Return what the document is called."""
+    say = Speaker(language)
+    if isinstance(document, Explanation):
+        return say("title_explain", metric=say(f"metric.{document.metric.id}"))
+    return say("title")
+
+
+def header_of(document: Report | Explanation, language: str) -> tuple[tuple[str, str], ...]:
+    """Return the header block: cut-off, definition, digest, and whose figures they are."""
+    say = Speaker(language)
+    pairs = [
+        ("cutoff", f"{document.cutoff} ({document.cutoff.zone})"),
+        ("definition", document.definition),
+        ("digest", document.digest),
+    ]
+    if isinstance(document, Report):
+        pairs.insert(1, ("opening", str(document.opening)))
+        if document.survey:
+            pairs.append(("survey", document.survey))
+    if document.department is not None:
+        pairs.append(("scope", document.department))
+    return tuple((say(f"header.{key}"), value) for key, value in pairs)
+
+
+def sections_of(document: Report | Explanation, language: str) -> tuple[Section, ...]:
+    """Return all tables of a document but the evidence."""
+    say = Speaker(language)
+    if isinstance(document, Explanation):
+        return (lines_section(document.lines, document.total, say),)
+    builders: tuple[Callable[[Report, Speaker], Section | None], ...] = (
+        rate_section,
+        metrics_section,
+        movement_section,
+        exclusions_section,
+        headline_section,
+        beside_section,
+        remarks_section,
+        definition_section,
+    )
+    built = (build(document, say) for build in builders)
+    return tuple(section for section in built if section is not None)
+
+
+def rate_section(report: Report, say: Speaker) -> Section:
+    """Return RPT-1: a line a department and the total."""
+    rows = [_rate_row(row, say, number) for number, row in enumerate(report.rows, start=1)]
+    rows.append(_rate_row(report.total, say, None))
+    all_rows = (*report.rows, report.total)
+    return Section(
+        key="rate",
+        title=say("title"),
+        headings=say.headings(RATE_COLUMNS),
+        rows=tuple(rows),
+        total=True,
+        alarms=frozenset((index, GAP) for index, row in enumerate(all_rows) if row.missed),
+    )
+
+
+def _rate_row(row: Row, say: Speaker, number: int | None) -> tuple[Cell, ...]:
+    tally = row.tally
+    return (
+        number if number is not None else "",
+        row.display_name if number is not None else say("total"),
+        tally.registered,
+        tally.classified,
+        tally.exempt,
+        tally.eligible,
+        tally.on_cloud,
+        tally.partial,
+        tally.missing,
+        Percent(tally.rate.tenths),
+        Percent(tally.rate_with_partial.tenths),
+        Percent(tally.rate_thorough.tenths),
+        Points(row.change),
+        Percent(row.aim.tenths if row.aim else None),
+        Points(row.gap),
+        row.rank if number is not None else "",
+    )
+
+
+METRIC_COLUMNS: Final = (
+    "metric",
+    "name",
+    "counted_unit",
+    "numerator",
+    "denominator",
+    "value",
+    "target",
+    "target_year",
+    "property",
+    "gap",
+)
+
+
+def metrics_section(report: Report, say: Speaker) -> Section:
+    """Return the metrics of the whole beside their targets."""
+    return Section(
+        key="metrics",
+        title=say("section.metrics"),
+        headings=say.headings(METRIC_COLUMNS),
+        rows=tuple(_metric_row(metric, say) for metric in report.metrics),
+        alarms=frozenset(
+            (index, len(METRIC_COLUMNS) - 1)
+            for index, metric in enumerate(report.metrics)
+            if metric.missed
+        ),
+    )
+
+
+def _metric_row(metric: Metric, say: Speaker) -> tuple[Cell, ...]:
+    made_of = metric.rate.plain()
+    aim = metric.aim
+    return (
+        metric.id,
+        say(f"metric.{metric.id}"),
+        say(f"counted.{metric.unit}"),
+        _number(made_of["numerator"]),
+        _number(made_of["denominator"]),
+        Percent(metric.rate.tenths),
+        Percent(aim.tenths) if aim else None,
+        aim.year if aim else None,
+        say("binding" if aim.binding else "expected") if aim else None,
+        Points(aim.gap(metric.rate.tenths)) if aim else None,
+    )
+
+
+def _number(value: object) -> int | float:
+    return value if isinstance(value, int | float) else 0
+
+
+STEPS: Final = (
+    "opening",
+    "new",
+    "retired",
+    "exempted",
+    "exemption_ended",
+    "reclassified_in",
+    "reclassified_out",
+    "closing",
+)
+
+
+def movement_section(report: Report, say: Speaker) -> Section:
+    """Return why the number of systems that should be on the cloud is another one (F3)."""
+    rows = [_movement_row(entry, entry.display_name) for entry in report.movement]
+    rows.append(_movement_row(report.movement_total, say("total")))
+    return Section(
+        key="movement",
+        title=say("section.movement", opening=report.opening, closing=report.cutoff),
+        headings=say.headings(("unit", *(f"step_{step}" for step in STEPS))),
+        rows=tuple(rows),
+        total=True,
+    )
+
+
+def _movement_row(entry: Moved, name: str) -> tuple[Cell, ...]:
+    movement: Movement = entry.movement
+    return (name, *(getattr(movement, step) for step in STEPS))
+
+
+def exclusions_section(report: Report, say: Speaker) -> Section | None:
+    """Return what is not counted, with reason and number; None where all is counted."""
+    if not report.exclusions:
+        return None
+    rows = [(_exclusion(reason, say), count) for reason, count in report.exclusions]
+    rows.append((say("total"), sum(count for _, count in report.exclusions)))
+    return Section(
+        key="exclusions",
+        title=say("section.exclusions"),
+        headings=say.headings(("reason", "systems")),
+        rows=tuple(rows),
+        total=True,
+    )
+
+
+def _exclusion(reason: str, say: Speaker) -> str:
+    if reason.startswith(OFFICE):
+        return say("exempted_for", reason=say.word("exemption", reason.removeprefix(OFFICE)))
+    return say.word("verdict", reason)
+
+
+def headline_section(report: Report, say: Speaker) -> Section:
+    """Return what is stated, listed and counted, with the differences (none is derived)."""
+    return Section(
+        key="headline",
+        title=say("section.headline", survey=report.survey or NO_VALUE),
+        headings=say.headings(("figure", "stated", "listed", "counted", "counted_less_stated")),
+        rows=tuple(
+            (
+                say.word("figure", compared.figure),
+                _whole(compared.stated),
+                _whole(compared.listed),
+                _whole(compared.counted),
+                _whole(_less(compared.counted, compared.stated)),
+            )
+            for compared in report.headline
+        ),
+    )
+
+
+def _less(counted: float | None, stated: float | None) -> float | None:
+    if counted is None or stated is None:
+        return None
+    return round(counted - stated, 1)
+
+
+def _whole(value: float | None) -> int | float | None:
+    return int(value) if value is not None and float(value).is_integer() else value
+
+
+def beside_section(report: Report, say: Speaker) -> Section | None:
+    """Return the rate under other definitions; None where there is only one (MET-R3)."""
+    if not report.beside:
+        return None
+    tally = report.total.tally
+    rows = [(report.definition, tally.on_cloud, tally.eligible, Percent(tally.rate.tenths))]
+    rows += [(b.definition, b.on_cloud, b.eligible, Percent(b.rate.tenths)) for b in report.beside]
+    return Section(
+        key="beside",
+        title=say("section.beside"),
+        headings=say.headings(("definition", "on_cloud", "eligible", "rate")),
+        rows=tuple(rows),
+    )
+
+
+def remarks_section(report: Report, say: Speaker) -> Section | None:
+    """Return what does not fit in the data; None where everything does."""
+    if not report.remarks:
+        return None
+    return Section(
+        key="remarks",
+        title=say("section.remarks"),
+        headings=say.headings(("remark",)),
+        rows=tuple((render(r.key, say.language, r.params),) for r in report.remarks),
+    )
+
+
+def definition_section(report: Report, say: Speaker) -> Section:
+    """Return the definition, clause by clause."""
+    return Section(
+        key="definition",
+        title=say("section.definition", version=report.definition),
+        headings=say.headings(("clause",)),
+        rows=tuple((say(f"clause.{clause}"),) for clause in report.clauses),
+    )
+
+
+LINE_COLUMNS: Final = (
+    "department",
+    "kind",
+    "object",
+    "object_name",
+    "code",
+    "verdict",
+    "why",
+    "share",
+    "records",
+)
+
+
+def evidence_section(report: Report, language: str) -> Section:
+    """Return the objects that the rate counts, each with its verdict and records (F2)."""
+    return lines_section(report.evidence, report.evidence_total, Speaker(language))
+
+
+def lines_section(lines: Sequence[Line], total: int, say: Speaker) -> Section:
+    """Return lines of evidence; the title tells where some were left off."""
+    key = "section.evidence" if total == len(lines) else "section.evidence_cut"
+    return Section(
+        key="evidence",
+        title=say(key, total=total, shown=len(lines)),
+        headings=say.headings(LINE_COLUMNS),
+        rows=tuple(_line_row(line, say) for line in lines),
+    )
+
+
+def _line_row(line: Line, say: Speaker) -> tuple[Cell, ...]:
+    return (
+        line.department,
+        line.kind,
+        line.name,
+        line.display_name,
+        line.code,
+        say.word("verdict", line.verdict),
+        say.word("why", line.why),
+        "" if line.share is None else f"{line.share[0]}/{line.share[1]}",
+        "; ".join(
+            f"{record.kind}/{record.name} #{record.seq}"
+            + (f" {record.request_id}" if record.request_id else "")
+            + (f" ({record.note})" if record.note else "")
+            for record in line.records
+        ),
+    )

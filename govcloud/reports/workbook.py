@@ -1,0 +1,162 @@
+"""The XLSX form: typed cells, a totals row, a chart, a sheet for definitions and for evidence.
+
+The file's dates are the cut-off, not the time of making, so that it is the same to the byte
+whenever it is made. Only writing commands import this module.
+"""
+
+import io
+from typing import Any, Final
+from unicodedata import east_asian_width
+
+import xlsxwriter
+from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
+
+from govcloud.reports.report import Explanation, Report
+from govcloud.reports.sections import (
+    RATE_COLUMNS,
+    Cell,
+    Percent,
+    Points,
+    Section,
+    Speaker,
+    evidence_section,
+    header_of,
+    sections_of,
+    shown,
+    title_of,
+)
+
+MOST_ROWS: Final = 1_048_576
+WIDEST: Final = 60
+"""Columns are as wide as their longest cell, up to this many half-width characters."""
+NARROWEST: Final = 6
+CHARTED: Final = 60
+"""Departments in the chart; more bars than this nobody can read."""
+PERCENT_FORMAT: Final = "0.0%"
+POINTS_FORMAT: Final = "+0.0;-0.0;0.0"
+
+
+def workbook(document: Report | Explanation, language: str) -> bytes:
+    """Return the document as an XLSX file."""
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    book.set_properties(
+        {
+            "title": title_of(document, language),
+            "created": document.cutoff.instant.replace(tzinfo=None, microsecond=0),
+        }
+    )
+    writer = _Writer(book, language)
+    sections = list(sections_of(document, language))
+    if isinstance(document, Report):
+        sections.append(evidence_section(document, language))
+    for section in sections:
+        writer.sheet(section, header_of(document, language))
+    book.close()
+    return buffer.getvalue()
+
+
+class _Writer:
+    """Writes sections into sheets; one object a file, because formats belong to the file."""
+
+    def __init__(self, book: Workbook, language: str) -> None:
+        self._book = book
+        self._say = Speaker(language)
+        self._formats: dict[tuple[str, bool, bool], Any] = {}
+        self._title = book.add_format({"bold": True, "font_size": 14})
+        self._heading = book.add_format(
+            {"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "align": "center"}
+        )
+
+    def sheet(self, section: Section, header: tuple[tuple[str, str], ...]) -> None:
+        """Write one section into a sheet of its own."""
+        sheet = self._book.add_worksheet(self._say(f"sheet.{section.key}"))
+        sheet.write_string(0, 0, section.title, self._title)
+        top = 1
+        if section.key in {"rate", "evidence"}:
+            for name, value in header:
+                sheet.write_string(top, 0, name)
+                sheet.write_string(top, 2, value)
+                top += 1
+        self._table(sheet, section, top)
+        if section.key == "rate":
+            self._chart(sheet, section, top)
+
+    def _table(self, sheet: Worksheet, section: Section, top: int) -> None:
+        for column, heading in enumerate(section.headings):
+            sheet.write_string(top, column, heading, self._heading)
+            sheet.set_column(column, column, self._width(section, column))
+        last = len(section.rows) - 1
+        for index, row in enumerate(section.rows[: MOST_ROWS - top - 1]):
+            total = section.total and index == last
+            for column, cell in enumerate(row):
+                alarm = (index, column) in section.alarms
+                self._write(sheet, (top + 1 + index, column), cell, total=total, alarm=alarm)
+        sheet.freeze_panes(top + 1, 2 if section.key == "rate" else 0)
+
+    def _write(
+        self, sheet: Worksheet, at: tuple[int, int], cell: Cell, *, total: bool, alarm: bool
+    ) -> None:
+        row, column = at
+        style = self._format(cell, total=total, alarm=alarm)
+        if isinstance(cell, Percent) and cell.tenths is not None:
+            sheet.write_number(row, column, cell.tenths / 1000, style)
+        elif isinstance(cell, Points) and cell.tenths is not None:
+            sheet.write_number(row, column, cell.tenths / 10, style)
+        elif isinstance(cell, int | float):
+            sheet.write_number(row, column, cell, style)
+        else:
+            # Always as a string: what begins with "=" must not become a formula.
+            sheet.write_string(row, column, shown(cell), style)
+
+    def _format(self, cell: Cell, *, total: bool, alarm: bool) -> Any:
+        kind = type(cell).__name__
+        key = (kind, total, alarm)
+        if key not in self._formats:
+            look: dict[str, object] = {"border": 1, "bold": total}
+            if isinstance(cell, Percent):
+                look |= {"num_format": PERCENT_FORMAT, "align": "right"}
+            elif isinstance(cell, Points):
+                look |= {"num_format": POINTS_FORMAT, "align": "right"}
+            elif cell is None:
+                look["align"] = "right"
+            else:
+                look |= {"text_wrap": isinstance(cell, str), "valign": "top"}
+            if alarm:
+                look["font_color"] = "#C00000"
+            self._formats[key] = self._book.add_format(look)
+        return self._formats[key]
+
+    def _width(self, section: Section, column: int) -> int:
+        longest = max(
+            (_columns(shown(row[column])) for row in section.rows[:2000]),
+            default=0,
+        )
+        heading = min(_columns(section.headings[column]), 14)
+        return max(NARROWEST, min(WIDEST, max(longest, heading) + 2))
+
+    def _chart(self, sheet: Worksheet, section: Section, top: int) -> None:
+        bars = min(len(section.rows) - 1, CHARTED)
+        if bars < 1:
+            return
+        name = self._say(f"sheet.{section.key}")
+        unit, rate = RATE_COLUMNS.index("unit"), RATE_COLUMNS.index("rate")
+        chart = self._book.add_chart({"type": "column"})
+        chart.add_series(
+            {
+                "name": section.headings[rate],
+                "categories": [name, top + 1, unit, top + bars, unit],
+                "values": [name, top + 1, rate, top + bars, rate],
+                "data_labels": {"value": bars <= 30, "num_format": PERCENT_FORMAT},
+            }
+        )
+        chart.set_title({"name": section.title})
+        chart.set_y_axis({"min": 0, "max": 1, "num_format": "0%"})
+        chart.set_legend({"none": True})
+        chart.set_size({"width": 1100, "height": 420})
+        sheet.insert_chart(top + len(section.rows) + 3, 1, chart)
+
+
+def _columns(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WFA" else 1 for letter in text)
