@@ -116,14 +116,17 @@ class Lane:
         if not ready:
             return 0
         try:
-            self._recorder.write([attempt.outcome() for attempt in ready])
+            later = self._recorder.write([attempt.outcome() for attempt in ready])
         except BaseException:
             self._done.extendleft(reversed(ready))
             raise
+        postponed = [attempt for attempt in ready if attempt.claim.uid in later]
+        self._done.extend(postponed)
         with self._lock:
             for attempt in ready:
-                self._attempts.pop(attempt.claim.uid, None)
-        return len(ready)
+                if attempt.claim.uid not in later:
+                    self._attempts.pop(attempt.claim.uid, None)
+        return len(ready) - len(postponed)
 
     # --- Leases ---
 

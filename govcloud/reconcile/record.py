@@ -4,7 +4,7 @@ Only for leases that are still ours, and only for the generation that was worked
 moved on meanwhile keeps its place in the queue and is looked at anew.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,7 +23,6 @@ from govcloud.reconcile.outcome import Outcome, Pace, follow_up
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.status import Status
 from govcloud.store import work
-from govcloud.store.engine import lock_row
 from govcloud.store.tables import DriftRow, EventRow, ObjectRow
 from govcloud.store.unit import Store, Unit
 
@@ -82,54 +81,26 @@ class Recorder:
         self._on_step = on_step
         self._renewed: dict[str, datetime] = {}
 
-    def write(self, outcomes: Sequence[Outcome]) -> int:
-        """Write a batch; return how many leases had been lost or overtaken by a change."""
+    def write(self, outcomes: Sequence[Outcome]) -> set[str]:
+        """Write a batch; return the uids that must be written later.
+
+        Those are objects that somebody is changing right now. An approval locks its objects in an
+        order of its own, so waiting for it here could be waiting for each other.
+        """
         uids = sorted({outcome.claim.uid for outcome in outcomes})
         self._on_step("before-commit", ",".join(uids))
         with self._store.unit(CONTROLLER) as unit:
-            self._enter_ledger(unit, outcomes)
-            batch = _Batch(unit, self._pace, self._settings, rows=_locked(unit.session, uids))
-            held = work.held(unit.session, self._owner, uids, unit.now)
-            stale = 0
+            rows = _locked(unit.session, uids)
+            busy = _existing(unit.session, set(uids) - rows.keys())
+            batch = _Batch(unit, self._pace, self._settings, rows=rows)
+            held = work.held(unit.session, self._owner, sorted(set(uids) - busy), unit.now)
             for outcome in outcomes:
-                stale += not self._take(batch, outcome, held)
+                if outcome.claim.uid in held:
+                    _take(batch, outcome, anew=held[outcome.claim.uid])
             self._settle(batch)
             self._on_step("in-commit", ",".join(uids))
         self._on_step("after-commit", ",".join(uids))
-        return stale
-
-    def _enter_ledger(self, unit: Unit, outcomes: Sequence[Outcome]) -> None:
-        """Take the ledger's lock before the rows', as approvals do, where quota will change.
-
-        Two transactions that lock the same things in different order wait for each other for ever.
-        Renewing is the call of the ledger that changes nothing else.
-        """
-        keys = [
-            f"{outcome.claim.uid}@{outcome.generation}"
-            for outcome in outcomes
-            if outcome.conditions is not None and outcome.conditions.next is not Next.POLL
-        ]
-        if keys:
-            until = unit.now + timedelta(seconds=self._settings.reservation_s)
-            self._ledger.renew(unit.session, keys, until)
-
-    def _take(self, batch: _Batch, outcome: Outcome, held: Mapping[str, bool]) -> bool:
-        """Add one outcome to the batch; return whether it still counts."""
-        uid = outcome.claim.uid
-        if uid not in held:
-            return False
-        row = batch.rows.get(uid)
-        if row is None:
-            batch.done.append(work.Done(uid, None))
-            return True
-        if held[uid] or row.generation != outcome.generation:
-            # `finish` leaves fresh rows due and only takes the lease from them.
-            batch.done.append(work.Done(uid, batch.unit.now))
-            return False
-        batch.done.append(follow_up(outcome, batch.pace, batch.unit.now))
-        if outcome.conditions is not None:
-            _apply(batch, row, outcome, outcome.conditions)
-        return True
+        return busy
 
     def _settle(self, batch: _Batch) -> None:
         session, now, ledger = batch.unit.session, batch.unit.now, batch.ledger
@@ -157,13 +128,38 @@ class Recorder:
 
 
 def _locked(session: Session, uids: Sequence[str]) -> dict[str, ObjectRow]:
-    dialect = session.get_bind().dialect.name
+    """Lock and return the rows that nobody else has locked."""
+    skip = session.get_bind().dialect.name != "sqlite"
     found: dict[str, ObjectRow] = {}
     for batch in work.chunks(uids):
         statement = select(ObjectRow).where(col(ObjectRow.uid).in_(batch))
-        statement = lock_row(statement.order_by(col(ObjectRow.uid)), dialect)
+        if skip:
+            statement = statement.with_for_update(skip_locked=True)
         found |= {row.uid: row for row in session.execute(statement).scalars()}
     return found
+
+
+def _existing(session: Session, uids: Set[str]) -> set[str]:
+    found: set[str] = set()
+    for batch in work.chunks(sorted(uids)):
+        statement = select(ObjectRow.uid).where(col(ObjectRow.uid).in_(batch))  # type: ignore[call-overload]
+        found.update(session.execute(statement).scalars())
+    return found
+
+
+def _take(batch: _Batch, outcome: Outcome, *, anew: bool) -> None:
+    """Add one outcome to the batch; `anew`: the object was made due again meanwhile."""
+    uid, now = outcome.claim.uid, batch.unit.now
+    row = batch.rows.get(uid)
+    if row is None:
+        batch.done.append(work.Done(uid, None))
+    elif anew or row.generation != outcome.generation:
+        # What was worked on is no longer wanted; `finish` leaves what is fresh due.
+        batch.done.append(work.Done(uid, now))
+    else:
+        batch.done.append(follow_up(outcome, batch.pace, now))
+        if outcome.conditions is not None:
+            _apply(batch, row, outcome, outcome.conditions)
 
 
 def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditions) -> None:

@@ -5,21 +5,28 @@ at, or, after `abandon`, a person's: it is then reported as an orphan.
 """
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
 from sqlmodel import select
 
 from govcloud.errors import ConflictError, NotFoundError, Text
+from govcloud.plan.conditions import held_up
 from govcloud.plan.phases import Phase
 from govcloud.ports import Ledger
 from govcloud.reconcile.record import forget_object, make_event
 from govcloud.reconcile.status import Status
 from govcloud.store import work
 from govcloud.store.engine import lock_row
-from govcloud.store.tables import ObjectRow
+from govcloud.store.tables import ObjectRow, WorkRow
 from govcloud.store.unit import Unit
 
+PATIENCE: Final = timedelta(minutes=15)
+"""A removal that no failure is known of, and that takes longer, counts as stuck: clouds too have
+things that are for ever being deleted."""
 
-def retry(unit: Unit, uid: str) -> None:
+
+def retry(unit: Unit, uid: str) -> ObjectRow:
     """Let the controller look at an object now, with failures and heals forgotten.
 
     For what stopped (refused for good, failed, fought over) once its cause is gone, and for what
@@ -28,6 +35,7 @@ def retry(unit: Unit, uid: str) -> None:
     row = _row(unit, uid)
     status = replace(Status.read(row.status), heals={})
     _again(unit, row, status, Text("controller.retried"), "object.retry")
+    return row
 
 
 def rebuild(unit: Unit, uid: str) -> None:
@@ -46,16 +54,18 @@ def rebuild(unit: Unit, uid: str) -> None:
     _again(unit, row, status, Text("controller.rebuild_asked"), "object.rebuild")
 
 
-def abandon(unit: Unit, ledger: Ledger, uid: str, reason: str) -> None:
-    """Forget an object that is being given back, although the cloud has not confirmed it gone.
+def abandon(unit: Unit, ledger: Ledger, uid: str, reason: str) -> ObjectRow:
+    """Forget an object whose removal is stuck, or whose first building failed for good.
 
-    Its quota is free again at once, and whatever still stands is nobody's. Raises NotFoundError,
-    and ConflictError for an object that is not being given back.
+    The cloud has not confirmed that it is gone: its quota is free again at once, and whatever still
+    stands is nobody's. Returns what it was; its request may be settled by this. Raises
+    NotFoundError, and ConflictError for an object that is not stuck: what was ever ready must be
+    released first, which is its department's decision.
     """
-    row = _row(unit, uid)
-    if row.phase != Phase.RELEASING:
-        raise ConflictError("controller.not_releasing", kind=row.kind, name=row.name)
+    # The ledger's gate comes before the rows' locks, as in approvals; a refusal undoes it.
     ledger.release(unit.session, [uid], unit.now)
+    row = _row(unit, uid)
+    _check_stuck(unit, row)
     unit.fact(row, phase=Phase.GONE)
     unit.audit(
         "object.abandon",
@@ -69,6 +79,25 @@ def abandon(unit: Unit, ledger: Ledger, uid: str, reason: str) -> None:
     unit.session.add(make_event(uid, unit.now, "Warning", "Abandoned", text))
     work.forget(unit.session, [uid])
     forget_object(unit.session, row)
+    return row
+
+
+def _check_stuck(unit: Unit, row: ObjectRow) -> None:
+    """Raise ConflictError unless nothing but a person's word will end the matter."""
+    if row.phase == Phase.PENDING:
+        if row.progressing or row.observed_generation < row.generation:
+            raise ConflictError("controller.not_hopeless", kind=row.kind, name=row.name)
+        return
+    if row.phase != Phase.RELEASING:
+        raise ConflictError("controller.not_releasing", kind=row.kind, name=row.name)
+    if unit.now - (row.releasing_since or unit.now) >= PATIENCE:
+        return
+    place = unit.session.get(WorkRow, row.uid)
+    failed = place is not None and place.attempts > 0
+    said = str((row.status.get("text") or {}).get("key", ""))
+    if not (failed or held_up(said)):
+        minutes = int(PATIENCE.total_seconds() // 60)
+        raise ConflictError("controller.not_stuck", kind=row.kind, name=row.name, minutes=minutes)
 
 
 def _row(unit: Unit, uid: str) -> ObjectRow:

@@ -187,20 +187,27 @@ def _lease(session: Session, uids: Sequence[str], owner: str, until: datetime) -
 def renew(
     session: Session, owner: str, uids: Sequence[str], now: datetime, until: datetime
 ) -> set[str]:
-    """Let the owner's leases live until `until`; return the uids that are still its own.
+    """Let the owner's leases live until `until`; return the uids for which that was done.
 
-    `due_at` moves along, unless the object was made due anew meanwhile.
+    `due_at` moves along, unless the object was made due anew meanwhile. Rows that somebody is
+    writing right now are passed over: there will be another time.
     """
     kept: set[str] = set()
+    skip = session.get_bind().dialect.name != "sqlite"
     for batch in chunks(uids):
-        mine = and_(
+        mine = select(WorkRow.uid).where(  # type: ignore[call-overload]
             col(WorkRow.uid).in_(batch),
             col(WorkRow.lease_owner) == owner,
             col(WorkRow.lease_until) > now,
         )
+        if skip:
+            mine = mine.with_for_update(skip_locked=True)
+        found = list(session.execute(mine).scalars())
         due = case((col(WorkRow.fresh), WorkRow.due_at), else_=until)
-        changed = update(WorkRow).where(mine).values(lease_until=until, due_at=due)
-        kept.update(session.execute(changed.returning(col(WorkRow.uid))).scalars())
+        session.execute(
+            update(WorkRow).where(col(WorkRow.uid).in_(found)).values(lease_until=until, due_at=due)
+        )
+        kept.update(found)
     return kept
 
 
