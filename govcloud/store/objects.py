@@ -96,7 +96,7 @@ def get_object(
             statement = statement.where(col(ObjectRow.department) == department)
     rows = session.exec(statement.limit(2)).all()
     if len(rows) != 1:
-        key = "requests.no_such_object" if not rows else "errors.ambiguous_object"
+        key = "requests.no_such_object" if not rows else "requests.ambiguous_object"
         raise NotFoundError(key, kind=kind, name=name, department=department or "")
     return rows[0]
 
