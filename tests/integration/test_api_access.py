@@ -56,6 +56,10 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
     ("GET", "/v1/objects/{kind}/{name}"): ("/v1/objects/vm/virtualmachine?department={d}", None),
     ("GET", "/v1/objects/{kind}/{name}/events"): (
         "/v1/objects/vm/virtualmachine/events?department={d}", None),
+    ("POST", "/v1/objects/{kind}/{name}/retry"): (
+        "/v1/objects/vm/virtualmachine/retry?department={d}", {}),
+    ("POST", "/v1/objects/{kind}/{name}/abandon"): (
+        "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),
     ("GET", "/v1/quota/tree"): ("/v1/quota/tree", None),
     ("GET", "/v1/quota/{department}"): ("/v1/quota/{d}", None),
     ("POST", "/v1/quota/check"): ("/v1/quota/check", {}),
@@ -264,13 +268,12 @@ class Seed:
         self._ledger()
 
     def _object(self, kind: str, name: str, spec: dict[str, Any], **values: Any) -> ObjectRow:
-        KINDS[kind].spec.model_validate(spec)
         department = values.get("department", "")
         row = ObjectRow(
             uid=sha256(f"{kind}/{department}/{name}".encode()).hexdigest()[:32],
             kind=kind,
             name=name,
-            spec=spec,
+            spec=KINDS[kind].spec.model_validate(spec).plain(),
             digest="0" * 64,
             created_at=self.now,
             updated_at=self.now,
