@@ -5,19 +5,19 @@ tree and the catalogues, `docs/policy.md` from the rules; each also in Chinese i
 """
 
 import inspect
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from cli.reference import reference
 from govcloud import errors
 from govcloud.domain.base import Model
 from govcloud.domain.explain import explain
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.errors import Exit, GovcloudError
 from govcloud.messages import catalogue, render
-from govcloud.policy import RULES
+from govcloud.policy.evaluate import RULES
 
 ROOT: Final = Path(__file__).parents[1]
 NOTE: Final = {
@@ -33,6 +33,14 @@ def table(headings: list[str], rows: Iterator[list[str]] | list[list[str]]) -> s
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
         for line in lines
     )
+
+
+def cli_reference(language: str) -> str:
+    """Return the reference of the commands; a process each, as help is made in one language."""
+    command = [sys.executable, "-m", "cli.reference", "--lang", language]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    heading, _, rest = done.stdout.partition("\n")
+    return f"{heading}\n\n{NOTE[language]}\n{rest}"
 
 
 def yaml_reference(language: str) -> str:
@@ -60,13 +68,15 @@ def _fields(path: str, language: str) -> Iterator[str]:
 
 
 def _rows(path: str, prefix: str, language: str) -> Iterator[tuple[str, str, bool, str]]:
-    for field in explain(path, language).fields:
-        name = f"{prefix}{field.name}"
-        choices = ", ".join(f"`{c.value}` ({c.label})" for c in field.enum)
+    for below in explain(path, language).fields:
+        field = explain(below.path, language)
+        last = field.path.rpartition(".")[2]
+        name = f"{prefix}{last}"
+        choices = " · ".join(f"`{c.value}` ({c.label})" for c in field.enum)
         meaning = f"{field.description} {choices}".strip()
         yield name, field.type, field.required, meaning
         if field.fields:
-            yield from _rows(f"{path}.{field.name}", f"{name}.", language)
+            yield from _rows(field.path, f"{name}.", language)
 
 
 def errors_reference(language: str) -> str:
@@ -111,10 +121,39 @@ def errors_reference(language: str) -> str:
     )
 
 
+def policy_reference(language: str) -> str:
+    """Return the policy checks: id, weight, source, what is said and what to do."""
+    title = {"en": "# Policy checks", "zh": "# 策略检查"}[language]
+    headings = {
+        "en": ["rule", "severity", "waivable", "source", "finding", "remedy"],
+        "zh": ["规则", "级别", "可豁免", "出处", "检查结果", "处置建议"],
+    }[language]
+    yes = {"en": "yes", "zh": "是"}[language]
+    known = catalogue(language, "policy")
+    rows = []
+    for rule in sorted(RULES.values(), key=lambda rule: rule.id):
+        sentences = [
+            (sentence, known.get(f"{name}_remedy", ""))
+            for name, sentence in known.items()
+            if (name == rule.id or name.startswith(f"{rule.id}_")) and not name.endswith("_remedy")
+        ]
+        for number, (sentence, remedy) in enumerate(sentences):
+            head = [rule.id, rule.severity.value, yes if rule.waivable else "", rule.source]
+            rows.append([*(head if number == 0 else [""] * 4), sentence, remedy])
+    legend = {
+        "en": "Sources: [S] a planning document of a city, [P] a public text, [I] our own "
+        "inference: a default to be configured. A policy (`kind: Policy`) may set each severity.",
+        "zh": "出处：[S] 城市规划文件，[P] 公开文本，[I] 本程序的推断，仅作默认值、可配置。"
+        "级别可由策略（`kind: Policy`）调整。",
+    }[language]
+    return "\n\n".join([title, NOTE[language], legend, table(headings, rows)]) + "\n"
+
+
 DOCUMENTS: Final[dict[str, Callable[[str], str]]] = {
-    "cli.md": reference,
+    "cli.md": cli_reference,
     "yaml.md": yaml_reference,
     "errors.md": errors_reference,
+    "policy.md": policy_reference,
 }
 
 

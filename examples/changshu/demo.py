@@ -25,7 +25,9 @@ ROOT: Final = Path(__file__).parents[2]
 CITY: Final = Path(__file__).parent
 WORKSPACE: Final = ROOT / "demo-workspace"
 SHOWN: Final = "hrss"
-"""The unit whose request is shown in full, and one of whose machines vanishes: 人社局."""
+"""The unit whose request is shown, and one of whose machines vanishes: 人社局."""
+VICTIM: Final = "arbitration-app"
+CLOUD: Final = "changshu-vm"
 console = Console(stderr=True, highlight=False)
 
 
@@ -85,7 +87,8 @@ class Demo:
     def submit(self) -> list[str]:
         """Submit each unit's YAML, one of them before the audience, and one that is refused."""
         self.say("plan")
-        self.type("--as", SHOWN, "plan", "-f", relative(CITY / "departments" / SHOWN))
+        shown = CITY / "departments" / SHOWN / "arbitration.yaml"
+        self.type("--as", SHOWN, "plan", "-f", relative(shown))
         self.say("over_quota")
         refused = CITY / "requests" / "over-quota"
         unit = (refused / "UNIT").read_text(encoding="utf-8").strip()
@@ -103,7 +106,9 @@ class Demo:
         self.say("approve", count=len(requests))
         self.type("--as", "approver", "requests", "--limit", "5")
         note = render("demo.agreed", self.language)
-        commands = [("--as", "approver", "approve", name, "-y", "--note", note) for name in requests]
+        commands = [
+            ("--as", "approver", "approve", name, "-y", "--note", note) for name in requests
+        ]
         self.each("approving", commands)
 
     def build(self) -> None:
@@ -116,14 +121,11 @@ class Demo:
 
     def heal(self) -> None:
         """Delete a machine behind the controller's back and see it come back."""
-        victim = f"{SHOWN}-"
-        lines = self.type("simulate", "list", "-o", "name", shown=False).splitlines()
-        victim = next(line for line in lines if victim in line)
-        self.say("tamper", name=victim)
-        self.type("simulate", "remove", victim)
+        self.say("tamper", name=VICTIM)
+        self.type("simulate", "remove", f"{SHOWN}-{VICTIM}-0", "--cloud", CLOUD)
         self.say("healing")
-        self.type("controller", "run", "--once", "--resync")
-        self.type("events", "--limit", "3")
+        self.type("controller", "run", "--once")
+        self.type("events", f"vm/{VICTIM}", "--department", SHOWN)
 
     def report(self) -> None:
         """Print the on-cloud rate, check ledger and audit, and say what to type next."""
