@@ -45,7 +45,7 @@ class Draft:
         """SHA-256 of what the object should be; the digest that is approved and built (R3)."""
         return digest_of(self.key.kind, self.metadata.plain(), self.plain)
 
-    def fault(self, key: str, field: str, **params: object) -> Diagnostic:
+    def fault(self, key: str, field: str, /, **params: object) -> Diagnostic:
         """Return a fault of a field of this object, with its place in the file."""
         if self.source is None:
             return Diagnostic(key, params, field=f"{self.key} {field}")

@@ -1,6 +1,6 @@
 """The tree that Department objects make: one root, no circles, levels descend; pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from govcloud.domain.kinds.platform import DepartmentSpec, Level
@@ -12,9 +12,15 @@ Fault = Callable[..., Diagnostic]
 """Makes a fault of a department: `(name, key, field, **params)`."""
 
 
-def faults(units: Mapping[str, DepartmentSpec], fault: Fault) -> Iterator[Diagnostic]:
-    """Yield what keeps these departments from being one tree. Parents are known to be there."""
-    roots = sorted(name for name, spec in units.items() if spec.parent is None)
+def faults(
+    units: Mapping[str, DepartmentSpec], fresh: Collection[str], fault: Fault
+) -> Iterator[Diagnostic]:
+    """Yield what keeps these departments from being one tree. Parents are known to be there.
+
+    `fresh` are those just written: of two roots the newcomer is at fault.
+    """
+    found = (name for name, spec in units.items() if spec.parent is None)
+    roots = sorted(found, key=lambda name: (name in fresh, name))
     for root in roots[1:]:
         key = "requests.second_root"
         yield fault(root, key, "spec.parent", name=root, root=roots[0])

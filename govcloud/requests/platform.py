@@ -222,12 +222,12 @@ def _tree_faults(there: dict[str, ObjectRow | Draft], drafts: Sequence[Draft]) -
         units[name] = spec
     own = {draft.key.name: draft for draft in drafts if draft.key.kind == "Department"}
 
-    def fault(name: str, key: str, path: str, **params: Any) -> Diagnostic:
+    def fault(name: str, key: str, path: str, /, **params: Any) -> Diagnostic:
         if name in own:
             return own[name].fault(key, path, **params)
         return Diagnostic(key, params, field=f"Department {name} {path}")
 
-    return list(organisation.faults(units, fault))
+    return list(organisation.faults(units, own, fault))
 
 
 def _contents(change: Change) -> dict[str, Any]:
