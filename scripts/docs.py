@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from govcloud import errors
-from govcloud.domain.base import Model
 from govcloud.domain.explain import explain
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.errors import Exit, GovcloudError
