@@ -18,7 +18,8 @@ def main(argv: list[str]) -> int:
     folder = Path(__file__).parent
     for name in chosen:
         print(f"\n## {name}\n", flush=True)
-        code = subprocess.run([sys.executable, str(folder / f"{name}.py"), *options]).returncode
+        command = [sys.executable, str(folder / f"{name}.py"), *options]
+        code = subprocess.run(command, check=False).returncode
         if code:
             return code
     return 0
