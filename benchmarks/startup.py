@@ -79,7 +79,9 @@ def report(best: Mapping[str, float]) -> int:
     for name, seconds in best.items():
         ratio, aim = seconds / base, AIMS.get(name)
         missed += aim is not None and ratio > aim
-        print(f"| `{name}` | {seconds * 1000:.0f} | {ratio:.2f} | {'≤ ' + str(aim) if aim else ''} |")
+        print(
+            f"| `{name}` | {seconds * 1000:.0f} | {ratio:.2f} | {'≤ ' + str(aim) if aim else ''} |"
+        )
     return int(missed > 0)
 
 

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cli import help as pages
+from cli.quick import quicken
 from cli.speech import t
 from cli.tree import ROOT, Branch, Leaf, key
 from govcloud.errors import UsageError
@@ -20,6 +21,12 @@ class Command(TyperCommand):
     """A command whose help is laid out by `cli.help`."""
 
     path: tuple[str, ...] = ()
+
+    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Return the option `--help`, as quick as the others."""
+        option = super().get_help_option(ctx)
+        quicken([option])
+        return option
 
     def get_help(self, ctx: typer.Context) -> str:  # type: ignore[override]
         """Return the help page."""
@@ -74,6 +81,12 @@ class Group(TyperGroup):
             raise unknown(" ".join(("govcloud", *self.path)), args[0], list(self.branch.children))
         return super().resolve_command(ctx, args)
 
+    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Return the option `--help`, as quick as the others."""
+        option = super().get_help_option(ctx)
+        quicken([option])
+        return option
+
     def get_help(self, ctx: typer.Context) -> str:  # type: ignore[override]
         """Return the help page."""
         return pages.group_page(self, ctx, key(self.path), self.branch)
@@ -98,6 +111,7 @@ def command(leaf: Leaf, path: tuple[str, ...]) -> TyperCommand:
     )(function)
     built = typer.main.get_command(app)
     assert isinstance(built, Command)
+    quicken(built.params)
     built.path = path
     return built
 
@@ -126,6 +140,7 @@ def root() -> Group:
 
 def _placed(built: object, branch: Branch, path: tuple[str, ...], name: str) -> Group:
     assert isinstance(built, Group)
+    quicken(built.params)
     built.branch, built.path, built.name = branch, path, name
     return built
 

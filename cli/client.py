@@ -50,9 +50,9 @@ class Client:
         """GET a JSON answer; parameters that are None are left out, `as_of` is sent as `asOf`."""
         return self._json(self._call("GET", path, query))
 
-    def post(self, path: str, body: Body | None = None, /) -> Any:
+    def post(self, path: str, body: Body | None = None, /, **query: object) -> Any:
         """POST a JSON body; return the JSON answer."""
-        return self._json(self._call("POST", path, {}, body or {}))
+        return self._json(self._call("POST", path, query, body or {}))
 
     def delete(self, path: str) -> Any:
         """DELETE; return the JSON answer, or None for an empty one."""

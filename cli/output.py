@@ -131,7 +131,8 @@ def _pieces(text: str) -> list[str]:
 
 
 def _belongs(character: str, piece: str) -> bool:
-    if character == " " or character in _CLOSING:
+    if character == " ":
         return True
-    narrow = _cells(character) < 2 and _cells(piece[-1]) < 2
-    return narrow and not piece.endswith(" ")
+    if piece.endswith(" "):
+        return False
+    return character in _CLOSING or (_cells(character) < 2 and _cells(piece[-1]) < 2)

@@ -31,7 +31,8 @@ class Reference:
 
     def plain(self) -> dict[str, Any]:
         """Return the JSON form that calls of the API take."""
-        return {"kind": self.kind, "department": self.department or "", "name": self.name}
+        whose = {"department": self.department} if self.department else {}
+        return {"kind": self.kind, "name": self.name, **whose}
 
 
 def is_request(word: str) -> bool:

@@ -149,4 +149,9 @@ def text_of(value: object) -> str:
         return t("yes") if value else t("no")
     if isinstance(value, list | tuple):
         return ", ".join(text_of(entry) for entry in value)
-    return " ".join(str(value).split())
+    return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Return text on one line, without what would steer the terminal of whoever reads it."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())

@@ -60,6 +60,8 @@ ROOT: Final = Branch(
             }
         ),
         "drift": Leaf("objects", "drift"),
+        "retry": Leaf("recover", "retry"),
+        "abandon": Leaf("recover", "abandon"),
         "controller": Branch({"run": Leaf("controller", "run")}),
         "report": Branch(
             {
@@ -97,7 +99,16 @@ ROOT: Final = Branch(
         "department": ("explain", "schema", "plan", "submit", "edit", "release", "withdraw"),
         "decide": ("requests", "approve", "reject", "return"),
         "look": ("get", "describe", "wait", "events", "drift", "quota"),
-        "operate": ("apply", "delete", "controller", "serve", "token", "simulate"),
+        "operate": (
+            "apply",
+            "delete",
+            "controller",
+            "retry",
+            "abandon",
+            "serve",
+            "token",
+            "simulate",
+        ),
         "audit": ("report", "audit"),
     },
 )

@@ -60,6 +60,7 @@ def _page(item: Mapping[str, Any]) -> None:
             (t("col_display_name"), meta.get("displayName")),
             (t("col_status"), status(item)),
             (t("col_message"), state.get("message")),
+            (t("col_remedy"), state.get("remedy")),
             (t("col_cloud"), state.get("cloud")),
             (t("col_generation"), _generation(meta, state)),
             (t("col_request"), meta.get("requestId")),

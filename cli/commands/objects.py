@@ -1,7 +1,7 @@
 """Looking at objects and at what happens to them: get, events, drift."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
 import typer
@@ -78,12 +78,13 @@ def get(
     ] = None,
     limit: Limit = None,
     watch: Watch = False,
+    export: Annotated[bool, typer.Option("--export", help=t("opt_export"))] = False,
     form: Format = Output.TABLE,
 ) -> None:
     """List objects of a kind, or show some of them."""
     where: dict[str, Any] = {"department": None if all_departments else department}
     if "/" in kind or names:
-        _named([kind, *(names or [])], where["department"], form)
+        _named([kind, *(names or [])], where["department"], form, export=export)
         return
     if special := _special(kind):
         special(where, limit, form)
@@ -91,7 +92,18 @@ def get(
     where |= {"labels": labels, "system": system, "cloud": cloud, "zone": zone, "phase": phase}
     if watch:
         _watch(kind, where, form)
-    _list(kind, client().items(path("objects", kind), limit=limit, **where), form)
+    items = client().items(path("objects", kind), limit=limit, **where)
+    if export:
+        _export(items, form)
+    else:
+        _list(kind, items, form)
+
+
+def _export(items: Iterable[dict[str, Any]], form: Output) -> None:
+    from cli.commands.edit import written
+
+    chosen = Output.JSON if form is Output.JSON else Output.YAML
+    render.structured({"items": [written(item) for item in items]}, chosen)
 
 
 def _special(kind: str) -> Any:
@@ -119,10 +131,11 @@ def _kinds(where: dict[str, Any], limit: int | None, form: Output) -> None:
     render.show(found, KINDS, form, name=lambda item: str(item["name"]))
 
 
-def _named(words: list[str], department: object, form: Output) -> None:
-    found = [
-        _one(reference) for reference in refs.parse(words, str(department) if department else None)
-    ]
+def _named(words: list[str], department: str | None, form: Output, *, export: bool) -> None:
+    found = [_one(reference) for reference in refs.parse(words, department)]
+    if export:
+        _export(found, form)
+        return
     whole = found[0] if len(found) == 1 else {"items": found}
     groups: dict[str, list[dict[str, Any]]] = {}
     for item in found:

@@ -1,0 +1,224 @@
+"""The way of a request from YAML to running machines, as people type it."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from govcloud.errors import Exit
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "small"
+BIGGER = """\
+apiVersion: govcloud.io/v1
+kind: VirtualMachine
+metadata: {{name: social-insurance-app, department: hrss}}
+spec:
+  system: social-insurance
+  zone: extranet
+  count: {count}
+  flavor: 4c8g
+  image: debian-12
+  dataDisks: [{{size: 200Gi}}]
+  network: {{allow: [{{ports: [443], source: department}}]}}
+"""
+
+
+@pytest.fixture
+def bigger(tmp_path: Path) -> str:
+    """A file that wants a third machine."""
+    file = tmp_path / "bigger.yaml"
+    file.write_text(BIGGER.format(count=3), encoding="utf-8")
+    return str(file)
+
+
+def test_what_was_approved_runs(city, govcloud):
+    """A request that is fulfilled has its machines ready on the cloud."""
+    (request,) = json.loads(govcloud("requests", "--state", "all", "-o", "json").out)["items"]
+    assert request["state"] == "fulfilled"
+    assert govcloud("get", "vm", "-o", "name").lines == ["virtualmachine/social-insurance-app"]
+    assert "Ready" in govcloud("get", "vm").out
+    assert len(govcloud("simulate", "list", "--type", "server", "-o", "name").lines) == 2
+
+
+def test_plan_shows_the_change_and_ends_with_the_summary(city, govcloud, bigger):
+    """Like terraform: marks, fields before and after, quota, price, a summary last."""
+    ended = govcloud("--as", "hrss", "plan", "-f", bigger)
+    assert "~ VirtualMachine hrss/social-insurance-app" in ended.out
+    assert "spec.count: 2 → 3" in ended.out
+    assert "3 (30%)" in ended.out
+    assert ended.lines[-1] == "Plan: 0 to create, 1 to change, 0 to release, 0 unchanged."
+    assert ended.err == "", "hints are for terminals"
+
+
+def test_plan_tells_scripts_by_its_exit_code_that_there_are_changes(city, govcloud, bigger):
+    """--detailed-exitcode as terraform has it, with the documented code."""
+    govcloud("--as", "hrss", "plan", "-f", bigger, "--detailed-exitcode", code=Exit.CHANGES)
+    same = str(EXAMPLES / "department.yaml")
+    ended = govcloud("--as", "hrss", "plan", "-f", same, "--detailed-exitcode")
+    assert ended.lines[-1].startswith("Nothing to do")
+
+
+@pytest.mark.guarantee("Q4")
+def test_a_refusal_names_level_class_and_numbers(city, govcloud, tmp_path):
+    """More than the quota is refused with its own exit code, in a plan as in a submission."""
+    file = tmp_path / "huge.yaml"
+    file.write_text(BIGGER.format(count=11), encoding="utf-8")
+    for command in ("plan", "submit"):
+        ended = govcloud("--as", "hrss", command, "-f", str(file), code=Exit.QUOTA)
+        said = ended.out + ended.err
+        assert "hrss" in said
+        assert "10" in said
+        assert "vms" in said
+
+
+@pytest.mark.guarantee("P2")
+def test_every_fault_of_a_file_is_named_with_its_place(city, govcloud):
+    """file:line:column, field, sentence and remedy, all faults at once."""
+    file = str(EXAMPLES / "broken.yaml")
+    ended = govcloud("--as", "hrss", "plan", "-f", file, code=Exit.INVALID)
+    assert f"{file}:4:7: kind: " in ended.err
+    assert "VirtualMachine" in ended.err
+    assert ended.err.count("→") > 1
+    assert ended.out == ""
+
+
+def test_approval_asks_and_nobody_to_ask_is_an_error(city, govcloud, bigger):
+    """Without a terminal and without --yes nothing is decided; with it, it is."""
+    name = govcloud("--as", "hrss", "submit", "-f", bigger, "-o", "name").out.strip()
+    ended = govcloud("--as", "approver", "approve", name, code=Exit.USAGE)
+    assert "--yes" in ended.err
+    assert "spec.count: 2 → 3" in ended.err, "what is decided on is shown, beside the data"
+    govcloud("--as", "hrss", "approve", name, "--yes", code=Exit.FORBIDDEN)
+    assert name in govcloud("--as", "approver", "approve", name, "-y", "--note", "ok").out
+    govcloud("controller", "run", "--once")
+    assert govcloud("wait", name).out.startswith(name)
+    assert (
+        json.loads(govcloud("get", "vm", "social-insurance-app", "-o", "json").out)["spec"]["count"]
+        == 3
+    )
+
+
+def test_several_decisions_go_on_past_one_that_fails(city, govcloud, bigger):
+    """The exit code is the first failure's; the others are decided."""
+    name = govcloud("--as", "hrss", "submit", "-f", bigger, "-o", "name").out.strip()
+    ended = govcloud(
+        "--as",
+        "approver",
+        "reject",
+        "REQ-1999-0001",
+        name,
+        "-y",
+        "--note",
+        "no",
+        code=Exit.NOT_FOUND,
+    )
+    assert f"{name}  rejected" in ended.out
+    assert "REQ-1999-0001" in ended.err
+
+
+def test_released_resources_are_gone_and_quota_is_back(city, govcloud):
+    """Release is a request like any other; wait knows that gone is what is wanted."""
+    words = ("release", "vm/social-insurance-app", "-y", "-o", "name")
+    name = govcloud("--as", "hrss", *words).out.strip()
+    govcloud("--as", "approver", "approve", name, "-y")
+    govcloud("controller", "run", "--once")
+    govcloud("wait", "vm/social-insurance-app", "--for", "deleted", "-d", "hrss", "--timeout", "5s")
+    govcloud("wait", name, "--for", "fulfilled", "--timeout", "5s")
+    assert govcloud("get", "vm", "-o", "name").out == ""
+    rows = json.loads(govcloud("quota", "show", "hrss", "-o", "json").out)["lines"]
+    assert all(row["allocated"] == 0 for row in rows if row["class"] == "vms")
+    assert "difference 0" in govcloud("quota", "check").out
+
+
+def test_what_vanishes_behind_the_controllers_back_comes_back(city, govcloud):
+    """Removed in the cloud, seen as drift or healed at once, there again."""
+    victim = govcloud("simulate", "list", "--type", "server", "-o", "name").lines[0]
+    govcloud("simulate", "remove", victim)
+    assert len(govcloud("simulate", "list", "--type", "server", "-o", "name").lines) == 1
+    govcloud("controller", "run", "--once")
+    assert len(govcloud("simulate", "list", "--type", "server", "-o", "name").lines) == 2
+    assert "social-insurance-app" in govcloud("events", "vm/social-insurance-app", "-o", "json").out
+
+
+def test_quota_set_keeps_the_other_classes(city, govcloud):
+    """Only what is named changes, in the object that is there already."""
+    govcloud("quota", "set", "hrss", "vcpu=48", "--reason", "second system")
+    limits = json.loads(govcloud("get", "quota/hrss", "-o", "json").out)["spec"]["limits"]
+    assert limits["vcpu"] == 48
+    assert limits["vms"] == 10
+    ended = govcloud("quota", "set", "hrss", "vms=1", code=None)
+    assert ended.code != Exit.OK
+    assert (
+        json.loads(govcloud("get", "quota/hrss", "-o", "json").out)["spec"]["limits"]["vms"] == 10
+    )
+
+
+def test_a_list_in_every_form(city, govcloud):
+    """The same objects as table, JSON, YAML, CSV and names."""
+    assert govcloud("get", "vm").lines[0].startswith("NAME")
+    assert len(govcloud("get", "vm", "-o", "wide").lines[0]) > len(govcloud("get", "vm").lines[0])
+    assert (
+        json.loads(govcloud("get", "vm", "-o", "json").out)["items"][0]["kind"] == "VirtualMachine"
+    )
+    documents = list(yaml.safe_load_all(govcloud("get", "departments", "-o", "yaml").out))
+    assert [document["kind"] for document in documents] == ["Department", "Department"]
+    heading, row = csv.reader(io.StringIO(govcloud("get", "vm", "-o", "csv").out))
+    assert dict(zip(heading, row, strict=True))["NAME"] == "social-insurance-app"
+
+
+def test_edit_submits_what_the_editor_leaves(city, govcloud, monkeypatch):
+    """An owned object becomes a request; leaving it alone does nothing."""
+    monkeypatch.setenv("EDITOR", "true")
+    assert "Nothing was changed" in govcloud("edit", "vm/social-insurance-app", "--yes").err
+    monkeypatch.setenv("EDITOR", "sed -i 's/count: 2/count: 4/'")
+    words = ("edit", "vm/social-insurance-app", "--yes", "-o", "name")
+    name = govcloud("--as", "hrss", *words).out.strip()
+    change = json.loads(govcloud("requests", "show", name, "-o", "json").out)["changes"][0]
+    assert {"path": "spec.count", "before": 2, "after": 4} in change["fields"]
+
+
+def test_the_report_as_table_and_as_files(city, govcloud, tmp_path):
+    """A table for people; files by their ending, CSV with the mark that Excel wants."""
+    table = govcloud("--as", "auditor", "report", "on-cloud-rate").out
+    assert "100.0%" in table
+    target = tmp_path / "rate.csv"
+    govcloud("--as", "auditor", "report", "on-cloud-rate", "-o", str(target))
+    assert target.read_bytes().startswith(b"\xef\xbb\xbf")
+    target = tmp_path / "rate.xlsx"
+    govcloud("report", "on-cloud-rate", "--format", "xlsx", "-o", str(target))
+    assert target.read_bytes().startswith(b"PK")
+    explained = json.loads(govcloud("report", "explain", "on-cloud-rate", "-o", "json").out)
+    assert [line["name"] for line in explained["lines"]] == ["social-insurance"]
+
+
+def test_the_audit_chain_is_whole_and_then_it_is_not(city, govcloud):
+    """Exit code 12, and the place, when a record was altered."""
+    import sqlite3
+
+    head = govcloud("audit", "verify").out.split("Head: ")[1].strip()
+    govcloud("audit", "verify", "--head", head)
+    with sqlite3.connect(city / ".govcloud" / "govcloud.db") as database:
+        database.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 3")
+    database.close()
+    ended = govcloud("audit", "verify", "--head", head, code=Exit.VERIFICATION)
+    assert any(line.split()[0] == "3" for line in ended.lines[1:] if line.strip())
+
+
+def test_a_department_sees_only_its_own(city, govcloud):
+    """And what it may not do says so with its own exit code."""
+    govcloud("--as", "hrss", "apply", "-f", str(EXAMPLES / "platform.yaml"), code=Exit.FORBIDDEN)
+    govcloud("--as", "auditor", "audit", "log")
+    govcloud("--as", "hrss", "audit", "log", code=Exit.FORBIDDEN)
+    govcloud("--as", "nobody", "get", "vm", code=Exit.FORBIDDEN)
+
+
+def test_what_is_exported_can_be_submitted_again(city, govcloud):
+    """Without the program's own fields, and through stdin: nothing is to change."""
+    text = govcloud("get", "vm", "--export").out + govcloud("get", "system", "--export").out
+    ended = govcloud(
+        "--as", "hrss", "plan", "-f", "-", stdin=text.replace("apiVersion", "---\napiVersion")
+    )
+    assert ended.lines[-1] == "Nothing to do: 2 unchanged."
