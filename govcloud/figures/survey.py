@@ -53,7 +53,8 @@ class Survey:
             sample_size=spec.sample_size,
             units=units,
             repeated=tuple(sorted(unit for unit, count in times.items() if count > 1)),
-            stated={figure.figure: figure.value for figure in spec.stated},
+            stated={"surveyed_units": spec.sample_size}
+            | {figure.figure: figure.value for figure in spec.stated},
         )
 
     @property

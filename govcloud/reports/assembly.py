@@ -178,7 +178,14 @@ class Assembly:
         if self._scope is None:
             remarks += findings(self._estate.survey) if self._estate.survey else ()
             remarks += self._several_networks()
-        return tuple(remarks)
+        return tuple(map(self._named, remarks))
+
+    def _named(self, remark: Text) -> Text:
+        units = remark.params.get("units")
+        if not isinstance(units, list):
+            return remark
+        named = [self._names.get(unit, unit) for unit in units]
+        return Text(remark.key, {**remark.params, "units": named})
 
     def _several_networks(self) -> list[Text]:
         present = Counter(n.department for n in self._estate.networks if n.phase != GONE)

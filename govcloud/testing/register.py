@@ -1,7 +1,8 @@
 """A register to try figures on: facts written as the program writes them, without its services."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
@@ -17,11 +18,13 @@ _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 class Register:
     """Objects by key; each change is a fact, recorded at the store's clock.
 
-    Specs are given as users write them and pass through the models, as everywhere.
+    Specs are given as users write them and pass through the models, as everywhere. Uids are drawn
+    from `uids`, by default at random.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, uids: Iterator[str] | None = None) -> None:
         self._store = store
+        self._next_uid = uids or (uuid4().hex for _ in count())
         self._uids: dict[tuple[str, str, str], str] = {}
         self._specs: dict[str, dict[str, Any]] = {}
 
@@ -38,7 +41,7 @@ class Register:
         unit: Unit | None = None,
     ) -> str:
         """Record what an object is from now on; return its uid. `unit`: within that one."""
-        uid = self._uids.setdefault((kind, department, name), uuid4().hex)
+        uid = self._uid(kind, department, name)
         plain = KINDS[kind].spec.model_validate(dict(spec)).plain()
         self._specs[uid] = plain
         row = _row(uid, kind, department, name, plain)
@@ -49,6 +52,12 @@ class Register:
         with self._store.unit(CLERK) as own:
             own.fact(row)
         return uid
+
+    def _uid(self, kind: str, department: str, name: str) -> str:
+        key = (kind, department, name)
+        if key not in self._uids:
+            self._uids[key] = next(self._next_uid)
+        return self._uids[key]
 
     def remove(self, kind: str, name: str, *, department: str = "") -> None:
         """Record that an object is no more; a later one of that name is another one."""
@@ -84,11 +93,25 @@ class Register:
         return self.put("System", name, full, department=department, display_name=f"{name}系统")
 
     def machine(
-        self, department: str, name: str, system: str, *, phase: str = "active", **spec: object
+        self,
+        department: str,
+        name: str,
+        system: str,
+        *,
+        phase: str = "active",
+        request_id: str | None = None,
+        **spec: object,
     ) -> str:
         """Record a virtual machine of a system, on the managed cloud unless `spec` says else."""
         full = {"system": system, "zone": "extranet", "flavor": "4c8g", "image": "kylin"} | spec
-        return self.put("VirtualMachine", name, full, department=department, phase=phase)
+        return self.put(
+            "VirtualMachine",
+            name,
+            full,
+            department=department,
+            phase=phase,
+            request_id=request_id,
+        )
 
     def host(self, department: str, name: str, system: str, **spec: object) -> str:
         """Record a legacy host of a system, running in room `room`."""
@@ -112,6 +135,20 @@ class Register:
             "validUntil": "2026-12-31",
         } | spec
         return self.put("Exemption", f"{department}-{system}", full)
+
+    def target(self, metric: str, value: float, *, year: int = 2025) -> str:
+        """Record a binding target for a metric."""
+        spec = {
+            "number": 1,
+            "category": "基础支撑",
+            "indicator": "上云率",
+            "metric": metric,
+            "unit": "%",
+            "year": year,
+            "value": value,
+            "property": "binding",
+        }
+        return self.put("Target", "t1", spec)
 
 
 def _row(uid: str, kind: str, department: str, name: str, spec: dict[str, Any]) -> ObjectRow:
