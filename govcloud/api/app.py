@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from govcloud import __version__
-from govcloud.api import audit, doctor, meta, objects, quota, reports, requests, tokens
+from govcloud.api import audit, doctor, meta, objects, quota, recover, reports, requests, tokens
 from govcloud.api.gate import Gate
 from govcloud.api.problems import answer, incident, language, of_http, of_validation
 from govcloud.api.services import Services
@@ -20,6 +20,7 @@ ROUTERS: Final = (
     meta.router,
     doctor.router,
     objects.router,
+    recover.router,
     requests.router,
     quota.router,
     reports.router,

@@ -23,6 +23,7 @@ def list_objects(
     kind: str,
     actor: Acting,
     services: Wired,
+    tongue: Tongue,
     department: pages.Word = None,
     system: pages.Word = None,
     cloud: pages.Word = None,
@@ -46,17 +47,23 @@ def list_objects(
     )
     with services.store.reading() as session:
         found = objects.list_objects(session, actor, query)
-    return JSONResponse(pages.page(found, lambda row: views.object_(row, actor)))
+    return JSONResponse(pages.page(found, lambda row: views.object_(row, actor, tongue)))
 
 
 @router.get("/v1/objects/{kind}/{name}", summary="One object")
 def get_object(
-    kind: str, name: str, actor: Acting, services: Wired, department: pages.Word = None
+    *,
+    kind: str,
+    name: str,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    department: pages.Word = None,
 ) -> JSONResponse:
     """Return one object; without a department, the caller's own or the only one of its name."""
     with services.store.reading() as session:
         row = objects.get_object(session, actor, kind_named(kind).name, name, department)
-    return JSONResponse(views.object_(row, actor))
+    return JSONResponse(views.object_(row, actor, tongue))
 
 
 @router.get("/v1/objects/{kind}/{name}/events", summary="What happened to an object")

@@ -50,6 +50,8 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/objects/{kind}"): READ,
     ("GET", "/v1/objects/{kind}/{name}"): READ,
     ("GET", "/v1/objects/{kind}/{name}/events"): READ,
+    ("POST", "/v1/objects/{kind}/{name}/retry"): _any(P.OPERATE),
+    ("POST", "/v1/objects/{kind}/{name}/abandon"): _any(P.OPERATE),
     ("GET", "/v1/quota/tree"): READ,
     ("GET", "/v1/quota/{department}"): READ,
     ("POST", "/v1/quota/check"): _any(P.OPERATE, P.AUDIT),

@@ -7,7 +7,7 @@ from typing import Any
 from govcloud.domain import classes
 from govcloud.domain.access import Actor
 from govcloud.domain.base import API_VERSION
-from govcloud.messages import render
+from govcloud.messages import remedy, render
 from govcloud.store.objects import sees_all
 from govcloud.store.observed import Drifted
 from govcloud.store.tables import AuditRow, EventRow, ObjectRow
@@ -18,7 +18,7 @@ def instant(value: datetime | None) -> str | None:
     return value.isoformat() if value else None
 
 
-def object_(row: ObjectRow, actor: Actor) -> dict[str, Any]:
+def object_(row: ObjectRow, actor: Actor, tongue: str) -> dict[str, Any]:
     """Return an object as its YAML, with what the program says of it."""
     return {
         "apiVersion": API_VERSION,
@@ -42,12 +42,20 @@ def object_(row: ObjectRow, actor: Actor) -> dict[str, Any]:
             "ready": row.ready,
             "progressing": row.progressing,
             "reason": row.reason,
-            "message": row.message,
+            "message": sentence(row.status.get("text"), tongue) or row.message,
+            "remedy": _remedy(row, tongue),
             "observedGeneration": row.observed_generation,
             "resources": row.status.get("resources", []),
             "cloud": row.cloud,
         },
     }
+
+
+def _remedy(row: ObjectRow, tongue: str) -> str | None:
+    """Return what to do about what is said of an object; it names the object as commands do."""
+    text = row.status.get("text") or {}
+    place = "/".join(part for part in (row.department, row.kind, row.name) if part)
+    return remedy(str(text.get("key", "")), tongue, {**(text.get("params") or {}), "object": place})
 
 
 def _spec(row: ObjectRow, actor: Actor) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def conclude(
     if halted is not None:
         return halted
     if failures:
-        return _failed(failures[0], Next.RETRY, "controller.retrying")
+        return _failed(failures[0], Next.RETRY)
     if releasing and plan.settled:
         return GONE
     return _running(plan, total, releasing=releasing)
@@ -110,7 +110,7 @@ def conclude(
 def _halted(plan: Plan, failures: Sequence[Failure], *, storm: bool) -> Conditions | None:
     final = next((failure for failure in failures if failure.final), None)
     if final is not None:
-        return _failed(final, Next.STOP, "controller.refused")
+        return _failed(final, Next.STOP)
     if plan.conflicts:
         item = plan.conflicts[0]
         return _stopped("Conflict", "controller.conflict", id=item.id, type=item.type)
@@ -124,7 +124,17 @@ def _stopped(reason: str, key: str, **params: object) -> Conditions:
     return Conditions(False, False, reason, Text(key, params), Next.STOP)
 
 
-def _failed(failure: Failure, following: Next, key: str) -> Conditions:
+_FAILING: Final = {
+    (Next.RETRY, False): "controller.retrying",
+    (Next.STOP, False): "controller.refused",
+    (Next.RETRY, True): "controller.release_retrying",
+    (Next.STOP, True): "controller.release_refused",
+}
+"""What is said of a failed action: whether it is tried again, and whether it is a release."""
+
+
+def _failed(failure: Failure, following: Next) -> Conditions:
+    key = _FAILING[following, failure.action.reason is Reason.RELEASE]
     params = {
         "verb": failure.action.verb.name.lower(),
         "part": failure.action.part,
@@ -170,6 +180,22 @@ def _broken(action: Action, item: Observed) -> Conditions:
     word, key = _MENDING.get(action.reason, ("Failed", "controller.mending"))
     text = Text(key, {"part": item.part, "fault": fault})
     return Conditions(False, True, word, text, Next.RETRY)
+
+
+_HELD_UP: Final = frozenset(
+    {
+        "controller.release_failed",
+        "controller.release_retrying",
+        "controller.release_refused",
+        "controller.unreachable",
+        "controller.unplanned",
+    }
+)
+
+
+def held_up(key: str) -> bool:
+    """Whether this sentence's key says that what is being given back is not getting there."""
+    return key in _HELD_UP
 
 
 def unplanned(error: Exception, *, reason: str = "InternalError") -> Conditions:

@@ -1,0 +1,91 @@
+"""The ways out of a stuck object: look at it again now, or give it up (R8); operators only."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from govcloud.api import pages, views
+from govcloud.api.bodies import Body, Note
+from govcloud.api.kinds import kind_named
+from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
+from govcloud.api.services import Services
+from govcloud.domain.access import Actor
+from govcloud.errors import ConflictError, Diagnostic, InvalidInputError
+from govcloud.messages import render
+from govcloud.plan.phases import Phase
+from govcloud.reconcile import recover
+from govcloud.requests import fulfilment
+from govcloud.store import objects
+
+router: Final = APIRouter(route_class=GuardedRoute, tags=["objects"])
+
+
+class Abandonment(Body):
+    """Why an object is given up although the cloud has not confirmed that it is gone."""
+
+    reason: Note = Field(description="Why; kept in the audit log.")
+
+
+@router.post("/v1/objects/{kind}/{name}/retry", summary="Look at an object again now")
+def retry(
+    *,
+    kind: str,
+    name: str,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    department: pages.Word = None,
+) -> JSONResponse:
+    """Forget failures and backoff, also of what has stopped for good, and look at once."""
+    uid = _uid(services, actor, (kind, name, department))
+    with services.store.unit(actor) as unit:
+        row = recover.retry(unit, uid)
+        shown = views.object_(row, actor, tongue)
+    return JSONResponse(shown)
+
+
+@router.post("/v1/objects/{kind}/{name}/abandon", summary="Give up an object that is stuck")
+def abandon(
+    *,
+    kind: str,
+    name: str,
+    body: Abandonment,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    department: pages.Word = None,
+) -> JSONResponse:
+    """Free its quota and forget it; `status.resources` is what it may leave behind, unmanaged."""
+    reason = body.reason.strip()
+    if not reason:
+        raise InvalidInputError([Diagnostic("controller.no_reason", {}, field="reason")])
+    uid = _uid(services, actor, (kind, name, department))
+    with services.store.unit(actor) as unit:
+        row = recover.abandon(unit, services.ledger, uid, reason)
+        if row.request_id:
+            fulfilment.settle(unit, [row.request_id])
+        shown = views.object_(row, actor, tongue)
+    shown["status"] |= _given_up(reason, tongue)
+    return JSONResponse(shown)
+
+
+def _uid(services: Services, actor: Actor, named: tuple[str, str, str | None]) -> str:
+    """Return the uid of an object for which something is built, as the caller names it."""
+    kind, name, department = kind_named(named[0]), named[1], named[2]
+    if not kind.allocates:
+        raise ConflictError("controller.not_built", kind=kind.name)
+    with services.store.reading() as session:
+        return objects.get_object(session, actor, kind.name, name, department).uid
+
+
+def _given_up(reason: str, tongue: str) -> dict[str, Any]:
+    return {
+        "phase": Phase.GONE.value,
+        "ready": False,
+        "progressing": False,
+        "reason": "Abandoned",
+        "message": render("controller.abandoned", tongue, {"reason": reason}),
+        "remedy": None,
+    }
