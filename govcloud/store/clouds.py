@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from govcloud.store.engine import lock_row
+from govcloud.store.engine import lock_row, upsert
 from govcloud.store.tables import CloudRow
 
 
@@ -16,10 +15,9 @@ def remember(session: Session, cloud: str) -> CloudRow:
     row = session.get(CloudRow, cloud)
     if row is not None:
         return row
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     values: dict[str, Any] = {"cloud": cloud, "failures": 0, "error": "", "counts": {}}
     session.execute(
-        insert(CloudRow).values(values).on_conflict_do_nothing(index_elements=["cloud"])
+        upsert(session, CloudRow).values(values).on_conflict_do_nothing(index_elements=["cloud"])
     )
     return session.get_one(CloudRow, cloud)
 

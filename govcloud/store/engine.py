@@ -95,3 +95,17 @@ def _first_line(error: DBAPIError) -> str:
 def lock_row(statement: Any, database_name: str) -> Any:
     """Return the statement with FOR UPDATE where the database has row locks."""
     return statement if database_name == "sqlite" else statement.with_for_update()
+
+
+def upsert(session: Session, table: Any) -> Any:
+    """Return an INSERT that can say what is done on a conflict, in the database's own words.
+
+    The other database's dialect is not loaded: it takes as long as a small command.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)

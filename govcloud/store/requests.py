@@ -11,13 +11,12 @@ from typing import Any, Final
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import false, func, text, true, tuple_, update
 from sqlalchemy import select as sql_select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from govcloud.domain.access import Actor, Permission
 from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import NotFoundError
-from govcloud.store.engine import lock_row
+from govcloud.store.engine import lock_row, upsert
 from govcloud.store.objects import Page, bounded, make_token, read_token, sees_all
 from govcloud.store.tables import ClaimRow, CounterRow, DecisionRow, RequestRow
 from govcloud.store.work import chunks
@@ -86,8 +85,7 @@ def decisions(session: Session, request_id: str) -> list[DecisionRow]:
 
 def hold_counter(session: Session, name: str) -> int:
     """Return a counter's value and hold it until the unit ends: who counts, counts alone."""
-    insert = sqlite.insert if _dialect(session) == "sqlite" else postgresql.insert
-    session.execute(insert(CounterRow).values(name=name, value=0).on_conflict_do_nothing())
+    session.execute(upsert(session, CounterRow).values(name=name, value=0).on_conflict_do_nothing())
     statement = sql_select(CounterRow.value).where(col(CounterRow.name) == name)  # type: ignore[call-overload]
     return int(session.execute(lock_row(statement, _dialect(session))).scalar_one())
 
@@ -110,11 +108,10 @@ def claim(session: Session, request_id: str, keys: Iterable[ObjectKey]) -> dict[
     Claims of an unfinished unit elsewhere are waited for. In one order, so that two who claim the
     same objects do not wait for each other.
     """
-    insert = sqlite.insert if _dialect(session) == "sqlite" else postgresql.insert
     ordered = sorted(keys)
     for batch in chunks(ordered, 200):
         values = [{**key._asdict(), "request_id": request_id} for key in batch]
-        session.execute(insert(ClaimRow).values(values).on_conflict_do_nothing())
+        session.execute(upsert(session, ClaimRow).values(values).on_conflict_do_nothing())
     return {
         key: holder for key, holder in holders(session, ordered).items() if holder != request_id
     }

@@ -7,11 +7,10 @@ from typing import Any, Final, TypeVar, cast
 from uuid import uuid4
 
 from sqlalchemy import Row, Select, Table, and_, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
 from govcloud.ports import LimitFact
-from govcloud.store.engine import lock_row
+from govcloud.store.engine import lock_row, upsert
 from govcloud.store.tables import ObjectRow
 from quotas.ledger.holds import NOTHING, Action, Charge, Charges, Entry, Hold, Phase
 from quotas.ledger.places import Cell, Place
@@ -54,7 +53,7 @@ def enter(session: Session) -> str:
     statement = lock_row(select(HEAD.c.revision).where(HEAD.c.id == _GATE), _dialect(session))
     found = session.execute(statement).scalar()
     if found is None:
-        first = _upsert(session, HEAD).on_conflict_do_nothing()
+        first = upsert(session, HEAD).on_conflict_do_nothing()
         session.execute(first, [{"id": _GATE, "revision": ""}])
         found = session.execute(statement).scalar_one()
     return str(found)
@@ -288,15 +287,10 @@ def _stream(session: Session, statement: Select[Any]) -> Iterator[Row[Any]]:
     yield from session.execute(statement, execution_options={"yield_per": 5000})
 
 
-def _upsert(session: Session, table: Table) -> Any:
-    """Return INSERT with an ON CONFLICT clause, which the two databases write alike."""
-    return (sqlite if _dialect(session) == "sqlite" else postgresql).insert(table)
-
-
 def _write(session: Session, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
     if not rows:
         return
-    statement = _upsert(session, table)
+    statement = upsert(session, table)
     keys = [column.name for column in table.primary_key]
     others = {name: column for name, column in statement.excluded.items() if name not in keys}
     statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
