@@ -5,7 +5,7 @@ It holds no time of making: a report for a past day is the same whenever it is m
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from govcloud.errors import Text
 from govcloud.figures.movement import Movement
@@ -119,8 +119,7 @@ class Moved:
     movement: Movement
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A record behind a figure: `seq` is the number of the fact, `note` what it says."""
 
     kind: str
@@ -130,8 +129,7 @@ class Record:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One object behind a figure: its id, its verdict, why, and the records that say so.
 
     `verdict` and `why` are catalogue keys under `reports.verdict` and `reports.why`; `share` is

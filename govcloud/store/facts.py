@@ -9,9 +9,10 @@ spec are taken out by the database, so that no document is parsed for a figure.
 
 import hashlib
 import marshal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    bindparam,
     cast,
     func,
     literal,
@@ -125,20 +127,23 @@ def standing(
     With `removed`, objects that are no more come as well, as they last were, with phase "gone".
     """
     dialect = session.get_bind().dialect.name
-    statement = _statement(dialect, kind, fields, now, department)
-    return _split(_batches(session, statement), then, removed=removed)
+    statement = _statement(dialect, tuple(fields), scoped=department is not None)
+    wanted = {"kind": kind, "now": now, "department": department}
+    return _split(_batches(session, statement, wanted), then, removed=removed)
 
 
-def _batches(session: Session, statement: Select[Any]) -> Iterator[Iterable[Fact]]:
+def _batches(
+    session: Session, statement: Select[Any], wanted: Mapping[str, object]
+) -> Iterator[Iterable[Fact]]:
     options = {"stream_results": True, "max_row_buffer": _BATCH}
-    with session.connection().execute(statement, execution_options=options) as result:
+    with session.connection().execute(statement, wanted, execution_options=options) as result:
         for batch in result.partitions(_BATCH):
             yield map(tuple, batch)
 
 
-def _statement(
-    dialect: str, kind: str, fields: Sequence[SpecField], now: int, department: str | None
-) -> Select[Any]:
+@lru_cache(maxsize=64)
+def _statement(dialect: str, fields: tuple[SpecField, ...], *, scoped: bool) -> Select[Any]:
+    """Return the statement, made once: a report asks the same of each department."""
     columns = [_column(dialect, wanted) for wanted in fields]
     statement = select(
         _FACTS.seq,
@@ -149,9 +154,9 @@ def _statement(
         _FACTS.display_name,
         _FACTS.request_id,
         *columns,
-    ).where(_FACTS.kind == kind, _FACTS.seq <= now)
-    if department is not None:
-        statement = statement.where(_FACTS.department == department)
+    ).where(_FACTS.kind == bindparam("kind"), _FACTS.seq <= bindparam("now"))
+    if scoped:
+        statement = statement.where(_FACTS.department == bindparam("department"))
     return statement.order_by(_FACTS.seq.desc())
 
 
