@@ -31,7 +31,7 @@ from govcloud.requests.life import (
     may_decide,
     may_withdraw,
 )
-from govcloud.requests.proposal import Proposal, line_plain, refusal_plain
+from govcloud.requests.proposal import Proposal, line_plain, refusal_plain, refusal_stored
 from govcloud.requests.proposing import Assessor
 from govcloud.requests.submitting import note
 from govcloud.requests.wishes import Wish
@@ -179,6 +179,8 @@ def _block(unit: Unit, row: RequestRow, refused: Refused) -> GovcloudError:
         ],
         **refused.details(),
     }
+    if isinstance(refused, QuotaExceededError):
+        blocked["refusals"] = [refusal_stored(refusal) for refusal in refused.refusals]
     _move(unit, row, {"blocked": json.loads(json.dumps(blocked, default=str))})
     unit.audit(
         "request.blocked",

@@ -10,7 +10,6 @@ from govcloud.domain.demand import demand
 from govcloud.domain.kinds.estate import LegacyHostSpec, ServerRoomSpec
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.domain.kinds.systems import Origin, SystemSpec, VirtualMachineSpec
-from govcloud.domain.manifest import parse_spec
 from govcloud.policy.context import Action, Pool, Setting, Subject
 from govcloud.requests.changes import Change
 from govcloud.requests.world import World
@@ -58,8 +57,8 @@ class Briefing:
 
     def _subject(self, change: Change) -> Subject:
         world, spec = self._world, change.draft.spec
-        current = world.current(change.key)
-        before = parse_spec(change.key.kind, current.spec) if current else None
+        current = world.currents.get(change.key)
+        before = current.model if current else None
         is_system = isinstance(spec, SystemSpec)
         name = change.key.name if is_system else str(getattr(spec, "system", None) or "")
         zone = str(getattr(spec, "zone", ""))

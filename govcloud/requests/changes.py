@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
+from govcloud.domain.base import Model
 from govcloud.domain.manifest import ObjectKey
 from govcloud.policy.context import Action
 from govcloud.requests.drafts import Draft
@@ -33,15 +34,16 @@ class FieldChange:
 class Current:
     """An object as it is: the base that a change is made on.
 
-    `metadata` and `spec` are plain; `generation` tells whether it has moved on since.
+    `metadata` and `spec` are plain, `model` is the spec as it is read; `generation` tells whether
+    the object has moved on since.
     """
 
     uid: str
     generation: int
     metadata: Mapping[str, Any]
+    model: Model
     spec: Mapping[str, Any]
     digest: str
-    request_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,12 @@ class Change:
 
     def stored(self) -> dict[str, Any]:
         """Return the JSON form that a request keeps; `from_stored` reads it."""
-        plain = asdict(self)
-        plain["action"] = self.action.value
-        plain["key"] = list(self.key)
-        return plain
+        plain = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return plain | {
+            "action": self.action.value,
+            "key": list(self.key),
+            "fields": [asdict(entry) for entry in self.fields],
+        }
 
     @classmethod
     def from_stored(cls, plain: Mapping[str, Any]) -> Self:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from govcloud.domain.classes import class_of, label, show
-from govcloud.errors import PolicyDeniedError, QuotaExceededError
+from govcloud.domain.classes import label, show
+from govcloud.errors import PolicyDeniedError, QuotaExceededError, Text
 from govcloud.messages import remedy, render
 from govcloud.policy.context import Action
 from govcloud.policy.rules import Finding
-from govcloud.ports import Demand, QuotaLine, Refusal
+from govcloud.ports import Demand, Obstacle, QuotaLine, Refusal
 from govcloud.requests.changes import Change, digest_of_changes, summary
+from quotas.ledger import sentences
+
+_NUMBERS: Final = ("limit", "allocated", "reserved", "requested", "available")
 
 
 @dataclass(frozen=True)
@@ -83,23 +86,41 @@ def line_plain(line: QuotaLine) -> dict[str, Any]:
         "cloud": line.cloud,
         "zone": line.zone,
         "class": line.resource_class,
-        "label": _label(line.resource_class),
+        "label": label(line.resource_class),
         **numbers,
         "show": _shown(line.resource_class, numbers),
     }
 
 
 def refusal_plain(refusal: Refusal) -> dict[str, Any]:
-    """Return the JSON form of a refusal: level, class and numbers (Q4), and the sentence's key."""
-    numbers = {
-        "limit": refusal.limit,
-        "allocated": refusal.allocated,
-        "reserved": refusal.reserved,
-        "requested": refusal.requested,
-        "available": refusal.available,
-    }
-    shown = _shown(refusal.resource_class, numbers)
-    place = "/".join(part for part in (refusal.cloud, refusal.zone) if part)
+    """Return the plain form of a refusal: level, class and numbers (Q4), with its sentence."""
+    sentence = sentences.text(refusal)
+    return _refusal_numbers(refusal) | {"key": sentence.key, "params": dict(sentence.params)}
+
+
+def refusal_stored(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a refusal: the numbers, from which `refusal_again` makes the rest."""
+    return {name: value for name, value in plain.items() if name not in ("key", "params")}
+
+
+def refusal_again(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain form of a refusal that was kept."""
+    numbers = {name: stored[name] for name in _NUMBERS}
+    return refusal_plain(
+        Refusal(
+            Obstacle(stored["obstacle"]),
+            stored["department"],
+            stored["level"],
+            stored["class"],
+            stored["cloud"],
+            stored["zone"],
+            **numbers,
+        )
+    )
+
+
+def _refusal_numbers(refusal: Refusal) -> dict[str, Any]:
+    numbers = {name: getattr(refusal, name) for name in _NUMBERS}
     return {
         "obstacle": refusal.obstacle.value,
         "department": refusal.department,
@@ -108,26 +129,23 @@ def refusal_plain(refusal: Refusal) -> dict[str, Any]:
         "cloud": refusal.cloud,
         "zone": refusal.zone,
         **numbers,
-        "show": shown,
-        "key": f"requests.{refusal.obstacle.value}",
-        "params": {
-            "department": refusal.department,
-            "class": refusal.resource_class,
-            "label": _label(refusal.resource_class),
-            "place": f" ({place})" if place else "",
-            **shown,
-        },
+        "show": _shown(refusal.resource_class, numbers),
     }
 
 
 def localised(entry: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return a finding or refusal with `message` and `remedy` in a language."""
+    """Return a finding or refusal, JSON-ready, with `message` and `remedy` in a language."""
     key, params = str(entry["key"]), entry.get("params") or {}
     return {
         **entry,
+        "params": {name: _said(value, language) for name, value in params.items()},
         "message": render(key, language, params),
         "remedy": remedy(key, language, params),
     }
+
+
+def _said(value: object, language: str) -> object:
+    return render(value.key, language, value.params) if isinstance(value, Text) else value
 
 
 def localised_all(entries: Iterable[Mapping[str, Any]], language: str) -> list[dict[str, Any]]:
@@ -136,24 +154,7 @@ def localised_all(entries: Iterable[Mapping[str, Any]], language: str) -> list[d
 
 
 def _shown(word: str, numbers: Mapping[str, int | None]) -> dict[str, str]:
-    return {
-        name: "—" if amount is None else _show(word, amount) for name, amount in numbers.items()
-    }
-
-
-def _show(word: str, amount: int) -> str:
-    try:
-        return show(word, amount)
-    except KeyError:
-        return str(amount)
-
-
-def _label(word: str) -> str:
-    try:
-        class_of(word)
-    except KeyError:
-        return word
-    return label(word)
+    return {name: "—" if amount is None else show(word, amount) for name, amount in numbers.items()}
 
 
 def findings_plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:

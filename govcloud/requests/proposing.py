@@ -10,7 +10,6 @@ from govcloud.domain.classes import add, growth
 from govcloud.domain.demand import demand, price
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.domain.manifest import parse_spec
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
 from govcloud.policy.context import Action, Pool, city_day
 from govcloud.policy.evaluate import evaluate
@@ -113,11 +112,9 @@ def _no_department(wish: Wish) -> Diagnostic:
 
 def _changes(wish: Wish, world: World) -> Iterator[Change]:
     for draft in wish.drafts:
-        yield compare(draft, world.current(draft.key))
+        yield compare(draft, world.currents.get(draft.key))
     for key in wish.releases:
-        current = world.current(key)
-        assert current is not None
-        yield give_back(key, current)
+        yield give_back(key, world.currents[key])
 
 
 def _weighed(change: Change, world: World) -> Change:
@@ -126,10 +123,10 @@ def _weighed(change: Change, world: World) -> Change:
     if not KINDS[kind].allocates:
         return change
     spec, before_price = change.draft.spec, 0.0
-    current = world.current(change.key)
+    current = world.currents.get(change.key)
     if current is not None:
-        before = parse_spec(kind, current.spec)
-        before_price = price(kind, before, world.flavors, world.prices(current.spec.get("zone")))
+        old_prices = world.prices(current.spec.get("zone"))
+        before_price = price(kind, current.model, world.flavors, old_prices)
     given_back = change.action is Action.RELEASE
     return replace(
         change,
@@ -165,8 +162,8 @@ def _added(changes: Iterable[Change], world: World) -> dict[str, Mapping[str, in
         cloud = world.cloud_of(change.spec.get("zone"))
         if change.action is Action.RELEASE or cloud not in world.clouds:
             continue
-        current, kind = world.current(change.key), change.key.kind
-        before = demand(kind, parse_spec(kind, current.spec), world.flavors) if current else {}
+        current, kind = world.currents.get(change.key), change.key.kind
+        before = demand(kind, current.model, world.flavors) if current else {}
         if more := growth(before, change.demand):
             added[cloud] = add(added.get(cloud, {}), more)
     return added

@@ -17,7 +17,7 @@ from govcloud.domain.kinds.systems import (
     VirtualMachineSpec,
     VolumeSpec,
 )
-from govcloud.domain.manifest import ObjectKey, parse_spec
+from govcloud.domain.manifest import ObjectKey
 from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic
 from govcloud.plan.phases import Phase
@@ -139,7 +139,7 @@ class References:
             return
         if not draft.kind.allocates:
             return
-        before = parse_spec(row.kind, row.spec)
+        before = self.world.currents[draft.key].model
         for name in _FIXED:
             old, new = getattr(before, name), getattr(draft.spec, name)
             if old != new:

@@ -1,6 +1,5 @@
 """What users see of a request: JSON forms, with sentences in their language."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlmodel import Session
@@ -8,7 +7,7 @@ from sqlmodel import Session
 from govcloud.messages import remedy, render
 from govcloud.requests.changes import Change, summary
 from govcloud.requests.fulfilment import progress
-from govcloud.requests.proposal import localised, localised_all
+from govcloud.requests.proposal import localised_all, refusal_again
 from govcloud.store import requests
 from govcloud.store.tables import DecisionRow, RequestRow
 
@@ -70,21 +69,16 @@ def decision(entry: DecisionRow) -> dict[str, Any]:
 
 def blocked(row: RequestRow, language: str = "en") -> dict[str, Any] | None:
     """Return what holds a request up, with its sentences, or None."""
-    if row.blocked is None:
+    kept = row.blocked
+    if kept is None:
         return None
-    key, params = row.blocked["key"], row.blocked["params"]
+    key, params = kept["key"], kept["params"]
+    refusals = [refusal_again(refusal) for refusal in kept.get("refusals") or ()]
     return {
-        **row.blocked,
+        **kept,
         "message": render(key, language, params),
         "remedy": remedy(key, language, params),
-        **details(row.blocked, language),
-    }
-
-
-def details(plain: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """Return an error's details with the sentences of its findings, refusals and diagnostics."""
-    return {
-        name: [localised(entry, language) for entry in plain[name]]
-        for name in ("findings", "refusals", "diagnostics")
-        if plain.get(name)
+        "findings": localised_all(kept.get("findings") or (), language),
+        "refusals": localised_all(refusals, language),
+        "diagnostics": localised_all(kept.get("diagnostics") or (), language),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from sqlmodel import Session
@@ -68,10 +69,10 @@ class World:
         cloud = self.clouds.get(self.cloud_of(zone))
         return cloud.prices if cloud else {}
 
-    def current(self, key: ObjectKey) -> Current | None:
-        """Return an object as it is, or None."""
-        row = self.rows.get(key)
-        return current_of(row) if row is not None else None
+    @cached_property
+    def currents(self) -> Mapping[ObjectKey, Current]:
+        """The objects that are to be changed, as they are."""
+        return {key: current_of(row) for key, row in self.rows.items()}
 
 
 def load_world(
@@ -133,8 +134,8 @@ def current_of(row: ObjectRow) -> Current:
     if row.display_name is not None:
         metadata["displayName"] = row.display_name
     metadata |= {"labels": row.labels, "annotations": row.annotations}
-    spec = parse_spec(row.kind, row.spec).plain()
-    return Current(row.uid, row.generation, metadata, spec, row.digest, row.request_id)
+    model = parse_spec(row.kind, row.spec)
+    return Current(row.uid, row.generation, metadata, model, model.plain(), row.digest)
 
 
 def _machines(keys: Iterable[ObjectKey]) -> list[str] | None:

@@ -359,7 +359,7 @@ def test_quota_that_is_gone_by_the_time_of_approval_blocks(town: Town) -> None:
     with town.store.reading() as session:
         assert not session.exec(select(ObjectRow).where(ObjectRow.name == "app")).all()
         seen = full(session, requests.get_request(session, ADMIN, second.id), "en")
-    assert seen["blocked"]["refusals"][0]["message"].startswith("health: ")
+    assert seen["blocked"]["refusals"][0]["message"].startswith("health (department)")
     town.apply(words.quota("health", "health", 20), force=True)
     town.apply(words.quota("town", "town", 20, overcommit=3))
     assert decide(town, second, Verdict.APPROVE).state == "provisioning"

@@ -214,7 +214,7 @@ def test_findings_and_refusals_are_in_the_plan_in_the_readers_language(town: Tow
         "LimitExceeded", "health", "vms",
     )  # fmt: skip
     assert (refused["limit"], refused["requested"], refused["available"]) == (10, 11, 10)
-    assert "配额 10" in refused["message"]
+    assert "health" in refused["message"]
 
 
 def test_pools_that_are_nearly_given_away_are_guarded(town: Town) -> None:

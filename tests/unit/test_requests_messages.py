@@ -1,0 +1,23 @@
+"""Every sentence that requests ask for is there, with its remedy, and none is left over."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from govcloud.messages import catalogue
+
+ROOT = Path(__file__).parents[2] / "govcloud"
+FILES = [*(ROOT / "requests").glob("*.py"), ROOT / "store/objects.py", ROOT / "store/requests.py"]
+EVENTS = {"event_create", "event_change", "event_release"}
+
+
+def asked_for() -> set[str]:
+    texts = (file.read_text(encoding="utf-8") for file in FILES)
+    return {key for text in texts for key in re.findall(r'"requests\.([A-Za-z_]+)"', text)}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_sentences_and_remedies(language: str) -> None:
+    keys = asked_for()
+    assert keys | {f"{key}_remedy" for key in keys} | EVENTS == set(catalogue(language, "requests"))
