@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from cli import help as pages
+from cli.output import PipeClosedError
 from cli.quick import quicken
 from cli.speech import t
 from cli.tree import ROOT, Branch, Leaf, key
@@ -74,6 +75,13 @@ class Group(TyperGroup):
         if self.branch.default is not None and (not args or args[0] not in names):
             args = [next(iter(self.branch.children)), *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; a reader of stdout that has gone is told apart from other failures."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosedError from error
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         """Find the command, or say which one was perhaps meant."""

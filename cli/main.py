@@ -70,7 +70,7 @@ def _guarded(call: Callable[[], int]) -> int:
     except (KeyboardInterrupt, EOFError):
         output.complain("")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
+    except (output.PipeClosedError, BrokenPipeError):
         return _pipe_closed()
     except OSError as error:
         return _system(error)

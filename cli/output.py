@@ -15,6 +15,10 @@ _STYLES: Final = {
 }
 
 
+class PipeClosedError(Exception):
+    """Whoever read stdout has had enough; no OSError, which Typer would turn into a failure."""
+
+
 class _Manner:
     """How this run shows things; set once by `cli.main`."""
 

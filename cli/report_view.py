@@ -66,7 +66,7 @@ METRICS: Final = (
     Column("indicator", lambda item: _word("metric", item["id"])),
     Column("value", _percent("value"), right=True),
     Column("fraction", lambda item: f"{item['numerator']}/{item['denominator']}", right=True),
-    Column("unit", lambda item: _word("", item["unit"])),
+    Column("unit", lambda item: _word("counted", item["unit"])),
     Column("goal", _percent("target"), right=True),
     Column("gap", lambda item: points(item.get("gap")), right=True),
 )
@@ -123,10 +123,18 @@ def show(found: Mapping[str, Any]) -> None:
     exclusions = found.get("exclusions") or []
     if exclusions:
         _title("exclusions")
-        pairs([(_word("why", one["reason"]), one["count"]) for one in exclusions], indent="  ")
+        pairs([(_exclusion(one["reason"]), one["count"]) for one in exclusions], indent="  ")
     for remark in found.get("remarks") or []:
         emit(messages.render(remark["key"], language(), remark.get("params")))
     _foot(found)
+
+
+def _exclusion(reason: str) -> str:
+    verdict, colon, office = reason.partition(":")
+    if not colon:
+        return _word("verdict", verdict)
+    said = {"reason": _word("exemption", office)}
+    return messages.render("reports.exempted_for", language(), said)
 
 
 def _movement(found: Mapping[str, Any]) -> None:

@@ -41,8 +41,8 @@ def run(
     controller = bootstrap.controller(settings, chosen)
     stop = threading.Event()
     lean.settle()
-    output.note(t("controller_started", name=chosen))
     with _stopping(stop):
+        output.note(t("controller_started", name=chosen))
         _work(lambda: controller.run_once(stop) if once else controller.run(stop))
     output.note(
         t("reconciled" if once and not stop.is_set() else "controller_stopped", name=chosen)

@@ -1,7 +1,11 @@
 """Serving the API to others over HTTP."""
 
 import os
-from typing import Annotated
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Final
 
 import typer
 
@@ -9,6 +13,9 @@ from cli import lean, output, session
 from cli.speech import t
 from govcloud.errors import UnavailableError, UsageError
 from govcloud.settings import LOOPBACK
+
+BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
 
 
 def serve(
@@ -42,26 +49,12 @@ def serve(
 
 
 def _run(host: str, port: int, cert: str | None, key: str | None) -> None:
-    import socket
-
     import uvicorn
 
     from govcloud import bootstrap
 
     services = bootstrap.services(session.current.settings)
     _ = services.database  # A database that cannot be used is told now, not at the first call.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        detail = error.strerror or str(error)
-        raise UnavailableError("cli.cannot_listen", host=host, port=port, detail=detail) from error
-    scheme, bound = ("https" if cert else "http"), listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    output.note(t("serving", url=f"{scheme}://{shown}:{bound}"))
     config = uvicorn.Config(
         bootstrap.app(services),
         log_level="warning",
@@ -72,12 +65,36 @@ def _run(host: str, port: int, cert: str | None, key: str | None) -> None:
         ssl_keyfile=key,
         timeout_graceful_shutdown=15,
     )
+    server = uvicorn.Server(config)
+    # uvicorn hands on the signals that it has obeyed: an orderly end is an orderly exit code.
+    former = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
     lean.settle()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
-        pass
+        with _listening(host, port) as listener:
+            output.note(t("serving", url=_url(host, listener, "https" if cert else "http")))
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[listener])
     finally:
-        listener.close()
+        signal.signal(signal.SIGTERM, former)
         services.close()
-        output.note(t("stopped"))
+    output.note(t("stopped"))
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a socket that listens already: whoever is told the address may call it at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            where = {"host": host, "port": port, "detail": error.strerror or str(error)}
+            raise UnavailableError("cli.cannot_listen", **where) from error
+        yield listener
+
+
+def _url(host: str, listener: socket.socket, scheme: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{listener.getsockname()[1]}"
