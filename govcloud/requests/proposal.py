@@ -93,9 +93,14 @@ def line_plain(line: QuotaLine) -> dict[str, Any]:
 
 
 def refusal_plain(refusal: Refusal) -> dict[str, Any]:
-    """Return the plain form of a refusal: level, class and numbers (Q4), with its sentence."""
-    sentence = sentences.text(refusal)
-    return _refusal_numbers(refusal) | {"key": sentence.key, "params": dict(sentence.params)}
+    """Return the plain form of a refusal: level, class and numbers (Q4), with its sentence.
+
+    The sentence names the class as people call it and as YAML writes it.
+    """
+    sentence, word = sentences.text(refusal), refusal.resource_class
+    both = Text("requests.class_and_word", {"class": sentences.class_text(word), "word": word})
+    params = {**sentence.params, "class": both}
+    return _refusal_numbers(refusal) | {"key": sentence.key, "params": params}
 
 
 def refusal_stored(plain: Mapping[str, Any]) -> dict[str, Any]:

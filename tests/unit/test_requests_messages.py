@@ -9,7 +9,8 @@ from govcloud.messages import catalogue
 
 ROOT = Path(__file__).parents[2] / "govcloud"
 FILES = [*(ROOT / "requests").glob("*.py"), ROOT / "store/objects.py", ROOT / "store/requests.py"]
-EVENTS = {"event_create", "event_change", "event_release"}
+PLAIN = {"event_create", "event_change", "event_release", "class_and_word"}
+"""What is no error has no remedy."""
 
 
 def asked_for() -> set[str]:
@@ -19,5 +20,5 @@ def asked_for() -> set[str]:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_sentences_and_remedies(language: str) -> None:
-    keys = asked_for()
-    assert keys | {f"{key}_remedy" for key in keys} | EVENTS == set(catalogue(language, "requests"))
+    keys = asked_for() - PLAIN
+    assert keys | {f"{key}_remedy" for key in keys} | PLAIN == set(catalogue(language, "requests"))
