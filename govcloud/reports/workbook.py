@@ -28,6 +28,8 @@ from govcloud.reports.sections import (
 )
 
 MOST_ROWS: Final = 1_048_576
+LONGEST: Final = 32_767
+"""Characters that a cell of this format holds; a longer one would be left out without a word."""
 WIDEST: Final = 60
 """Columns are as wide as their longest cell, up to this many half-width characters."""
 NARROWEST: Final = 6
@@ -108,7 +110,9 @@ class _Writer:
             sheet.write_number(row, column, cell, style)
         else:
             # Always as a string: what begins with "=" must not become a formula.
-            sheet.write_string(row, column, shown(cell), style)
+            text = shown(cell)
+            cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+            sheet.write_string(row, column, cut, style)
 
     def _format(self, cell: Cell, *, total: bool, alarm: bool) -> Any:
         kind = type(cell).__name__

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -259,6 +260,16 @@ def test_explanations_are_written_in_every_form(sqlite_url: str, clock: FixedClo
     assert "REQ-2026-0001" in text
     assert "云上新建" in text
     database.close()
+
+
+def test_a_cell_that_is_too_long_is_cut_and_not_left_out(report: Report) -> None:
+    line = report.evidence[0]
+    records = line.records * 2_000
+    long = replace(report, evidence=(line._replace(records=records),))
+    book = openpyxl.load_workbook(io.BytesIO(render(long, "xlsx", "en")))
+    text = list(book["Evidence"].iter_rows())[-1][-1].value
+    assert len(text) == 32_767
+    assert text.endswith("…")
 
 
 def test_an_unknown_form_is_refused(report: Report) -> None:
