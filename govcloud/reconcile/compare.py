@@ -15,7 +15,6 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from govcloud.domain.access import CONTROLLER
-from govcloud.domain.classes import Amounts
 from govcloud.domain.kinds.systems import DriftMode
 from govcloud.plan.actions import Situation, plan
 from govcloud.plan.conditions import DRIFTED
@@ -72,21 +71,30 @@ class _Said(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Need:
+    """What a tenant's settled objects count for, and the systems that live in it."""
+
+    amounts: Counter[str] = field(default_factory=Counter)
+    systems: set[tuple[str, str]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class _Index:
     """Desired state of a cloud, as small as can be, and what did not match it.
 
     `missing` maps each settled object to the fingerprints that have not been seen yet. `skipped`
     are objects on their way, which the queue looks after; `held` those that wait for a person;
-    `unsettled` those that should be in the queue. `props` and `tags` are the names that are ever
-    wanted of a type: nothing else is compared.
+    `unsettled` those that should be in the queue. `busy` are the systems of which something is on
+    its way. `props` and `tags` are the names that are ever wanted of a type: nothing else is
+    compared.
     """
 
     missing: dict[str, tuple[Fingerprint, ...]] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     unsettled: list[str] = field(default_factory=list)
-    needs: dict[str, Counter[str]] = field(default_factory=dict)
-    busy: set[str] = field(default_factory=set)
+    needs: dict[str, _Need] = field(default_factory=dict)
+    busy: set[tuple[str, str]] = field(default_factory=set)
     props: dict[str, set[str]] = field(default_factory=dict)
     tags: dict[str, set[str]] = field(default_factory=dict)
     odd: dict[str, list[Observed]] = field(default_factory=dict)
@@ -98,6 +106,11 @@ class _Index:
             self.props.setdefault(resource.type, set()).update(resource.props)
             self.tags.setdefault(resource.type, set()).update(resource.tags)
         self.missing[uid] = tuple(fingerprint(r, r.props, r.tags) for r in resources)
+
+    def leave(self, wanted: Wanted) -> None:
+        """Note an object that is not compared now: the queue looks after it."""
+        self.skipped.add(wanted.uid)
+        self.busy.add((wanted.department, wanted.system))
 
     def see(self, item: Observed) -> None:
         """Tick off what is as it should be, and keep the rest."""
@@ -195,30 +208,28 @@ class Comparer:
         index = _Index()
         for page in desired.pages(self._store, self._cloud, self._settings.page):
             with self._store.reading() as session:
-                world.add_systems(session, {wanted.department for wanted in page})
+                world.add_systems(session, page)
             for wanted in page:
                 self._expect_one(index, wanted, world)
             found.objects += len(page)
         return index
 
     def _expect_one(self, index: _Index, wanted: Wanted, world: World) -> None:
-        on_its_way = wanted.progressing or wanted.phase != Phase.ACTIVE
+        if wanted.progressing or wanted.phase != Phase.ACTIVE:
+            index.leave(wanted)
+            if wanted.progressing or not wanted.reason:
+                index.unsettled.append(wanted.uid)
+            return
         try:
             resources = resources_of(self._provisioner, world, wanted.approved)
             demand = world.demand(wanted.approved)
         except UNPLANNABLE:
-            resources, demand = (), {}
-            on_its_way = True
-        if resources:
-            tenant = resources[0].tenant
-            index.needs.setdefault(tenant, Counter()).update(demand)
-            if on_its_way:
-                index.busy.add(tenant)
-        if on_its_way:
-            index.skipped.add(wanted.uid)
-            if wanted.progressing or not wanted.reason:
-                index.unsettled.append(wanted.uid)
+            index.leave(wanted)
             return
+        if resources:
+            need = index.needs.setdefault(resources[0].tenant, _Need())
+            need.amounts.update(demand)
+            need.systems.add((wanted.department, wanted.system))
         if not wanted.ready and wanted.reason != DRIFTED:
             index.held.add(wanted.uid)
         index.expect(wanted.uid, resources)
@@ -303,10 +314,19 @@ class Comparer:
         return len(said ^ would)
 
     def _follow_quotas(self, index: _Index, found: Comparison) -> None:
-        """Let the cloud's own quotas be what the ledger charges (Q5)."""
-        for tenant in sorted({*self._push.listed(), *index.needs}):
-            amounts: Amounts = index.needs.get(tenant, {})
-            found.quotas_set += self._push.follow(tenant, amounts, busy=tenant in index.busy)
+        """Let the cloud's own quotas be what the ledger charges (Q5).
+
+        Not where something is on its way: there the lane has raised the quota, and lowering it
+        now could be lowering it under what is being built.
+        """
+        quotas = self._push.listed()
+        if index.busy:
+            quiet = {t for t, need in index.needs.items() if not need.systems & index.busy}
+        else:
+            quiet = {*quotas, *index.needs}
+        for tenant in sorted(quiet):
+            need = index.needs.get(tenant)
+            found.quotas_set += self._push.follow(tenant, need.amounts if need else {})
 
 
 def _said(session: Session, cloud: str) -> dict[str, set[_Said]]:

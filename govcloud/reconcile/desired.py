@@ -4,7 +4,7 @@ Narrow columns and plain rows, because a comparison reads a hundred thousand of 
 specs stays text until `plan.orders.read_spec`, which knows most texts already.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -84,7 +84,7 @@ class World:
     catalogue: Catalogue = field(default_factory=Catalogue)
     flavors: dict[str, FlavorSpec] = field(default_factory=dict)
     rules: Sequence[DriftRule] = ()
-    _departments: set[str] = field(default_factory=set)
+    _systems: set[tuple[str, str]] = field(default_factory=set)
     _demands: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
     @classmethod
@@ -106,17 +106,23 @@ class World:
         world.rules = _rules_in_force(policies, today)
         return world
 
-    def add_systems(self, session: Session, departments: set[str]) -> None:
-        """Read the systems of departments that have not been read yet."""
-        missing = departments - self._departments
-        for batch in chunks(sorted(missing)):
-            statement = select(ObjectRow.department, ObjectRow.name, _SPEC).where(  # type: ignore[call-overload]
-                col(ObjectRow.kind) == "System", col(ObjectRow.department).in_(batch)
-            )
-            for department, name, text in session.execute(statement):
-                base = read_spec("System", text).base
-                self.catalogue.entries["System", f"{department}/{name}"] = base
-        self._departments |= missing
+    def add_systems(self, session: Session, objects: Iterable[Wanted]) -> None:
+        """Read the systems of objects, as far as they have not been read yet."""
+        missing: dict[str, set[str]] = {}
+        for wanted in objects:
+            if (wanted.department, wanted.system) not in self._systems:
+                missing.setdefault(wanted.department, set()).add(wanted.system)
+        for department, names in missing.items():
+            self._systems.update((department, name) for name in names)
+            for batch in chunks(sorted(names)):
+                statement = select(ObjectRow.name, _SPEC).where(  # type: ignore[call-overload]
+                    col(ObjectRow.kind) == "System",
+                    col(ObjectRow.department) == department,
+                    col(ObjectRow.name).in_(batch),
+                )
+                for name, text in session.execute(statement):
+                    base = read_spec("System", text).base
+                    self.catalogue.entries["System", f"{department}/{name}"] = base
 
     def order(self, approved: Approved) -> Order:
         """Return the order for an object; raises MissingReferenceError."""

@@ -199,7 +199,7 @@ class Lane:
         with self._store.reading() as session:
             rows = desired.with_status(session, list(by_uid))
             world = World.read(session, today)
-            world.add_systems(session, {wanted.department for wanted, _ in rows})
+            world.add_systems(session, (wanted for wanted, _ in rows))
         attempts = [
             Attempt(by_uid[wanted.uid], wanted, Status.read(status), until)
             for wanted, status in rows

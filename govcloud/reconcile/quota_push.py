@@ -118,15 +118,11 @@ class QuotaPush:
         with self._lock:
             self._counted[tenant] = need.counted
 
-    def follow(self, tenant: str, amounts: Amounts, *, busy: bool) -> bool:
-        """Let the cloud's limit be what is needed, after a fresh `listed`; whether it changed.
-
-        While something of the tenant is on its way (`busy`), the limit is raised and not lowered.
-        """
+    def follow(self, tenant: str, amounts: Amounts) -> bool:
+        """Let the cloud's limit be what is needed, after a fresh `listed`; whether it changed."""
         with self._lock:
             quota = (self._quotas or {}).get(tenant)
-        limits = limits_for(amounts, quota)
-        if not self._set(tenant, _no_lower(limits, quota) if busy else limits):
+        if not self._set(tenant, limits_for(amounts, quota)):
             return False
         with self._lock:
             self._counted.pop(tenant, None)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import and_, case, func, literal, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from govcloud.store.engine import lock_row
+from govcloud.store.engine import lock_row, upsert
 from govcloud.store.tables import WorkRow
 
 CHUNK: Final = 400
@@ -74,7 +73,6 @@ def notice(session: Session, entries: Sequence[tuple[str, str, int]], now: datet
 def _upsert(
     session: Session, entries: Sequence[tuple[str, str, int]], now: datetime, *, fresh: bool
 ) -> None:
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     for batch in chunks(entries):
         rows = [
             {
@@ -89,7 +87,7 @@ def _upsert(
             }
             for uid, cloud, generation in batch
         ]
-        statement = insert(WorkRow).values(rows)
+        statement = upsert(session, WorkRow).values(rows)
         names = [name for name in rows[0] if name != "uid"]
         session.execute(
             statement.on_conflict_do_update(
@@ -243,22 +241,28 @@ def finish(session: Session, owner: str, done: Sequence[Done]) -> None:
         mine = and_(col(WorkRow.uid).in_(batch), col(WorkRow.lease_owner) == owner)
         session.execute(sql_delete(WorkRow).where(mine, col(WorkRow.fresh).is_(False)))
     again = [entry for entry in done if entry.due_at is not None]
-    for entry in again:
-        session.execute(
-            update(WorkRow)
+    if again:
+        # Without the ORM and in one go: this is written for each object at each look.
+        table = WorkRow.__table__  # type: ignore[attr-defined]
+        statement = (
+            table.update()
             .where(
-                col(WorkRow.uid) == entry.uid,
-                col(WorkRow.lease_owner) == owner,
-                col(WorkRow.fresh).is_(False),
+                table.c.uid == bindparam("its_uid"),
+                table.c.lease_owner == owner,
+                table.c.fresh.is_(False),
             )
-            .values(
-                due_at=entry.due_at,
-                attempts=entry.attempts,
-                polls=entry.polls,
-                lease_owner=None,
-                lease_until=None,
-            )
+            .values(due_at=bindparam("due"), attempts=bindparam("failed"), polls=bindparam("seen"))
         )
+        rows = [
+            {
+                "its_uid": entry.uid,
+                "due": entry.due_at,
+                "failed": entry.attempts,
+                "seen": entry.polls,
+            }
+            for entry in again
+        ]
+        session.connection().execute(statement, rows)
     _unlease(session, owner, [entry.uid for entry in done])
 
 
