@@ -105,8 +105,10 @@ def app(wired: Wired) -> "ASGIApp":
 
 
 def local_app(settings: Settings) -> "ASGIApp":
-    """Return the ASGI application on the settings' database."""
-    return app(services(settings))
+    """Return the ASGI application on the settings' database, for one command in this process."""
+    from govcloud.api.app import create_app
+
+    return create_app(services(settings), eager=False)
 
 
 def controller(settings: Settings, name: str) -> "Controller":

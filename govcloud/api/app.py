@@ -1,5 +1,8 @@
 """The application: routers, errors, the gate. Needs no life-cycle events to work."""
 
+from collections.abc import Mapping
+from importlib import import_module
+from threading import Lock
 from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -7,39 +10,81 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from govcloud import __version__
-from govcloud.api import audit, doctor, meta, objects, quota, recover, reports, requests, tokens
 from govcloud.api.gate import Gate
 from govcloud.api.problems import answer, incident, language, of_http, of_validation
 from govcloud.api.services import Services
 from govcloud.errors import GovcloudError
 
-ROUTERS: Final = (
-    meta.router,
-    doctor.router,
-    objects.router,
-    recover.router,
-    requests.router,
-    quota.router,
-    reports.router,
-    audit.router,
-    tokens.router,
-)
+AREAS: Final[Mapping[str, frozenset[str]]] = {
+    "meta": frozenset({"version", "whoami", "kinds", "schema", "explain"}),
+    "doctor": frozenset({"doctor"}),
+    "recover": frozenset({"retry", "abandon"}),
+    "objects": frozenset({"objects", "events", "drift"}),
+    "requests": frozenset({"requests", "plan", "apply", "delete"}),
+    "quota": frozenset({"quota"}),
+    "reports": frozenset({"reports"}),
+    "audit": frozenset({"audit"}),
+    "tokens": frozenset({"tokens", "users"}),
+}
+"""Modules with routes, and words of which their paths have one; a name of an object may be one of
+them as well, and then an area is taken in too early, which is no harm."""
 
 
-def create_app(services: Services) -> ASGIApp:
+def create_app(services: Services, *, eager: bool = True) -> ASGIApp:
     """Return the ASGI application on these services.
+
+    A server takes everything in at once. A command calls one route or two: without `eager`, the
+    routes of an area are taken in when its first path is called for.
 
     There are no documentation pages: they would load scripts from elsewhere, and the network may
     be isolated (P5). The OpenAPI document is at `/openapi.json` for every caller with a token.
     """
-    return Gate(routes(services), services)
+    app = _bare(services)
+    areas = Areas(app)
+    if eager:
+        areas.take_all()
+    return Gate(areas, services)
 
 
 def routes(services: Services) -> FastAPI:
-    """Return the application without its gate; for its OpenAPI document."""
+    """Return the whole application without its gate; for its OpenAPI document."""
+    app = _bare(services)
+    Areas(app).take_all()
+    return app
+
+
+class Areas:
+    """An application that takes in the routes of an area when they are first called for."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._taken: set[str] = set()
+        self._lock = Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        said = frozenset(scope.get("path", "").split("/"))
+        wanted = [name for name, words in AREAS.items() if said & words]
+        for area in wanted or AREAS:
+            self._take(area)
+        await self._app(scope, receive, send)
+
+    def take_all(self) -> None:
+        """Take in every area."""
+        for area in AREAS:
+            self._take(area)
+
+    def _take(self, area: str) -> None:
+        with self._lock:
+            if area not in self._taken:
+                self._app.include_router(import_module(f"govcloud.api.{area}").router)
+                self._taken.add(area)
+
+
+def _bare(services: Services) -> FastAPI:
     app = FastAPI(
         title="govcloud",
         version=__version__,
@@ -50,8 +95,6 @@ def routes(services: Services) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.services = services
-    for router in ROUTERS:
-        app.include_router(router)
     app.include_router(_health())
     app.add_exception_handler(GovcloudError, _ours)
     app.add_exception_handler(HTTPException, _of_framework)

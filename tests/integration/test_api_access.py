@@ -7,11 +7,13 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+import httpx
 import pytest
 from sqlmodel import SQLModel, select
 
+from cli.local import InProcess
 from govcloud import bootstrap
-from govcloud.api.app import routes
+from govcloud.api.app import create_app, routes
 from govcloud.api.security import NEEDS
 from govcloud.domain.access import GRANTS, Actor, Permission, Role
 from govcloud.domain.kinds.registry import KINDS
@@ -94,6 +96,20 @@ def test_the_table_of_routes_is_complete_both_ways() -> None:
     }
     assert there == set(NEEDS)
     assert set(CASES) == set(NEEDS)
+
+
+def test_each_route_is_found_when_it_is_the_first_that_is_called(world: Any) -> None:
+    """A command's application takes in only the area that it calls."""
+    token = world.tokens["administrator"]
+    for key in NEEDS:
+        application = create_app(world.wired, eager=False)
+        with httpx.Client(transport=InProcess(application), base_url="http://localhost") as http:
+            url, body = CASES[key]
+            answer = http.request(
+                key[0], url.format(d=OWN), json=body, headers={"Authorization": f"Bearer {token}"}
+            )
+        assert "no_such_path" not in answer.text, key
+        assert "no_such_method" not in answer.text, key
 
 
 def test_a_route_that_is_not_in_the_table_cannot_be_made() -> None:
