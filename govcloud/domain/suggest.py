@@ -14,9 +14,15 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     wanted = _fold(word)
     if wanted in folded:
         return folded[wanted]
-    cutoff = 0.5 if not wanted.isascii() else 0.7
-    found = difflib.get_close_matches(wanted[:64], folded, n=1, cutoff=cutoff)
+    found = difflib.get_close_matches(wanted[:64], folded, n=1, cutoff=_cutoff(wanted))
     return folded[found[0]] if found else None
+
+
+def _cutoff(wanted: str) -> float:
+    """Return how alike is alike: one wrong letter of three is a slip, of seven likewise two."""
+    if not wanted.isascii():
+        return 0.5
+    return 0.7 if len(wanted) > 4 else 0.6
 
 
 def _fold(word: str) -> str:

@@ -29,10 +29,10 @@ def faults(
         yield fault(name, "requests.circle", "spec.parent", name=name)
     for name, spec in sorted(units.items()):
         above = units.get(spec.parent or "")
-        if above is not None and name not in circles and _RANK[spec.level] <= _RANK[above.level]:
+        if above is not None and name not in circles and _RANK[spec.level] < _RANK[above.level]:
             params = {"level": spec.level.value, "parent": spec.parent}
             params |= {"parent_level": above.level.value}
-            yield fault(name, "requests.level_does_not_descend", "spec.level", **params)
+            yield fault(name, "requests.level_ascends", "spec.level", **params)
 
 
 def _circular(units: Mapping[str, DepartmentSpec], start: str) -> bool:
