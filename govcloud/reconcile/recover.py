@@ -62,10 +62,10 @@ def abandon(unit: Unit, ledger: Ledger, uid: str, reason: str) -> ObjectRow:
     NotFoundError, and ConflictError for an object that is not stuck: what was ever ready must be
     released first, which is its department's decision.
     """
-    # The ledger's gate comes before the rows' locks, as in approvals; a refusal undoes it.
-    ledger.release(unit.session, [uid], unit.now)
+    # Rows are locked before the ledger's gate, here as in approvals and in `record`.
     row = _row(unit, uid)
     _check_stuck(unit, row)
+    ledger.release(unit.session, [uid], unit.now)
     unit.fact(row, phase=Phase.GONE)
     unit.audit(
         "object.abandon",
