@@ -1,7 +1,7 @@
 """A shadow of the quota ledger: brute force, written from the rule, to test the real one against.
 
 It computes everything from all records each time it is asked, keeps no balances, and shares no code
-with `quotas`. It is slow, and meant to be read beside the rule in `docs/quota.md`.
+with `quotas`. It is slow, and meant to be read beside the rule in `quotas.ledger.admission`.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -36,13 +36,16 @@ class Standing:
         self.at = at
         self._balances = balances
         self._kept: dict[Scope, Mapping[str, int]] = {}
+        self._caps: dict[Cell, Cap | None] = {}
 
     def grown(self, growth: Charges) -> "Standing":
         """Return the standing after a growth."""
         balances = dict(self._balances)
         for cell, charge in growth.items():
             balances[cell] = add(balances.get(cell, NOTHING), charge)
-        return Standing(self.charter, self.at, balances)
+        grown = Standing(self.charter, self.at, balances)
+        grown._caps = self._caps
+        return grown
 
     def charge(self, cell: Cell) -> Charge:
         """Return what a cell carries, with all below it."""
@@ -50,7 +53,9 @@ class Standing:
 
     def cap(self, cell: Cell) -> Cap | None:
         """Return what limits a cell now."""
-        return self.charter.cap(cell, self.at)
+        if cell not in self._caps:
+            self._caps[cell] = self.charter.cap(cell, self.at)
+        return self._caps[cell]
 
     def allowance(self, cell: Cell) -> int:
         """Return how far a cell may pass its limit now."""

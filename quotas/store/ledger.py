@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sqlalchemy import Connection
 from sqlmodel import Session
 
 from govcloud.ports import Demand, Difference, LimitFact, QuotaLine, Refusal, Verdict
@@ -37,18 +38,20 @@ class SqlLedger:
 
     def check(self, session: Session, demands: Sequence[Demand], at: datetime) -> Verdict:
         """Say what `reserve` would say now, with the lines before and after; write nothing."""
-        charter = self._charter(session, rows.revision(session))
-        return _consider(session, charter, demands, at, expires_at=at).verdict
+        db = _connect(session)
+        charter = self._charter(db, rows.revision(db))
+        return _consider(db, charter, demands, at, expires_at=at).verdict
 
     def reserve(
         self, session: Session, demands: Sequence[Demand], at: datetime, expires_at: datetime
     ) -> Verdict:
         """Reserve all demands or none, atomically at every level of the tree (Q1)."""
-        charter = self._charter(session, rows.enter(session))
-        case = _consider(session, charter, demands, at, expires_at)
-        _post(session, case.lapse, case.relief, case.kept, at)
+        db = _connect(session)
+        charter = self._charter(db, rows.enter(db))
+        case = _consider(db, charter, demands, at, expires_at)
+        _post(db, case.lapse, case.relief, case.kept, at)
         if case.verdict.granted:
-            _post(session, case.reserve, case.growth, _sum(case.kept, case.relief), at)
+            _post(db, case.reserve, case.growth, _sum(case.kept, case.relief), at)
         return case.verdict
 
     def renew(self, session: Session, keys: Sequence[str], expires_at: datetime) -> None:
@@ -66,8 +69,9 @@ class SqlLedger:
     def release(self, session: Session, owners: Sequence[str], at: datetime) -> None:
         """Give back everything charged to these objects."""
         if owners:
-            charter = self._charter(session, rows.enter(session))
-            _take(session, charter.tree, steps.release(rows.holds(session, owners), owners), at)
+            db = _connect(session)
+            charter = self._charter(db, rows.enter(db))
+            _take(db, charter.tree, steps.release(rows.holds(db, owners), owners), at)
 
     def _step(
         self,
@@ -77,9 +81,10 @@ class SqlLedger:
         at: datetime | None,
     ) -> None:
         if keys:
-            charter = self._charter(session, rows.enter(session))
-            holds = rows.holds(session, rows.owners_of(session, keys))
-            _take(session, charter.tree, step(holds), at)
+            db = _connect(session)
+            charter = self._charter(db, rows.enter(db))
+            holds = rows.holds(db, rows.owners(db, keys))
+            _take(db, charter.tree, step(holds), at)
 
     # --- The tree and the limits ----------------------------------------------------------------
 
@@ -93,30 +98,32 @@ class SqlLedger:
         force: bool = False,
     ) -> Sequence[Refusal]:
         """Replace the limits of one source, or return what stands against it (Q5)."""
-        old = self._charter(session, rows.enter(session))
+        db = _connect(session)
+        old = self._charter(db, rows.enter(db))
         facts = [replace(fact, source=source) for fact in limits]
         new = old.replaced(source, facts)
         if not force:
-            refusals = _broken(session, old, new, source, at)
+            refusals = _broken(db, old, new, source, at)
             if refusals:
                 return refusals
-        rows.replace_limits(session, source, facts)
-        self._known = (rows.revise(session), new)
+        rows.replace_limits(db, source, facts)
+        self._known = (rows.revise(db), new)
         return ()
 
     def set_tree(self, session: Session, parents: Mapping[str, str | None]) -> None:
         """Replace the organisation tree; balances follow."""
-        old = self._charter(session, rows.enter(session))
+        db = _connect(session)
+        old = self._charter(db, rows.enter(db))
         tree = Tree(parents)
         moved = dict(old.tree.parents.items() ^ tree.parents.items()).keys()
         if not moved:
             return
-        rows.replace_parents(session, parents)
-        if moved & {cell.department for cell in rows.all_balances(session)}:
-            rows.replace_balances(session, charges(rows.all_holds(session), tree))
-        self._known = (rows.revise(session), old.rooted(tree))
+        rows.replace_parents(db, parents)
+        if moved & {cell.department for cell in rows.all_balances(db)}:
+            rows.replace_balances(db, charges(rows.all_holds(db), tree))
+        self._known = (rows.revise(db), old.rooted(tree))
 
-    def _charter(self, session: Session, revision: str) -> Charter:
+    def _charter(self, db: Connection, revision: str) -> Charter:
         """Return the tree and the limits of a revision.
 
         A revision is a random word, so that one kept from a transaction that was rolled back is
@@ -126,7 +133,7 @@ class SqlLedger:
             return _NO_CHARTER
         known, charter = self._known
         if known != revision:
-            charter = Charter(Tree(rows.parents(session)), rows.limits(session))
+            charter = Charter(Tree(rows.parents(db)), rows.limits(db))
             self._known = (revision, charter)
         return charter
 
@@ -136,9 +143,10 @@ class SqlLedger:
         self, session: Session, at: datetime, departments: Sequence[str] | None = None
     ) -> Sequence[QuotaLine]:
         """Return every line with a limit or a charge, in the order of the tree."""
-        charter = self._charter(session, rows.revision(session))
-        relief = change(_due(session, (), at), charter.tree)
-        balances = _sum(rows.all_balances(session, departments), relief)
+        db = _connect(session)
+        charter = self._charter(db, rows.revision(db))
+        relief = change(_due(db, (), at), charter.tree)
+        balances = _sum(rows.all_balances(db, departments), relief)
         standing = Standing(charter, at, balances)
         wanted = None if departments is None else set(departments)
         shown = {cell for cell in charter.cells() if standing.cap(cell) is not None}
@@ -155,15 +163,22 @@ class SqlLedger:
     def recount(self, session: Session, at: datetime) -> Sequence[Difference]:
         """Compare the kept balances, and the kept holds, with the sum of the entries (Q2)."""
         del at  # what is due but not yet marked as expired still counts, on both sides
-        tree = self._charter(session, rows.revision(session)).tree
-        counted = charges(fold(rows.entries(session)).values(), tree)
-        balances = rows.all_balances(session)
-        held = charges(rows.all_holds(session), tree)
+        db = _connect(session)
+        tree = self._charter(db, rows.revision(db)).tree
+        counted = charges(fold(rows.entries(db)).values(), tree)
+        balances = rows.all_balances(db)
+        held = charges(rows.all_holds(db), tree)
         found = {**_unequal(held, counted), **_unequal(balances, counted)}
         return [
             Difference(*cell, kept=(*kept,), counted=(*true,))
             for cell, (kept, true) in sorted(found.items())
         ]
+
+
+def _connect(session: Session) -> Connection:
+    """Return the session's connection, with what the caller has not written yet written."""
+    session.flush()
+    return session.connection()
 
 
 _NO_CHARTER = Charter(Tree({}), ())
@@ -185,21 +200,21 @@ class _Case:
 
 
 def _consider(
-    session: Session,
+    db: Connection,
     charter: Charter,
     demands: Sequence[Demand],
     at: datetime,
     expires_at: datetime,
 ) -> _Case:
-    lapse = _due(session, demands, at)
+    lapse = _due(db, demands, at)
     reserve = steps.reserve(lapse.after, demands, expires_at)
     relief, growth = change(lapse, charter.tree), change(reserve, charter.tree)
     shown = _shown(charter, demands)
-    kept = rows.balances(session, {*relief, *growth, *shown, *_trading(charter, growth)})
+    kept = rows.balances(db, {*relief, *growth, *shown, *_trading(charter, growth)})
     standing = Standing(charter, at, _sum(kept, relief))
     refusals = weigh(standing, demands, growth)
     if refusals:
-        refusals = _levelled(session, refusals)
+        refusals = _levelled(db, refusals)
     own = {Cell(demand.department, "", "", word) for demand in demands for word in demand.amounts}
     lines = tuple(
         line(standing, cell, growth.get(cell, NOTHING).total)
@@ -209,12 +224,11 @@ def _consider(
     return _Case(kept, lapse, relief, reserve, growth, Verdict(not refusals, refusals, lines))
 
 
-def _due(session: Session, demands: Iterable[Demand], at: datetime) -> Step:
+def _due(db: Connection, demands: Sequence[Demand], at: datetime) -> Step:
     """Return the lapse of all reservations whose time is over, with the askers' holds in it."""
-    demands = tuple(demands)
-    owners = rows.owners_due(session, at) | {demand.owner for demand in demands}
-    owners |= rows.owners_of(session, [demand.key for demand in demands])
-    return steps.expire(rows.holds(session, owners), at)
+    owners = rows.owners(db, [demand.key for demand in demands], due_at=at)
+    owners |= {demand.owner for demand in demands}
+    return steps.expire(rows.holds(db, owners), at)
 
 
 def _shown(charter: Charter, demands: Iterable[Demand]) -> set[Cell]:
@@ -234,47 +248,45 @@ def _trading(charter: Charter, growth: Charges) -> set[Cell]:
 
 
 def _broken(
-    session: Session, old: Charter, new: Charter, source: str, at: datetime
+    db: Connection, old: Charter, new: Charter, source: str, at: datetime
 ) -> tuple[Refusal, ...]:
-    lapse = _due(session, (), at)
+    lapse = _due(db, (), at)
     relief = change(lapse, new.tree)
     touched = old.touched(source) | new.touched(source)
     concerned = {cell.at(node) for cell in touched for node in new.tree.path(cell.department)}
-    kept = rows.balances(session, {*concerned, *relief})
+    kept = rows.balances(db, {*concerned, *relief})
     order = leaf_first(new.tree)
 
     def rank(refusal: Refusal) -> tuple[object, ...]:
         return order(_cell(refusal))
 
     found = sorted(broken(old, new, source, at, _sum(kept, relief)), key=rank)
-    return _levelled(session, found)
+    return _levelled(db, found)
 
 
 def _cell(refusal: Refusal) -> Cell:
     return Cell(refusal.department, refusal.cloud, refusal.zone, refusal.resource_class)
 
 
-def _levelled(session: Session, refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
+def _levelled(db: Connection, refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
     """Return refusals with the levels of their nodes, as the Department objects name them."""
     refusals = tuple(refusals)
-    levels = rows.levels(session, {refusal.department for refusal in refusals}) if refusals else {}
+    levels = rows.levels(db, {refusal.department for refusal in refusals}) if refusals else {}
     return tuple(replace(refusal, level=levels.get(refusal.department, "")) for refusal in refusals)
 
 
-def _take(session: Session, tree: Tree, step: Step, at: datetime | None) -> None:
+def _take(db: Connection, tree: Tree, step: Step, at: datetime | None) -> None:
     """Write a step that nothing decides on."""
     if step.entries:
         delta = change(step, tree)
-        _post(session, step, delta, rows.balances(session, delta.keys()), at)
+        _post(db, step, delta, rows.balances(db, delta.keys()), at)
 
 
-def _post(session: Session, step: Step, delta: Charges, kept: Charges, at: datetime | None) -> None:
+def _post(db: Connection, step: Step, delta: Charges, kept: Charges, at: datetime | None) -> None:
     """Write a step: its entries, the holds that changed, the balances that follow."""
-    rows.append(session, step.entries, at)
-    rows.keep_holds(session, step.before, step.after)
-    rows.keep_balances(
-        session, {cell: add(kept.get(cell, NOTHING), by) for cell, by in delta.items()}
-    )
+    rows.append(db, step.entries, at)
+    rows.keep_holds(db, step.before, step.after)
+    rows.keep_balances(db, {cell: add(kept.get(cell, NOTHING), by) for cell, by in delta.items()})
 
 
 def _sum(kept: Charges, delta: Charges) -> Charges:

@@ -1,16 +1,33 @@
-"""The SQL of the ledger: reads and writes rows, and decides nothing."""
+"""The SQL of the ledger: reads and writes rows, and decides nothing.
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+Statements are built once, and run on the session's connection without the object mapper: a
+reservation is a handful of them, and their preparation would be most of its time.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 from uuid import uuid4
 
-from sqlalchemy import Row, Select, Table, and_, delete, insert, select
-from sqlmodel import Session, SQLModel
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    union,
+    update,
+)
+from sqlmodel import SQLModel
 
 from govcloud.ports import LimitFact
-from govcloud.store.engine import lock_row, upsert
+from govcloud.store.engine import lock_row
 from govcloud.store.tables import ObjectRow
 from quotas.ledger.holds import NOTHING, Action, Charge, Charges, Entry, Hold, Phase
 from quotas.ledger.places import Cell, Place
@@ -28,10 +45,7 @@ def _table(model: type[SQLModel]) -> Table:
 
 HEAD, NODES, LIMITS = _table(HeadRow), _table(NodeRow), _table(LimitRow)
 ENTRIES, HOLDS, BALANCES = _table(EntryRow), _table(HoldRow), _table(BalanceRow)
-
-
-def _dialect(session: Session) -> str:
-    return session.get_bind().dialect.name
+OBJECTS = _table(ObjectRow)
 
 
 def _chunks(values: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
@@ -40,46 +54,59 @@ def _chunks(values: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
+def _any(name: str) -> Any:
+    """Return the parameter of an IN list."""
+    return bindparam(name, expanding=True)
+
+
 # --- The gate, the tree and the limits ----------------------------------------------------------
 
 
-def revision(session: Session) -> str:
+_REVISION: Final = select(HEAD.c.revision).where(HEAD.c.id == _GATE)
+
+
+@lru_cache
+def _gate(dialect: str) -> Any:
+    return lock_row(_REVISION, dialect)
+
+
+def revision(db: Connection) -> str:
     """Return the revision of the tree and the limits; empty before there are any."""
-    return session.execute(select(HEAD.c.revision).where(HEAD.c.id == _GATE)).scalar() or ""
+    return db.execute(_REVISION).scalar() or ""
 
 
-def enter(session: Session) -> str:
+def enter(db: Connection) -> str:
     """Pass the gate, alone until the transaction ends; return the revision."""
-    statement = lock_row(select(HEAD.c.revision).where(HEAD.c.id == _GATE), _dialect(session))
-    found = session.execute(statement).scalar()
+    gate = _gate(db.dialect.name)
+    found = db.execute(gate).scalar()
     if found is None:
-        first = upsert(session, HEAD).on_conflict_do_nothing()
-        session.execute(first, [{"id": _GATE, "revision": ""}])
-        found = session.execute(statement).scalar_one()
+        first = _insert(db.dialect.name, HEAD).on_conflict_do_nothing()
+        db.execute(first, [{"id": _GATE, "revision": ""}])
+        found = db.execute(gate).scalar_one()
     return str(found)
 
 
-def revise(session: Session) -> str:
+def revise(db: Connection) -> str:
     """Give the tree and the limits a new revision; return it."""
     fresh = uuid4().hex
-    session.execute(HEAD.update().where(HEAD.c.id == _GATE).values(revision=fresh))
+    db.execute(update(HEAD).where(HEAD.c.id == _GATE).values(revision=fresh))
     return fresh
 
 
-def parents(session: Session) -> dict[str, str | None]:
+def parents(db: Connection) -> dict[str, str | None]:
     """Return the tree: node to parent."""
-    return {row.department: row.parent for row in session.execute(select(NODES))}
+    return {row.department: row.parent for row in db.execute(select(NODES))}
 
 
-def replace_parents(session: Session, tree: Mapping[str, str | None]) -> None:
+def replace_parents(db: Connection, tree: Mapping[str, str | None]) -> None:
     """Write the tree in place of the one before."""
-    session.execute(delete(NODES))
+    db.execute(delete(NODES))
     rows = [{"department": name, "parent": parent} for name, parent in sorted(tree.items())]
     if rows:
-        session.execute(insert(NODES), rows)
+        db.execute(insert(NODES), rows)
 
 
-def limits(session: Session) -> list[LimitFact]:
+def limits(db: Connection) -> list[LimitFact]:
     """Return all limits, past and to come."""
     return [
         LimitFact(
@@ -96,13 +123,13 @@ def limits(session: Session) -> list[LimitFact]:
             valid_from=row.valid_from,
             valid_until=row.valid_until,
         )
-        for row in session.execute(select(LIMITS).order_by(LIMITS.c.id))
+        for row in db.execute(select(LIMITS).order_by(LIMITS.c.id))
     ]
 
 
-def replace_limits(session: Session, source: str, facts: Iterable[LimitFact]) -> None:
+def replace_limits(db: Connection, source: str, facts: Iterable[LimitFact]) -> None:
     """Write the limits of one source in place of those before."""
-    session.execute(delete(LIMITS).where(LIMITS.c.source == source))
+    db.execute(delete(LIMITS).where(LIMITS.c.source == source))
     rows = [
         {
             "source": source,
@@ -121,54 +148,57 @@ def replace_limits(session: Session, source: str, facts: Iterable[LimitFact]) ->
         for fact in facts
     ]
     if rows:
-        session.execute(insert(LIMITS), rows)
+        db.execute(insert(LIMITS), rows)
 
 
-def levels(session: Session, departments: Collection[str]) -> dict[str, str]:
+def levels(db: Connection, departments: Collection[str]) -> dict[str, str]:
     """Return the levels that the Department objects name, for those that exist."""
-    objects = _table(ObjectRow)
-    wanted = and_(objects.c.kind == "Department", objects.c.name.in_(sorted(departments)))
-    found = session.execute(select(objects.c.name, objects.c.spec).where(wanted))
+    wanted = and_(OBJECTS.c.kind == "Department", OBJECTS.c.name.in_(sorted(departments)))
+    found = db.execute(select(OBJECTS.c.name, OBJECTS.c.spec).where(wanted))
     return {row.name: str(row.spec.get("level", "")) for row in found}
 
 
 # --- Holds and entries --------------------------------------------------------------------------
 
 
-def owners_due(session: Session, at: datetime) -> set[str]:
-    """Return the owners of reservations whose time is over."""
-    due = and_(HOLDS.c.phase == Phase.RESERVED.value, HOLDS.c.expires_at <= at)
-    return set(session.execute(select(HOLDS.c.owner).where(due)).scalars())
+_DUE: Final = select(HOLDS.c.owner).where(
+    HOLDS.c.phase == Phase.RESERVED.value, HOLDS.c.expires_at <= bindparam("at")
+)
+_OWNERS: Final = select(HOLDS.c.owner).where(HOLDS.c.key.in_(_any("keys")))
+_DUE_AND_OWNERS: Final = union(_DUE, _OWNERS)
+_HOLDS: Final = select(HOLDS).where(HOLDS.c.owner.in_(_any("owners"))).order_by(HOLDS.c.rank)
 
 
-def owners_of(session: Session, keys: Iterable[str]) -> set[str]:
-    """Return the owners of keys."""
-    statement = select(HOLDS.c.owner)
-    return {
-        owner
-        for chunk in _chunks(keys)
-        for owner in session.execute(statement.where(HOLDS.c.key.in_(chunk))).scalars()
-    }
+def owners(db: Connection, keys: Collection[str], due_at: datetime | None = None) -> set[str]:
+    """Return the owners of keys, and of the reservations whose time is over at an instant."""
+    found: set[str] = set()
+    if due_at is not None and len(keys) <= _CHUNK:
+        parameters = {"at": due_at, "keys": list(keys)}
+        return set(db.execute(_DUE_AND_OWNERS, parameters).scalars())
+    if due_at is not None:
+        found.update(db.execute(_DUE, {"at": due_at}).scalars())
+    for chunk in _chunks(keys):
+        found.update(db.execute(_OWNERS, {"keys": chunk}).scalars())
+    return found
 
 
-def holds(session: Session, owners: Iterable[str]) -> dict[str, Hold]:
+def holds(db: Connection, owned_by: Collection[str]) -> dict[str, Hold]:
     """Return all holds of these owners, by key."""
-    statement = select(HOLDS).order_by(HOLDS.c.owner, HOLDS.c.rank)
     return {
         row.key: _hold(row)
-        for chunk in _chunks(sorted(owners))
-        for row in session.execute(statement.where(HOLDS.c.owner.in_(chunk)))
+        for chunk in _chunks(sorted(owned_by))
+        for row in db.execute(_HOLDS, {"owners": chunk})
     }
 
 
-def all_holds(session: Session) -> Iterator[Hold]:
+def all_holds(db: Connection) -> Iterator[Hold]:
     """Yield all holds."""
-    yield from map(_hold, _stream(session, select(HOLDS)))
+    yield from map(_hold, _stream(db, select(HOLDS)))
 
 
-def entries(session: Session) -> Iterator[Entry]:
+def entries(db: Connection) -> Iterator[Entry]:
     """Yield all entries, in the order they were written."""
-    for row in _stream(session, select(ENTRIES).order_by(ENTRIES.c.seq)):
+    for row in _stream(db, select(ENTRIES).order_by(ENTRIES.c.seq)):
         yield Entry(
             action=Action(row.action),
             key=row.key,
@@ -179,7 +209,7 @@ def entries(session: Session) -> Iterator[Entry]:
         )
 
 
-def append(session: Session, written: Iterable[Entry], at: datetime | None) -> None:
+def append(db: Connection, written: Iterable[Entry], at: datetime | None) -> None:
     """Append entries."""
     rows = [
         {
@@ -194,13 +224,13 @@ def append(session: Session, written: Iterable[Entry], at: datetime | None) -> N
         for entry in written
     ]
     if rows:
-        session.execute(insert(ENTRIES), rows)
+        db.execute(insert(ENTRIES), rows)
 
 
-def keep_holds(session: Session, before: Mapping[str, Hold], after: Mapping[str, Hold]) -> None:
+def keep_holds(db: Connection, before: Mapping[str, Hold], after: Mapping[str, Hold]) -> None:
     """Write the holds that changed, and remove those that are no more."""
     for chunk in _chunks(sorted(before.keys() - after.keys())):
-        session.execute(delete(HOLDS).where(HOLDS.c.key.in_(chunk)))
+        db.execute(delete(HOLDS).where(HOLDS.c.key.in_(chunk)))
     rows = [
         {
             "key": hold.key,
@@ -214,7 +244,7 @@ def keep_holds(session: Session, before: Mapping[str, Hold], after: Mapping[str,
         for key, hold in after.items()
         if before.get(key) != hold
     ]
-    _write(session, HOLDS, rows)
+    _write(db, HOLDS, rows)
 
 
 def _hold(row: Row[Any]) -> Hold:
@@ -232,47 +262,47 @@ def _hold(row: Row[Any]) -> Hold:
 # --- Balances -----------------------------------------------------------------------------------
 
 
-def balances(session: Session, wanted: Collection[Cell]) -> dict[Cell, Charge]:
+_BALANCES: Final = select(BALANCES).where(
+    BALANCES.c.department.in_(_any("departments")),
+    BALANCES.c.cloud.in_(_any("clouds")),
+    BALANCES.c.zone.in_(_any("zones")),
+    BALANCES.c.resource_class.in_(_any("classes")),
+)
+
+
+def balances(db: Connection, wanted: Collection[Cell]) -> dict[Cell, Charge]:
     """Return the balances of these cells; those that carry nothing may be missing."""
-    if not wanted:
-        return {}
-    columns: tuple[Callable[[Cell], str], ...] = (
-        lambda cell: cell.cloud,
-        lambda cell: cell.zone,
-        lambda cell: cell.resource_class,
-    )
-    names = (BALANCES.c.cloud, BALANCES.c.zone, BALANCES.c.resource_class)
-    statement = select(BALANCES)
-    for name, pick in zip(names, columns, strict=True):
-        statement = statement.where(name.in_(sorted({pick(cell) for cell in wanted})))
+    parameters = {
+        "clouds": sorted({cell.cloud for cell in wanted}),
+        "zones": sorted({cell.zone for cell in wanted}),
+        "classes": sorted({cell.resource_class for cell in wanted}),
+    }
     found: dict[Cell, Charge] = {}
     for chunk in _chunks(sorted({cell.department for cell in wanted})):
-        rows = session.execute(statement.where(BALANCES.c.department.in_(chunk)))
+        rows = db.execute(_BALANCES, {**parameters, "departments": chunk})
         found.update((cell, charge) for cell, charge in map(_balance, rows) if cell in wanted)
     return found
 
 
-def all_balances(
-    session: Session, departments: Collection[str] | None = None
-) -> dict[Cell, Charge]:
+def all_balances(db: Connection, departments: Collection[str] | None = None) -> dict[Cell, Charge]:
     """Return all balances that carry something, of all or the given departments."""
     statement = select(BALANCES)
     if departments is not None:
         statement = statement.where(BALANCES.c.department.in_(sorted(departments)))
-    found = dict(map(_balance, _stream(session, statement)))
+    found = dict(map(_balance, _stream(db, statement)))
     return {cell: charge for cell, charge in found.items() if charge != NOTHING}
 
 
-def keep_balances(session: Session, kept: Charges) -> None:
+def keep_balances(db: Connection, kept: Charges) -> None:
     """Write balances."""
     rows = [{**cell._asdict(), **kept[cell]._asdict()} for cell in sorted(kept)]
-    _write(session, BALANCES, rows)
+    _write(db, BALANCES, rows)
 
 
-def replace_balances(session: Session, kept: Charges) -> None:
+def replace_balances(db: Connection, kept: Charges) -> None:
     """Write balances in place of all that were."""
-    session.execute(delete(BALANCES))
-    keep_balances(session, kept)
+    db.execute(delete(BALANCES))
+    keep_balances(db, kept)
 
 
 def _balance(row: Row[Any]) -> tuple[Cell, Charge]:
@@ -283,15 +313,29 @@ def _balance(row: Row[Any]) -> tuple[Cell, Charge]:
 # --- Both databases -----------------------------------------------------------------------------
 
 
-def _stream(session: Session, statement: Select[Any]) -> Iterator[Row[Any]]:
-    yield from session.execute(statement, execution_options={"yield_per": 5000})
+def _stream(db: Connection, statement: Select[Any]) -> Iterator[Row[Any]]:
+    yield from db.execute(statement, execution_options={"yield_per": 5000})
 
 
-def _write(session: Session, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-    if not rows:
-        return
-    statement = upsert(session, table)
+def _insert(dialect: str, table: Table) -> Any:
+    """Return an INSERT that can say what is done on a conflict; loads only its own dialect."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
+
+
+@lru_cache
+def _replacing(dialect: str, table: Table) -> Any:
+    statement = _insert(dialect, table)
     keys = [column.name for column in table.primary_key]
     others = {name: column for name, column in statement.excluded.items() if name not in keys}
-    statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
-    session.execute(statement, list(rows))
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+def _write(db: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        db.execute(_replacing(db.dialect.name, table), list(rows))

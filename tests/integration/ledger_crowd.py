@@ -5,30 +5,44 @@ itself, waits for the others, and asks for its demand. One line is printed for e
 the obstacles. `hold` reserves, says so, and waits to be killed: before or after its commit.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
 from datetime import datetime, timedelta
 
-from govcloud.ports import Demand
+from govcloud.ports import Demand, Verdict
 from govcloud.store.engine import Database
 from quotas.store import SqlLedger
 
 
-def ask(url: str, demand: Demand, at: datetime, gate: int) -> str:
-    database, ledger = Database(url), SqlLedger()
+def reserve(database: Database, ledger: SqlLedger, demand: Demand, at: datetime) -> Verdict:
+    with database.writing() as session:
+        return ledger.reserve(session, [demand], at, at + timedelta(hours=1))
+
+
+def rehearse(database: Database, ledger: SqlLedger, demand: Demand, at: datetime) -> None:
+    """Prepare all statements once, before there are many processes; leave nothing behind."""
+    with contextlib.suppress(InterruptedError), database.writing() as session:
+        ledger.reserve(session, [demand], at, at + timedelta(hours=1))
+        raise InterruptedError
+    database.close()
+
+
+def ask(database: Database, ledger: SqlLedger, demand: Demand, at: datetime, gate: int) -> str:
     with database.reading() as session:
         ledger.lines(session, at, [])
     os.read(gate, 1)  # ends when the parent opens the gate for all at once
-    with database.writing() as session:
-        verdict = ledger.reserve(session, [demand], at, at + timedelta(hours=1))
+    verdict = reserve(database, ledger, demand, at)
     database.close()
     return "granted" if verdict.granted else ",".join(r.obstacle for r in verdict.refusals)
 
 
 def crowd(url: str, at: datetime) -> None:
     demands = [Demand(**fields) for fields in json.load(sys.stdin)]
+    database, ledger = Database(url), SqlLedger()
+    rehearse(database, ledger, demands[0], at)
     gate, opener = os.pipe()
     answers, answer = os.pipe()
     for demand in demands:
@@ -36,7 +50,7 @@ def crowd(url: str, at: datetime) -> None:
             os.close(opener)
             status = 1
             try:
-                os.write(answer, f"{ask(url, demand, at, gate)}\n".encode())
+                os.write(answer, f"{ask(database, ledger, demand, at, gate)}\n".encode())
                 status = 0
             finally:
                 os._exit(status)

@@ -1,0 +1,221 @@
+"""The ledger on its databases: what it writes, what it costs, what a recount finds."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+from sqlmodel import func, select, update
+
+from govcloud.errors import ConflictError
+from govcloud.ports import Demand, Difference, LimitFact, Obstacle
+from govcloud.store.engine import Database
+from govcloud.store.tables import ObjectRow
+from govcloud.testing.clock import START
+from quotas.store import SqlLedger
+from quotas.tables import BalanceRow, EntryRow, HoldRow
+
+LATER = START + timedelta(hours=1)
+TREE = {"city": None, "east": "city", "west": "city", "bureau": "east", "school": "east"}
+
+
+def limit(department: str, amount: int, word: str = "vms") -> LimitFact:
+    return LimitFact("q", department, "", "", word, amount, None, 0, False, 1.0, None, None)
+
+
+def demand(owner: str, department: str, amount: int, generation: int = 1) -> Demand:
+    key = f"{owner}@{generation}"
+    return Demand(key, owner, department, "c", "z", {"vms": amount, "gpu": amount})
+
+
+@pytest.fixture
+def ledger(database: Database) -> SqlLedger:
+    ledger = SqlLedger()
+    limits = [limit("city", 100), limit("city", 100, "gpu"), limit("east", 10)]
+    with database.writing() as session:
+        ledger.set_tree(session, TREE)
+        assert ledger.set_limits(session, "q", limits, START) == ()
+    return ledger
+
+
+def build(database: Database, ledger: SqlLedger, *demands: Demand) -> None:
+    with database.writing() as session:
+        assert ledger.reserve(session, demands, START, LATER).granted
+        ledger.allocate(session, [each.key for each in demands], START)
+
+
+def carried(database: Database, ledger: SqlLedger) -> dict[str, int]:
+    with database.reading() as session:
+        assert ledger.recount(session, START) == []
+        lines = ledger.lines(session, START)
+    return {
+        line.department: line.allocated + line.reserved
+        for line in lines
+        if line.resource_class == "vms" and not line.cloud
+    }
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_a_batch_costs_a_few_statements_whatever_its_size(
+    database: Database, ledger: SqlLedger
+) -> None:
+    with database.writing() as session:
+        ledger.set_limits(session, "q", [limit("city", 500), limit("city", 500, "gpu")], START)
+    many = [demand(f"u{number}", "bureau", 1) for number in range(200)]
+    keys, owners = [each.key for each in many], [each.owner for each in many]
+    with statements(database) as seen:
+        with database.writing() as session:
+            assert ledger.reserve(session, many, START, LATER).granted
+        with database.writing() as session:
+            ledger.renew(session, keys, LATER + timedelta(hours=1))
+        with database.writing() as session:
+            ledger.allocate(session, keys, START)
+        with database.writing() as session:
+            ledger.release(session, owners, START)
+    work = [statement for statement in seen if not statement.startswith(("BEGIN", "SELECT 1"))]
+    assert len(work) <= 28
+    assert set(carried(database, ledger).values()) == {0}
+
+
+@pytest.mark.guarantee("Q4")
+def test_a_refusal_names_the_level_of_the_department(database: Database, ledger: SqlLedger) -> None:
+    with database.writing() as session:
+        for name, level in (("city", "city"), ("east", "county")):
+            session.add(
+                ObjectRow(
+                    uid=name, kind="Department", name=name, spec={"level": level}, digest="",
+                    created_at=START, updated_at=START,
+                )
+            )  # fmt: skip
+    with database.reading() as session:
+        verdict = ledger.check(session, [demand("u", "bureau", 101)], START)
+    assert [(r.department, r.level, r.resource_class) for r in verdict.refusals] == [
+        ("east", "county", "vms"),
+        ("city", "city", "vms"),
+        ("city", "city", "gpu"),
+    ]
+    assert [(line.department, line.resource_class, line.limit) for line in verdict.lines] == [
+        ("bureau", "vms", None),
+        ("bureau", "gpu", None),
+        ("east", "vms", 10),
+        ("city", "vms", 100),
+        ("city", "gpu", 100),
+    ]
+
+
+@pytest.mark.guarantee("Q5")
+def test_a_limit_below_usage_is_refused_or_forced_and_then_seen(
+    database: Database, ledger: SqlLedger
+) -> None:
+    build(database, ledger, demand("u", "bureau", 6))
+    lower = [limit("city", 100), limit("city", 100, "gpu"), limit("east", 4)]
+    with database.writing() as session:
+        (refusal,) = ledger.set_limits(session, "q", lower, START)
+    assert (refusal.obstacle, refusal.department, refusal.limit, refusal.allocated) == (
+        Obstacle.BELOW_USAGE, "east", 4, 6,
+    )  # fmt: skip
+    with database.writing() as session:
+        assert ledger.reserve(session, [demand("v", "school", 4)], START, LATER).granted
+        ledger.release(session, ["v"], START)
+        assert ledger.set_limits(session, "q", lower, START, force=True) == ()
+    with database.reading() as session:
+        (over,) = [
+            line
+            for line in ledger.lines(session, START, ["east"])
+            if line.limit is not None and line.allocated + line.reserved > line.limit
+        ]
+        assert (over.limit, over.allocated) == (4, 6)
+        assert not ledger.check(session, [demand("v", "school", 1)], START).granted
+        assert ledger.check(session, [demand("u", "bureau", 5, 2)], START).granted, "shrinking is"
+
+
+@pytest.mark.guarantee("Q6")
+def test_balances_follow_a_department_that_moves(database: Database, ledger: SqlLedger) -> None:
+    build(database, ledger, demand("u", "bureau", 6), demand("v", "school", 1))
+    with database.writing() as session:
+        ledger.set_tree(session, {**TREE, "bureau": "west"})
+    everywhere = {"city": 7, "east": 1, "west": 6, "bureau": 6, "school": 1}
+    assert carried(database, ledger) == everywhere
+    assert carried(database, SqlLedger()) == everywhere
+    with database.writing() as session, pytest.raises(ConflictError):
+        ledger.set_tree(session, {**TREE, "city": "bureau"})
+    assert carried(database, ledger) == everywhere
+
+
+@pytest.mark.guarantee("Q2")
+def test_a_recount_finds_what_was_tampered_with(database: Database, ledger: SqlLedger) -> None:
+    build(database, ledger, demand("u", "bureau", 6))
+    with database.writing() as session:
+        row = session.exec(
+            select(BalanceRow).where(BalanceRow.department == "east", BalanceRow.zone == "z")
+        ).first()
+        assert row is not None
+        row.allocated += 1
+    with database.reading() as session:
+        (found,) = ledger.recount(session, START)
+    assert found == Difference("east", "c", "z", row.resource_class, kept=(7, 0), counted=(6, 0))
+    with database.writing() as session:
+        session.exec(update(HoldRow).values(amounts={"vms": 1, "gpu": 6}))
+    with database.reading() as session:
+        assert {each.department for each in ledger.recount(session, START)} == {
+            "bureau", "east", "city",
+        }  # fmt: skip
+
+
+@pytest.mark.guarantee("Q3")
+def test_looking_writes_nothing_even_when_a_reservation_is_over(
+    database: Database, ledger: SqlLedger
+) -> None:
+    with database.writing() as session:
+        assert ledger.reserve(session, [demand("u", "bureau", 10)], START, LATER).granted
+    with database.reading() as session:
+        assert ledger.check(session, [demand("v", "school", 10)], LATER).granted
+        assert all(line.reserved == 0 for line in ledger.lines(session, LATER))
+        assert session.exec(select(func.count()).select_from(EntryRow)).one() == 1
+    assert carried(database, ledger)["east"] == 10
+    with database.writing() as session:
+        assert ledger.reserve(session, [demand("v", "school", 10)], LATER, LATER).granted
+        actions = session.exec(select(EntryRow.action).order_by(EntryRow.seq)).all()
+        assert actions == ["reserve", "expire", "reserve"]
+        ledger.allocate(session, ["u@1"], LATER)
+    assert carried(database, ledger)["east"] == 20, "it exists, so it is charged, over quota"
+
+
+def test_looking_does_not_wait_for_a_writer(database: Database, ledger: SqlLedger) -> None:
+    with database.writing() as writer:
+        assert ledger.reserve(writer, [demand("u", "bureau", 10)], START, LATER).granted
+        with database.reading() as session:
+            assert ledger.check(session, [demand("v", "school", 10)], START).granted
+            assert ledger.recount(session, START) == []
+
+
+def test_units_that_change_the_ledger_twice_do_not_block_each_other(
+    database: Database, ledger: SqlLedger
+) -> None:
+    def turn(number: int) -> None:
+        mine, other = ("bureau", "west") if number % 2 else ("west", "bureau")
+        with database.writing() as session:
+            for department in (mine, other):
+                wanted = demand(f"u{number}{department}", department, 1)
+                assert ledger.reserve(session, [wanted], START, LATER).granted
+        with database.writing() as session:
+            ledger.allocate(session, [f"u{number}{mine}@1"], START)
+            ledger.release(session, [f"u{number}{other}"], START)
+            ledger.void(session, [f"u{number}{mine}@1"], START)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(turn, range(12)))
+    assert carried(database, ledger)["city"] == 12
