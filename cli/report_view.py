@@ -35,7 +35,11 @@ def _name(item: Item) -> str:
 
 
 def _number(heading: str, path: str) -> Column:
-    return Column(heading, at(path), right=True)
+    def figure(item: Item) -> object:
+        value = at(path)(item)
+        return f"{value:g}" if isinstance(value, float) else value
+
+    return Column(heading, figure, right=True)
 
 
 def _share(item: Item) -> str:

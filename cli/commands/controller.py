@@ -42,7 +42,8 @@ def run(
     stop = threading.Event()
     lean.settle()
     with _stopping(stop):
-        output.note(t("controller_started", name=chosen))
+        if not once:
+            output.note(t("controller_started", name=chosen))
         _work(lambda: controller.run_once(stop) if once else controller.run(stop))
     output.note(
         t("reconciled" if once and not stop.is_set() else "controller_stopped", name=chosen)

@@ -112,7 +112,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obj
             for index, one in enumerate(entry):
                 yield from _flat(one, f"{prefix}{name}[{index}].")
         else:
-            yield f"{prefix}{name}", entry
+            yield f"{prefix}{name}", views.value(entry) if isinstance(entry, bool) else entry
 
 
 def _events(reference: refs.Reference, item: Mapping[str, Any]) -> None:

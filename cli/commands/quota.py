@@ -155,10 +155,23 @@ def _cell(node: Node, name: str) -> str:
 def _numbers(line: Mapping[str, Any]) -> str:
     allocated, reserved = int(line["allocated"] or 0), int(line["reserved"] or 0)
     limit = line["limit"]
-    held = f"+{_amount(line, 'reserved')}" if reserved else ""
     over = " !" if limit is not None and allocated + reserved > limit else ""
+    held = f"+{_beside(reserved, line)}" if reserved else ""
     shown = "∞" if limit is None else _amount(line, "limit")
-    return f"{_amount(line, 'allocated')}{held}/{shown}{over}"
+    return f"{_beside(allocated, line)}{held}/{shown}{over}"
+
+
+def _beside(number: int, line: Mapping[str, Any]) -> str:
+    """Return an amount in the unit of the line's limit, so that the two compare at sight."""
+    exact = views.amount(str(line["class"]), number)
+    if not line["limit"] or not number:
+        return exact
+    limit = _amount(line, "limit")
+    figures = limit.rstrip("KMGTPim")
+    if exact.rstrip("KMGTPim") + limit.removeprefix(figures) == exact:
+        return exact
+    scaled = f"{int(figures) * number / line['limit']:.1f}".removesuffix(".0")
+    return scaled + limit.removeprefix(figures)
 
 
 def _amount(line: Mapping[str, Any], part: str) -> str:
@@ -188,7 +201,7 @@ def _flat(nodes: Sequence[Node], form: Output) -> None:
 def _shown(part: str) -> Column:
     return Column(
         part,
-        lambda line: (line.get("show") or {}).get(part, line.get(part)),
+        lambda line: None if line[part] is None else _amount(line, part),
         right=True,
         style=_over,
     )
@@ -203,6 +216,14 @@ LINES: Final = (
     *_PLACE,
     *(_shown(part) for part in ("limit", "allocated", "reserved", "available")),
 )
+
+
+def _telling(line: Mapping[str, Any]) -> bool:
+    """Whether a line says what the wider ones do not: a limit of its own, or of its scope."""
+    binding = line.get("binding")
+    if not line["cloud"] and not line["zone"]:
+        return bool(binding or line["allocated"] or line["reserved"])
+    return line["limit"] is not None or bool(binding and (binding["cloud"] or binding["zone"]))
 
 
 def _left(line: Mapping[str, Any]) -> str:
@@ -228,7 +249,7 @@ BINDING: Final = (
 def show(whose: Whose, form: Format = Output.TABLE) -> None:
     """Show what a department may still use, and which level binds it."""
     found = client().get(path("quota", whose))
-    rows = [line for line in found["lines"] if line.get("binding") or line.get("allocated")]
+    rows = [line for line in found["lines"] if form is not Output.TABLE or _telling(line)]
     name = "{class}".format_map
     render.show(rows, BINDING, form, name=name, whole=found, empty=t("no_quota", department=whose))
 

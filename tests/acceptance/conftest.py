@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import output, session
+from cli import output, session, speech
 from cli.globals import Globals
 from cli.main import run
 
@@ -58,6 +58,7 @@ def _quiet_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     session.start(Globals())
     output.configure(color=True, quiet=False)
+    speech.speak("en")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import uvicorn
 
 from cli.tree import Branch, walk
 from govcloud import bootstrap, settings
+from govcloud.errors import Exit
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "small"
 LOCAL_ONLY = {
@@ -56,6 +57,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("--as", "hrss", "approve", "REQUEST-4", "-y"),
     ("--as", "approver", "approve", "REQUEST-4", "-y"),
     ("get", "vm"),
+    ("retry", "vm/social-insurance-app"),
+    ("retry", "system/social-insurance"),
+    ("abandon", "vm/social-insurance-app", "--reason", "gone", "-y"),
     ("wait", "REQUEST-1"),
     ("wait", "REQUEST-4", "--timeout", "0s"),
     ("wait", "vm/not-there", "--for", "create", "--timeout", "0s"),
@@ -146,6 +150,7 @@ def test_both_modes_answer_alike(twins, tmp_path, govcloud):
                 for name, value in environment.items():
                     patch.setenv(name, value)
                 ended = govcloud(*words, code=None)
+            assert ended.code != Exit.FAILURE, f"{' '.join(words)}: {ended.err}"
             answers[mode] = (
                 ended.code,
                 *(comparable(t, environment) for t in (ended.out, ended.err)),

@@ -5,13 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import globals as options
-from cli import output, refs, render
+from cli import output, refs, render, speech
 from cli.columns import age, change_counts, request_state, status
-from cli.commands.quota import ordered, subtree
+from cli.commands.quota import _numbers, ordered, subtree
 from cli.commands.wait import judge, seconds
 from cli.options import Output
 from cli.render import Column
 from govcloud.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> None:
+    """Whatever language another test has spoken last."""
+    speech.speak("en")
+
 
 TEXT = st.text(alphabet=st.sampled_from("ab cd上云率，。(é)-"), max_size=60)
 
@@ -162,3 +169,13 @@ def test_words_of_states():
     assert request_state({**waiting, "blocked": {"message": "x"}}).endswith("!")
     assert change_counts({"summary": {"create": 3, "change": 0, "release": 1}}) == "+3 -1"
     assert age("not an instant") == "not an instant"
+
+
+def test_use_is_shown_in_the_unit_of_its_limit():
+    """549.8Ti/768Ti can be compared at sight; 563028Gi/768Ti cannot."""
+    line = {"class": "disk.ssd", "limit": 768 * 1024, "allocated": 563028, "reserved": 0}
+    assert _numbers(line) == "549.8Ti/768Ti"
+    assert _numbers({**line, "reserved": 1024, "allocated": 0}) == "0+1Ti/768Ti"
+    assert _numbers({**line, "limit": None}) == "563028Gi/∞"
+    assert _numbers({"class": "vms", "limit": 2, "allocated": 2, "reserved": 1}) == "2+1/2 !"
+    assert _numbers({"class": "k8s-cpu", "limit": 4000, "allocated": 500, "reserved": 0}) == "0.5/4"
