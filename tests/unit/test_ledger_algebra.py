@@ -243,7 +243,9 @@ def test_a_grant_adds_to_the_limit_while_it_is_valid() -> None:
 
 def test_of_several_limits_the_tightest_holds_and_a_grant_alone_is_the_limit() -> None:
     cell = Cell("bureau", "", "", "vms")
-    two = Charter(TREE, [limit("bureau", 5, borrow=2), limit("bureau", 3, lend=1, source="r")])
+    two = Charter(
+        TREE, [limit("bureau", 5, borrow=2, lend=3), limit("bureau", 3, lend=1, source="r")]
+    )
     cap = two.cap(cell, NOW)
     assert cap is not None
     assert (cap.limit, cap.lend, cap.borrow) == (3, 1, 0)
@@ -302,6 +304,15 @@ def test_a_key_that_lapsed_is_charged_when_it_turns_out_to_be_built() -> None:
     assert totals(expired.after) == Charge(0, 0)
     assert steps.renew(expired.after, ["a@1"], LATER).entries == ()
     assert totals(steps.allocate(expired.after, ["a@1"]).after) == Charge(4, 0)
+
+
+def test_a_key_that_is_reserved_again_keeps_its_place_in_the_row() -> None:
+    held = steps.reserve({}, [demand("bureau", "a", vms=4)], LATER).after
+    held = steps.reserve(held, [demand("bureau", "a", "a@2", vms=2)], LATER).after
+    held = steps.void(held, ["a@1"]).after
+    held = steps.reserve(held, [demand("bureau", "a", vms=4)], LATER).after
+    assert set(steps.allocate(held, ["a@1"]).after) == {"a@1", "a@2"}
+    assert set(steps.allocate(held, ["a@2"]).after) == {"a@2"}
 
 
 def test_steps_can_be_taken_again_and_change_nothing() -> None:
