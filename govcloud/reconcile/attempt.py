@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from govcloud.errors import CloudError, TransientCloudError
 from govcloud.plan.actions import Action, Plan, Reason, Situation, plan
 from govcloud.plan.conditions import Conditions, Failure, conclude
 from govcloud.plan.drift import modes
@@ -77,6 +78,12 @@ class Attempt:
         """Note that something could not be tried before `until`."""
         with self.lock:
             self.not_before = max(until, self.not_before or until)
+
+    def honour(self, error: CloudError, now: datetime, settings: Settings) -> None:
+        """Put off what is to be tried again until the cloud wants to be asked again."""
+        if isinstance(error, TransientCloudError) and error.retry_after_s:
+            seconds = min(error.retry_after_s, settings.retry_after_cap_s)
+            self.put_off(now + timedelta(seconds=seconds))
 
     def outcome(self) -> Outcome:
         """Return what came of it; to be called when no action is pending any more."""

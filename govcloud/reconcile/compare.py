@@ -7,9 +7,9 @@ cloud was asked once for each page of its listings.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlmodel import Session, col
@@ -21,19 +21,19 @@ from govcloud.plan.conditions import DRIFTED
 from govcloud.plan.drift import Whole, modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
-from govcloud.ports import Observed, Provisioner, Resource, State, Value
+from govcloud.ports import Observed, Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
+from govcloud.reconcile.index import Index, Need, Nobodys, fingerprint
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.settings import Settings
 from govcloud.store import work
 from govcloud.store.tables import DriftRow
 from govcloud.store.unit import Store
 
-T = TypeVar("T")
-Fingerprint = int
-"""A 64-bit hash of what is compared of a resource; means something within one process only."""
+_MANY: Final = 2_000
+"""Objects on their way whose tenants are looked up at most; beyond it is a great move-in."""
 
 
 @dataclass(slots=True)
@@ -52,14 +52,6 @@ class Comparison:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-class Nobodys(NamedTuple):
-    """A resource that belongs to no object, as it is reported."""
-
-    id: str
-    found: str
-    field: str
-
-
 class _Said(NamedTuple):
     """A difference as it is stored or would be."""
 
@@ -68,88 +60,6 @@ class _Said(NamedTuple):
     wanted: str | None
     found: str | None
     mode: str
-
-
-@dataclass(slots=True)
-class _Need:
-    """What a tenant's settled objects count for, and the systems that live in it."""
-
-    amounts: Counter[str] = field(default_factory=Counter)
-    systems: set[tuple[str, str]] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Index:
-    """Desired state of a cloud, as small as can be, and what did not match it.
-
-    `missing` maps each settled object to the fingerprints that have not been seen yet. `skipped`
-    are objects on their way, which the queue looks after; `held` those that wait for a person;
-    `unsettled` those that should be in the queue. `busy` are the systems of which something is on
-    its way. `props` and `tags` are the names that are ever wanted of a type: nothing else is
-    compared.
-    """
-
-    missing: dict[str, tuple[Fingerprint, ...]] = field(default_factory=dict)
-    skipped: set[str] = field(default_factory=set)
-    held: set[str] = field(default_factory=set)
-    unsettled: list[str] = field(default_factory=list)
-    needs: dict[str, _Need] = field(default_factory=dict)
-    busy: set[tuple[str, str]] = field(default_factory=set)
-    props: dict[str, set[str]] = field(default_factory=dict)
-    tags: dict[str, set[str]] = field(default_factory=dict)
-    odd: dict[str, list[Observed]] = field(default_factory=dict)
-    nobodys: list[Nobodys] = field(default_factory=list)
-
-    def expect(self, uid: str, resources: Sequence[Resource]) -> None:
-        """Note what should be there of a settled object."""
-        for resource in resources:
-            self.props.setdefault(resource.type, set()).update(resource.props)
-            self.tags.setdefault(resource.type, set()).update(resource.tags)
-        self.missing[uid] = tuple(fingerprint(r, r.props, r.tags) for r in resources)
-
-    def leave(self, wanted: Wanted) -> None:
-        """Note an object that is not compared now: the queue looks after it."""
-        self.skipped.add(wanted.uid)
-        self.busy.add((wanted.department, wanted.system))
-
-    def see(self, item: Observed) -> None:
-        """Tick off what is as it should be, and keep the rest."""
-        if not item.uid:
-            found = f"{item.type} {item.name}"
-            self.nobodys.append(Nobodys(item.id, found, Whole.UNMANAGED))
-            return
-        if item.uid in self.skipped:
-            return
-        missing = self.missing.get(item.uid, ())
-        seen = self._fingerprint(item) if missing and item.state is State.READY else None
-        if seen in missing:
-            at = missing.index(seen)
-            self.missing[item.uid] = missing[:at] + missing[at + 1 :]
-        else:
-            self.odd.setdefault(item.uid, []).append(item)
-
-    def _fingerprint(self, item: Observed) -> Fingerprint:
-        props = _only(item.props, self.props.get(item.type, frozenset()))
-        tags = _only(item.tags, self.tags.get(item.type, frozenset()))
-        return fingerprint(item, props, tags)
-
-    def candidates(self) -> set[str]:
-        """Return the objects that did not match to the last resource."""
-        return {uid for uid, missing in self.missing.items() if missing}.union(self.odd)
-
-
-def fingerprint(
-    thing: Resource | Observed, props: Mapping[str, Value], tags: Mapping[str, str]
-) -> Fingerprint:
-    """Return the hash of what is compared."""
-    parts = (thing.part, thing.type, thing.tenant)
-    return hash((*parts, frozenset(props.items()), frozenset(tags.items())))
-
-
-def _only(values: Mapping[str, T], names: Set[str]) -> Mapping[str, T]:
-    if values.keys() <= names:
-        return values
-    return {name: value for name, value in values.items() if name in names}
 
 
 def listing(provisioner: Provisioner, gate: Gate) -> Iterator[Sequence[Observed]]:
@@ -203,9 +113,9 @@ class Comparer:
         self._follow_quotas(index, found)
         return found
 
-    def _expect(self, world: World, found: Comparison) -> _Index:
+    def _expect(self, world: World, found: Comparison) -> Index:
         """Read desired state before the observation: what is built in between is in the queue."""
-        index = _Index()
+        index = Index()
         for page in desired.pages(self._store, self._cloud, self._settings.page):
             with self._store.reading() as session:
                 world.add_systems(session, page)
@@ -214,9 +124,10 @@ class Comparer:
             found.objects += len(page)
         return index
 
-    def _expect_one(self, index: _Index, wanted: Wanted, world: World) -> None:
+    def _expect_one(self, index: Index, wanted: Wanted, world: World) -> None:
         if wanted.progressing or wanted.phase != Phase.ACTIVE:
             index.leave(wanted)
+            self._note_tenant(index, wanted, world)
             if wanted.progressing or not wanted.reason:
                 index.unsettled.append(wanted.uid)
             return
@@ -227,16 +138,28 @@ class Comparer:
             index.leave(wanted)
             return
         if resources:
-            need = index.needs.setdefault(resources[0].tenant, _Need())
+            need = index.needs.setdefault(resources[0].tenant, Need())
             need.amounts.update(demand)
             need.systems.add((wanted.department, wanted.system))
         if not wanted.ready and wanted.reason != DRIFTED:
             index.held.add(wanted.uid)
         index.expect(wanted.uid, resources)
 
+    def _note_tenant(self, index: Index, wanted: Wanted, world: World) -> None:
+        """Note where something is on its way, unless so much is that it would take long."""
+        if len(index.skipped) > _MANY:
+            index.blind = True
+            return
+        try:
+            resources = resources_of(self._provisioner, world, wanted.approved)
+        except UNPLANNABLE:
+            index.blind = True
+        else:
+            index.busy_tenants.update(resource.tenant for resource in resources)
+
     # --- What follows ---
 
-    def _judge(self, index: _Index, world: World, found: Comparison) -> None:
+    def _judge(self, index: Index, world: World, found: Comparison) -> None:
         """Plan what differs in earnest; write only what is new."""
         candidates = index.candidates()
         with self._store.reading() as session:
@@ -262,7 +185,7 @@ class Comparer:
         found.enqueued = self._enqueue(generations)
         found.drift_written = self._say(index.nobodys, world, said.get("", set()))
 
-    def _differs(self, index: _Index, wanted: Wanted, world: World, said: set[_Said]) -> bool:
+    def _differs(self, index: Index, wanted: Wanted, world: World, said: set[_Said]) -> bool:
         """Whether there is something to do for an object, or something new to say of it."""
         missing, odd = index.missing[wanted.uid], index.odd.get(wanted.uid, [])
         try:
@@ -313,17 +236,16 @@ class Comparer:
                 unit.session.add(row)
         return len(said ^ would)
 
-    def _follow_quotas(self, index: _Index, found: Comparison) -> None:
+    def _follow_quotas(self, index: Index, found: Comparison) -> None:
         """Let the cloud's own quotas be what the ledger charges (Q5).
 
         Not where something is on its way: there the lane has raised the quota, and lowering it
         now could be lowering it under what is being built.
         """
         quotas = self._push.listed()
-        if index.busy:
-            quiet = {t for t, need in index.needs.items() if not need.systems & index.busy}
-        else:
-            quiet = {*quotas, *index.needs}
+        quiet = {t for t, need in index.needs.items() if not need.systems & index.busy}
+        if not index.blind:
+            quiet |= quotas.keys() - index.needs.keys() - index.busy_tenants
         for tenant in sorted(quiet):
             need = index.needs.get(tenant)
             found.quotas_set += self._push.follow(tenant, need.amounts if need else {})

@@ -8,25 +8,21 @@ after a look in the same attempt, and an attempt makes at most one creation for 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from time import monotonic
 from typing import Final
 
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
-from govcloud.errors import CloudError, TransientCloudError, UnavailableError
-from govcloud.plan.actions import Action, Verb
-from govcloud.plan.conditions import OVER_QUOTA, Failure, missing_reference, unplanned, unreachable
-from govcloud.plan.orders import MissingReferenceError
-from govcloud.ports import Observed, Provisioner, State
+from govcloud.errors import UnavailableError
+from govcloud.ports import Provisioner
 from govcloud.reconcile import desired
+from govcloud.reconcile.acting import Acting
 from govcloud.reconcile.attempt import Attempt
-from govcloud.reconcile.crew import Crew
-from govcloud.reconcile.desired import UnplannableError, World, resources_of
-from govcloud.reconcile.gate import Gate, PausedError
-from govcloud.reconcile.quota_push import QuotaPush, counted_as, needs
+from govcloud.reconcile.desired import World
+from govcloud.reconcile.gate import Gate
+from govcloud.reconcile.looking import Looking, withhold
+from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep, Recorder
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.status import Status
@@ -54,21 +50,36 @@ class Lane:
         on_step: OnStep,
     ) -> None:
         self.name = name
-        self._provisioner = provisioner
         self._store = store
         self._gate = gate
-        self._push = push
         self._recorder = recorder
         self._owner = owner
         self._settings = settings
         self._on_step = on_step
-        self._parallel = spec.limits.parallel
-        self._crew = Crew(name, self._parallel)
+        self._looking = Looking(
+            name,
+            provisioner,
+            store=store,
+            gate=gate,
+            push=push,
+            settings=settings,
+            on_step=on_step,
+        )
+        self._acting = Acting(
+            name,
+            provisioner,
+            spec.limits.parallel,
+            clock=store.clock,
+            gate=gate,
+            push=push,
+            settings=settings,
+            on_step=on_step,
+            on_done=self._complete,
+        )
         self._attempts: dict[str, Attempt] = {}
         self._done: deque[Attempt] = deque()
         self._lock = threading.Lock()
         self._news = threading.Event()
-        self._action_s = 0.0
 
     # --- The loop ---
 
@@ -103,7 +114,7 @@ class Lane:
 
     def close(self) -> None:
         """Finish the actions that are running, write what came of them, give leases back."""
-        self._crew.close()
+        self._acting.close()
         while self.finish():
             pass
         self._attempts.clear()
@@ -146,7 +157,7 @@ class Lane:
 
     def start(self) -> int:
         """Claim what is due, as far as there is room, and begin it; return how much it was."""
-        room = min(self._settings.batch, self._in_flight_limit() - len(self._attempts))
+        room = min(self._settings.batch, self._acting.in_flight_limit() - len(self._attempts))
         if room <= 0 or self._gate.paused_until("find") is not None:
             return 0
         claims, until = self._claim(room)
@@ -157,26 +168,15 @@ class Lane:
         with self._lock:
             self._attempts |= {attempt.claim.uid: attempt for attempt in attempts}
         try:
-            self._look(attempts, world)
+            self._looking.look(attempts, world)
             self._on_step("planned", ",".join(attempt.claim.uid for attempt in attempts))
-            self._raise_quotas(attempts, world)
+            self._looking.raise_quotas(attempts, world)
         except UnavailableError as error:
             LOG.warning("%s: %s", self.name, error)
-            self._withhold(attempts, self._store.clock.now())
+            withhold(attempts, self._store.clock.now())
         for attempt in attempts:
-            self._begin(attempt)
+            self._acting.begin(attempt)
         return len(claims)
-
-    def _in_flight_limit(self) -> int:
-        """Return how many objects may be in flight: about a second's worth of the cloud's work.
-
-        More would be a queue that a new object has to wait behind, where `claim` can no longer
-        let it overtake.
-        """
-        floor = self._parallel + 4
-        if not self._action_s:
-            return max(floor, self._settings.batch)
-        return max(floor, min(self._settings.in_flight, int(self._parallel / self._action_s)))
 
     def _claim(self, room: int) -> tuple[list[work.Claim], datetime]:
         now = self._store.clock.now()
@@ -212,183 +212,6 @@ class Lane:
         if uids:
             with self._store.unit(CONTROLLER) as unit:
                 work.forget(unit.session, sorted(uids))
-
-    # --- Looking and planning ---
-
-    def _look(self, attempts: Sequence[Attempt], world: World) -> None:
-        """Look up all objects in one call and plan each; what cannot be planned says why."""
-        askable = [attempt for attempt in attempts if self._order(attempt, world)]
-        if not askable:
-            return
-        try:
-            with self._gate.call("find"):
-                found = self._provisioner.find([attempt.claim.uid for attempt in askable])
-        except PausedError as error:
-            for attempt in askable:
-                attempt.put_off(error.until)
-        except CloudError as error:
-            for attempt in askable:
-                attempt.conditions = unreachable(error)
-                self._honour(attempt, error)
-        except Exception as error:  # noqa: BLE001 (whatever a driver does, the others go on)
-            self._look_halves(askable, world, error)
-        else:
-            self._on_step("found", ",".join(attempt.claim.uid for attempt in askable))
-            self._decide(askable, found, world)
-
-    def _look_halves(self, attempts: Sequence[Attempt], world: World, error: Exception) -> None:
-        """Find the object that spoils a look-up by halving the batch (R6)."""
-        if len(attempts) == 1:
-            LOG.error("%s: %s: %r", self.name, attempts[0].claim.uid, error)
-            attempts[0].conditions = unplanned(error)
-            return
-        middle = len(attempts) // 2
-        self._look(attempts[:middle], world)
-        self._look(attempts[middle:], world)
-
-    def _order(self, attempt: Attempt, world: World) -> bool:
-        """Ask the driver what should be there; return whether that could be said."""
-        try:
-            attempt.resources = resources_of(self._provisioner, world, attempt.wanted.approved)
-        except MissingReferenceError as error:
-            attempt.conditions = missing_reference(error.kind, error.name)
-        except UnplannableError as error:
-            cause = error.__cause__
-            LOG.error("%s: %s", self.name, attempt.claim.uid, exc_info=cause)
-            attempt.conditions = unplanned(cause if isinstance(cause, Exception) else error)
-        if attempt.conditions is not None and attempt.releasing:
-            attempt.conditions = None  # what is there can be removed without knowing what should be
-        return attempt.conditions is None
-
-    def _decide(self, attempts: Sequence[Attempt], found: Sequence[Observed], world: World) -> None:
-        by_uid: dict[str, list[Observed]] = {}
-        for item in found:
-            by_uid.setdefault(item.uid, []).append(item)
-        now = self._store.clock.now()
-        for attempt in attempts:
-            seen = by_uid.get(attempt.claim.uid, [])
-            try:
-                attempt.decide(seen, world, now, self._settings)
-            except Exception as error:
-                LOG.exception("%s: %s", self.name, attempt.claim.uid)
-                attempt.conditions = unplanned(error)
-
-    def _raise_quotas(self, attempts: Sequence[Attempt], world: World) -> None:
-        """Let the cloud's own quota allow what is about to be built (Q5)."""
-        growing: dict[str, list[Attempt]] = {}
-        for attempt in attempts:
-            if any(action.verb is not Verb.DELETE for action in attempt.actions):
-                growing.setdefault(attempt.resources[0].tenant, []).append(attempt)
-        behind = {
-            tenant: entries
-            for tenant, entries in growing.items()
-            if not self._push.covers(tenant, (counted_as(entry.wanted) for entry in entries))
-        }
-        if not behind:
-            return
-        systems = {
-            (entry.wanted.department, entry.wanted.system)
-            for entries in behind.values()
-            for entry in entries
-        }
-        with self._store.reading() as session:
-            objects = desired.of_systems(session, self.name, systems)
-        needed = needs(self._provisioner, world, objects)
-        for tenant, entries in behind.items():
-            self._on_step("before-quota", tenant)
-            try:
-                if tenant in needed:
-                    self._push.raise_to(tenant, needed[tenant])
-            except PausedError as error:
-                self._withhold(entries, error.until)
-            except Exception as error:  # noqa: BLE001 (the cloud says whether it matters, by refusing)
-                LOG.warning("%s: quota of %s: %s", self.name, tenant, error)
-            self._on_step("after-quota", tenant)
-
-    @staticmethod
-    def _withhold(attempts: Sequence[Attempt], until: datetime) -> None:
-        for attempt in attempts:
-            attempt.plan = None
-            attempt.put_off(until)
-
-    # --- Acting ---
-
-    def _begin(self, attempt: Attempt) -> None:
-        actions = attempt.actions if attempt.conditions is None else ()
-        attempt.pending = len(actions)
-        if not actions:
-            self._complete(attempt)
-            return
-        jobs = [self._job(attempt, action) for action in actions]
-        self._crew.submit(jobs, suspect=attempt.claim.attempts > 0)
-
-    def _job(self, attempt: Attempt, action: Action) -> Callable[[], None]:
-        def job() -> None:
-            try:
-                self._try(attempt, action)
-            finally:
-                with attempt.lock:
-                    attempt.pending -= 1
-                    last = attempt.pending == 0
-                if last:
-                    self._complete(attempt)
-
-        return job
-
-    def _try(self, attempt: Attempt, action: Action) -> None:
-        verb = action.verb.name.lower()
-        try:
-            with self._gate.call(verb):
-                self._check_lease(attempt)
-                self._on_step(f"before-{verb}", attempt.claim.uid)
-                began = monotonic()
-                result = self._act(action)
-                self._note_speed(monotonic() - began)
-                self._on_step(f"after-{verb}", attempt.claim.uid)
-        except PausedError as error:
-            attempt.put_off(error.until)
-        except CloudError as error:
-            self._honour(attempt, error)
-            if error.reason == OVER_QUOTA and action.wanted is not None:
-                self._push.doubt(action.wanted.tenant)
-            with attempt.lock:
-                attempt.failures.append(Failure(action, error))
-        except Exception as error:
-            LOG.exception("%s: %s %s", self.name, verb, attempt.claim.uid)
-            fault = TransientCloudError("InternalError", f"{type(error).__name__}: {error}")
-            with attempt.lock:
-                attempt.failures.append(Failure(action, fault))
-        else:
-            with attempt.lock:
-                attempt.seen[result.id] = result
-                attempt.done.append(action)
-
-    def _check_lease(self, attempt: Attempt) -> None:
-        now = self._store.clock.now()
-        if now >= attempt.lease_until:
-            raise PausedError(now)
-
-    def _act(self, action: Action) -> Observed:
-        """Make the one call of an action; return the resource as it is then known."""
-        wanted, observed = action.wanted, action.observed
-        if action.verb is Verb.CREATE:
-            assert wanted is not None
-            return self._provisioner.create(wanted)
-        assert observed is not None
-        assert observed.uid, "what carries no mark is never touched"
-        if action.verb is Verb.CHANGE:
-            assert wanted is not None
-            return self._provisioner.change(observed, wanted, action.fields)
-        self._provisioner.delete(observed)
-        return replace(observed, state=State.DELETING)
-
-    def _honour(self, attempt: Attempt, error: CloudError) -> None:
-        if isinstance(error, TransientCloudError) and error.retry_after_s:
-            seconds = min(error.retry_after_s, self._settings.retry_after_cap_s)
-            attempt.put_off(self._store.clock.now() + timedelta(seconds=seconds))
-
-    def _note_speed(self, seconds: float) -> None:
-        self._action_s = seconds if not self._action_s else 0.9 * self._action_s + 0.1 * seconds
 
     def _complete(self, attempt: Attempt) -> None:
         self._done.append(attempt)

@@ -1,0 +1,137 @@
+"""Acting: the calls that change a cloud, each with its lease checked and its end noted."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+from typing import Final
+
+from govcloud.errors import CloudError, TransientCloudError
+from govcloud.plan.actions import Action, Verb
+from govcloud.plan.conditions import OVER_QUOTA, Failure
+from govcloud.ports import Clock, Observed, Provisioner, State
+from govcloud.reconcile.attempt import Attempt
+from govcloud.reconcile.crew import Crew
+from govcloud.reconcile.gate import Gate, PausedError
+from govcloud.reconcile.quota_push import QuotaPush
+from govcloud.reconcile.record import OnStep
+from govcloud.reconcile.settings import Settings
+
+LOG: Final = logging.getLogger(__name__)
+
+
+class Acting:
+    """Carries out what is planned for one cloud, by the hands of its crew."""
+
+    def __init__(
+        self,
+        name: str,
+        provisioner: Provisioner,
+        parallel: int,
+        *,
+        clock: Clock,
+        gate: Gate,
+        push: QuotaPush,
+        settings: Settings,
+        on_step: OnStep,
+        on_done: Callable[[Attempt], None],
+    ) -> None:
+        self._name = name
+        self._provisioner = provisioner
+        self._parallel = parallel
+        self._clock = clock
+        self._gate = gate
+        self._push = push
+        self._settings = settings
+        self._on_step = on_step
+        self._on_done = on_done
+        self._crew = Crew(name, parallel)
+        self._action_s = 0.0
+
+    def in_flight_limit(self) -> int:
+        """Return how many objects may be in flight: about a second's worth of the cloud's work.
+
+        More would be a queue that a new object has to wait behind, where a claim can no longer
+        let it overtake.
+        """
+        floor = self._parallel + 4
+        if not self._action_s:
+            return max(floor, self._settings.batch)
+        return max(floor, min(self._settings.in_flight, int(self._parallel / self._action_s)))
+
+    def close(self) -> None:
+        """Drop the actions that have not begun and wait for those that have."""
+        self._crew.close()
+
+    def begin(self, attempt: Attempt) -> None:
+        """Carry out an attempt's actions; `on_done` is called with it when the last one ended."""
+        actions = attempt.actions if attempt.conditions is None else ()
+        attempt.pending = len(actions)
+        if not actions:
+            self._on_done(attempt)
+            return
+        jobs = [self._job(attempt, action) for action in actions]
+        self._crew.submit(jobs, suspect=attempt.claim.attempts > 0)
+
+    def _job(self, attempt: Attempt, action: Action) -> Callable[[], None]:
+        def job() -> None:
+            try:
+                self._try(attempt, action)
+            finally:
+                with attempt.lock:
+                    attempt.pending -= 1
+                    last = attempt.pending == 0
+                if last:
+                    self._on_done(attempt)
+
+        return job
+
+    def _try(self, attempt: Attempt, action: Action) -> None:
+        verb = action.verb.name.lower()
+        try:
+            with self._gate.call(verb):
+                self._check_lease(attempt)
+                self._on_step(f"before-{verb}", attempt.claim.uid)
+                began = monotonic()
+                result = self._act(action)
+                self._note_speed(monotonic() - began)
+                self._on_step(f"after-{verb}", attempt.claim.uid)
+        except PausedError as error:
+            attempt.put_off(error.until)
+        except CloudError as error:
+            attempt.honour(error, self._clock.now(), self._settings)
+            if error.reason == OVER_QUOTA and action.wanted is not None:
+                self._push.doubt(action.wanted.tenant)
+            with attempt.lock:
+                attempt.failures.append(Failure(action, error))
+        except Exception as error:
+            LOG.exception("%s: %s %s", self._name, verb, attempt.claim.uid)
+            fault = TransientCloudError("InternalError", f"{type(error).__name__}: {error}")
+            with attempt.lock:
+                attempt.failures.append(Failure(action, fault))
+        else:
+            with attempt.lock:
+                attempt.seen[result.id] = result
+                attempt.done.append(action)
+
+    def _check_lease(self, attempt: Attempt) -> None:
+        now = self._clock.now()
+        if now >= attempt.lease_until:
+            raise PausedError(now)
+
+    def _act(self, action: Action) -> Observed:
+        """Make the one call of an action; return the resource as it is then known."""
+        wanted, observed = action.wanted, action.observed
+        if action.verb is Verb.CREATE:
+            assert wanted is not None
+            return self._provisioner.create(wanted)
+        assert observed is not None
+        assert observed.uid, "what carries no mark is never touched"
+        if action.verb is Verb.CHANGE:
+            assert wanted is not None
+            return self._provisioner.change(observed, wanted, action.fields)
+        self._provisioner.delete(observed)
+        return replace(observed, state=State.DELETING)
+
+    def _note_speed(self, seconds: float) -> None:
+        self._action_s = seconds if not self._action_s else 0.9 * self._action_s + 0.1 * seconds
