@@ -51,7 +51,11 @@ def edit(
             if _content(after) == _content(before):
                 output.note(t("edit_unchanged"))
                 return None
-            content = {"files": [{"name": file.name, "text": after}]}
+            content: dict[str, Any] = {"files": [{"name": file.name, "text": after}]}
+            if not owned:
+                version = found["metadata"]["version"]
+                seen = {"kind": found["kind"], "name": reference.name, "version": version}
+                content["seen"] = [seen]
             try:
                 return _send(content, title, justification, form, owned=owned, yes=yes)
             except GovcloudError as error:

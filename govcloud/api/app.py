@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from importlib import import_module
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -95,12 +95,19 @@ def _bare(services: Services) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.services = services
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     app.include_router(_health())
     app.add_exception_handler(GovcloudError, _ours)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unforeseen)
     return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    from govcloud.api.openapi import document
+
+    return document(app)
 
 
 def _health() -> APIRouter:

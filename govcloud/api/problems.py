@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 
 from govcloud.domain.suggest import nearest
 from govcloud.errors import (
-    ConflictError,
     Diagnostic,
     GovcloudError,
     InvalidInputError,
@@ -188,8 +187,23 @@ def _fault(found: Mapping[str, Any]) -> Diagnostic:
         return Diagnostic(key, {"name": name}, field=name or None)
     if kind == "extra_forbidden":
         return Diagnostic("api.unknown", {"name": name}, field=name)
-    params = {"name": name or where, "detail": found["msg"], "found": _short(found.get("input"))}
-    return Diagnostic("api.wrong", params, field=name or None)
+    given, bound = _short(found.get("input")), next(iter(found.get("ctx", {}).values()), None)
+    params = {"name": name or where, "found": given, "bound": bound, "detail": found["msg"]}
+    return Diagnostic(_WRONG.get(kind, "api.wrong"), params, field=name or None)
+
+
+_WRONG: Final[Mapping[str, str]] = (
+    dict.fromkeys(("enum", "literal_error"), "api.choice")
+    | dict.fromkeys(("greater_than_equal", "greater_than"), "api.too_small")
+    | dict.fromkeys(("less_than_equal", "less_than"), "api.too_large")
+    | dict.fromkeys(("string_too_short", "too_short"), "api.too_short")
+    | dict.fromkeys(("string_too_long", "too_long"), "api.too_long")
+    | dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "api.number")
+    | dict.fromkeys(("bool_type", "bool_parsing"), "api.flag")
+    | {"string_type": "api.text", "list_type": "api.list"}
+    | dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "api.mapping")
+)
+"""Sentences for what pydantic finds; their `bound` is the one value of its context."""
 
 
 def _dotted(path: Sequence[str | int]) -> str:
@@ -210,8 +224,3 @@ def unknown_parameter(name: str, known: Sequence[str]) -> UsageError:
     if meant:
         return UsageError("errors.unknown_parameter_meant", name=name, meant=meant)
     return UsageError("errors.unknown_parameter", name=name, known=sorted(known) or ["-"])
-
-
-def stale(kind: str, name: str) -> ConflictError:
-    """Return the error for a write that another one has overtaken."""
-    return ConflictError("errors.stale", kind=kind, name=name)

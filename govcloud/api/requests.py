@@ -71,12 +71,25 @@ class Decision(Body):
     digest: Word | None = Field(None, description="Digest that was seen.")
 
 
+class Seen(Body):
+    """An object as the caller had it in front of them."""
+
+    kind: Word = Field(description="Kind, or a word for it.")
+    name: Word = Field(description="Name.")
+    version: int = Field(ge=0, lt=2**31, description="`metadata.version`.")
+
+
 class Application(Body):
     """Platform objects as they should be."""
 
     files: list[File] = Field(default_factory=list, max_length=MAX_FILES, description="Files.")
     dry_run: bool = Field(False, description="Say what would change, and change nothing.")
     force: bool = Field(False, description="Set limits below what is in use.")
+    seen: list[Seen] = Field(
+        default_factory=list,
+        max_length=MAX_FILES,
+        description="Objects that are not overwritten if they have changed since.",
+    )
 
 
 class Deletion(Body):
@@ -175,7 +188,10 @@ def withdraw(
 def apply(body: Application, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Create and change platform objects at once; administrators only."""
     found = _load(body.files)
-    proposal = services.desk.apply(actor, found.manifests, dry_run=body.dry_run, force=body.force)
+    seen = {ObjectKey(kind_named(s.kind).name, "", s.name): s.version for s in body.seen}
+    proposal = services.desk.apply(
+        actor, found.manifests, dry_run=body.dry_run, force=body.force, seen=seen
+    )
     return JSONResponse(proposal.plain(tongue) | _warnings(found, tongue))
 
 

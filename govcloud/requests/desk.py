@@ -3,7 +3,7 @@
 Each method is one unit of work: it is done with all its records, or it has left no trace.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from govcloud.domain.access import Actor
@@ -132,18 +132,20 @@ class Desk:
         dry_run: bool = False,
         force: bool = False,
         prune: Sequence[ObjectKey] = (),
+        seen: Mapping[ObjectKey, int] | None = None,
     ) -> Proposal:
         """Make platform objects desired state, all or none, and return what changed.
 
         Applying the same again writes nothing. `prune` are platform objects to delete. `force`
-        sets quotas below use or beyond the parent's. A dry run returns the ledger's refusals in
+        sets quotas below use or beyond the parent's. With `seen`, objects of another version than
+        that are not overwritten: ConflictError. A dry run returns the ledger's refusals in
         the proposal; otherwise they are raised as QuotaExceededError. Raises ForbiddenError,
         InvalidInputError, NotFoundError, ConflictError for what is still referred to.
         """
 
         def make_so() -> Proposal:
             with self._store.unit(actor) as unit:
-                proposal = Application(unit, self._ledger, force).run(manifests, prune)
+                proposal = Application(unit, self._ledger, force, seen or {}).run(manifests, prune)
                 if dry_run:
                     raise _RehearsedError(proposal)
                 if proposal.refusals:

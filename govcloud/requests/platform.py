@@ -1,6 +1,6 @@
 """Apply: the administrators' objects become desired state at once, all of them or none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -37,12 +37,14 @@ _PLATFORM = tuple(name for name, kind in KINDS.items() if not kind.owned)
 class Application:
     """One apply, within one unit: what is there, what is wanted, what is written.
 
-    What is `force`d is set although it is below use or beyond the parent's limit (Q5).
+    What is `force`d is set although it is below use or beyond the parent's limit (Q5). `seen` are
+    the versions of objects that somebody had in front of them: others are not overwritten.
     """
 
     unit: Unit
     ledger: Ledger
     force: bool = False
+    seen: Mapping[ObjectKey, int] = field(default_factory=dict)
     _rows: dict[ObjectKey, ObjectRow] = field(default_factory=dict)
 
     def run(self, manifests: Sequence[Manifest], prune: Sequence[ObjectKey] = ()) -> Proposal:
@@ -59,11 +61,18 @@ class Application:
         _check_kinds(drafts, prune)
         rows = objects.of_kinds(self.unit.session, _PLATFORM)
         self._rows = {objects.key_of(row): row for row in rows}
+        self._check_seen()
         self._check(drafts, prune)
         changes = [self._compared(draft) for draft in drafts]
         changes += [give_back(key, current_of(self._rows[key])) for key in dict.fromkeys(prune)]
         self._check_unused(prune)
         return self._write(changes)
+
+    def _check_seen(self) -> None:
+        for key, version in self.seen.items():
+            row = self._rows.get(key)
+            if row is None or row.version != version:
+                raise ConflictError("errors.stale", object=str(key))
 
     def _compared(self, draft: Draft) -> Change:
         row = self._rows.get(draft.key)

@@ -304,6 +304,19 @@ def test_a_dry_run_of_apply_changes_nothing_and_apply_again_writes_nothing(city:
     assert found["summary"] == {"create": 0, "change": 0, "release": 0, "unchanged": 9}
 
 
+def test_a_stale_write_gets_a_conflict_and_no_update_is_lost(city: Any) -> None:
+    seen = city.get("admin", "/v1/objects/flavor/c2m4").json()["metadata"]["version"]
+    flavor = PLATFORM.split("---")[5]
+    body = files(flavor.replace("100", "120")) | {
+        "seen": [{"kind": "flavor", "name": "c2m4", "version": seen}]
+    }
+    assert city.post("admin", "/v1/apply", body).status_code == 200
+    late = files(flavor.replace("100", "90")) | {"seen": body["seen"]}
+    answer = city.post("admin", "/v1/apply", late)
+    assert (answer.status_code, answer.json()["error"]["key"]) == (409, "errors.stale")
+    assert city.get("admin", "/v1/objects/flavor/c2m4").json()["spec"]["price"] == 120
+
+
 def test_what_is_referred_to_is_not_deleted(city: Any) -> None:
     body = {"objects": [{"kind": "cloud", "name": "sim"}]}
     used = city.post("admin", "/v1/delete", body)
