@@ -3,12 +3,14 @@
     python -m benchmarks.startup [--quick]
 
 Each command runs as its own process, round robin, so that a busy moment strikes all alike; the
-best of the runs counts, since whatever else the machine does only ever adds. Prints a Markdown
-table; the aims are those of issue 2. The workspace, its objects and the server are made here.
+best of the runs counts, since whatever else the machine does only ever adds. CPU time (user and
+system) stands beside the wall clock: on a busy machine it is the steadier of the two. Prints a
+Markdown table; the aims are for the wall clock. The workspace and the server are made here.
 """
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 RUNS: Final = 9
 QUICK_RUNS: Final = 3
@@ -25,6 +27,15 @@ AIMS: Final[Mapping[str, float]] = {
     "govcloud get vm (workspace)": 1.2,
     "govcloud get vm (server)": 0.5,
 }
+
+
+class Taken(NamedTuple):
+    """How long a run took, seconds."""
+
+    wall_s: float
+    cpu_s: float
+
+
 Command = tuple[Sequence[str], Mapping[str, str]]
 
 
@@ -61,27 +72,28 @@ def beside(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
-def measure(measured: Mapping[str, Command], runs: int) -> dict[str, float]:
-    """Return the best wall time of each command, seconds."""
-    best = dict.fromkeys(measured, float("inf"))
+def measure(measured: Mapping[str, Command], runs: int) -> dict[str, Taken]:
+    """Return the best wall and CPU times of each command."""
+    best = dict.fromkeys(measured, Taken(float("inf"), float("inf")))
     for turn in range(runs + 1):
         for name, command in measured.items():
             taken = _run(command)
             if turn:  # The first turn fills the page cache and writes bytecode.
-                best[name] = min(best[name], taken)
+                best[name] = Taken(*map(min, best[name], taken))
     return best
 
 
-def report(best: Mapping[str, float]) -> int:
+def report(best: Mapping[str, Taken]) -> int:
     """Print the table; return 1 where an aim is missed."""
     base, missed = best["openstack --version"], 0
-    print("| command | best, ms | ratio | aim |\n| --- | ---: | ---: | ---: |")
-    for name, seconds in best.items():
-        ratio, aim = seconds / base, AIMS.get(name)
+    print("| command | wall, ms | CPU, ms | ratio, wall | ratio, CPU | aim |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, taken in best.items():
+        ratio, aim = taken.wall_s / base.wall_s, AIMS.get(name)
         missed += aim is not None and ratio > aim
-        print(
-            f"| `{name}` | {seconds * 1000:.0f} | {ratio:.2f} | {'≤ ' + str(aim) if aim else ''} |"
-        )
+        shown = f"{taken.wall_s * 1000:.0f} | {taken.cpu_s * 1000:.0f} | {ratio:.2f}"
+        cpu = f"{taken.cpu_s / base.cpu_s:.2f}"
+        print(f"| `{name}` | {shown} | {cpu} | {f'≤ {aim}' if aim else ''} |")
     return int(missed > 0)
 
 
@@ -100,11 +112,13 @@ def server(workspace: Mapping[str, str]) -> Iterator[str]:
             process.terminate()
 
 
-def _run(command: Command) -> float:
+def _run(command: Command) -> Taken:
     words, variables = command
-    began = time.perf_counter()
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(words, env={**os.environ, **variables}, check=True, capture_output=True)
-    return time.perf_counter() - began
+    wall_s, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Taken(wall_s, cpu_s)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class InProcess(httpx.BaseTransport):
         """Return the transport to the application on the workspace's database."""
         _log_to_file(settings)
         services = bootstrap.services(settings)
-        return cls(bootstrap.app(services), services.close)
+        return cls(bootstrap.app(services, eager=False), services.close)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Run one request through the application and return its answer."""

@@ -97,18 +97,19 @@ def services(settings: Settings, clock: Clock | None = None) -> Wired:
     return Wired(settings, clock or SystemClock())
 
 
-def app(wired: Wired) -> "ASGIApp":
-    """Return the ASGI application on services that are wired already."""
+def app(wired: Wired, *, eager: bool = True) -> "ASGIApp":
+    """Return the ASGI application on services that are wired already.
+
+    A server is `eager`; a command that calls a route or two takes them in as it calls them.
+    """
     from govcloud.api.app import create_app
 
-    return create_app(wired)
+    return create_app(wired, eager=eager)
 
 
 def local_app(settings: Settings) -> "ASGIApp":
     """Return the ASGI application on the settings' database, for one command in this process."""
-    from govcloud.api.app import create_app
-
-    return create_app(services(settings), eager=False)
+    return app(services(settings), eager=False)
 
 
 def controller(settings: Settings, name: str) -> "Controller":

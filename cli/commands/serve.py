@@ -24,7 +24,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", metavar="PORT", min=0, max=65535, help=t("opt_port"))
-    ] = 8443,
+    ] = 8080,
     tls_cert: Annotated[
         str | None, typer.Option("--tls-cert", metavar="FILE", help=t("opt_tls_cert"))
     ] = None,
