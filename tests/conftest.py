@@ -1,10 +1,12 @@
 """Fixtures of all tests: databases of both kinds, a store, a clock that stands still."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import make_url
 
 from govcloud.store.engine import Database
 from govcloud.store.schema import create
@@ -29,13 +31,55 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[str]:
     """The URL of a fresh, empty database of each kind."""
-    if request.param == "sqlite":
+    if database_kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     with server.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema, made once by the migrations and copied by each test."""
+    file = tmp_path_factory.mktemp("template") / "template.db"
+    _make(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a PostgreSQL database with the schema, likewise."""
+    with postgres.database() as url:
+        _make(url)
+        yield make_url(url).database or ""
+
+
+def _make(url: str) -> None:
+    database = Database(url)
+    create(database)
+    database.close()
+
+
+@pytest.fixture
+def schema_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database of each kind, with the schema."""
+    if database_kind == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database(template=request.getfixturevalue("postgres_template")) as url:
         yield url
 
 
@@ -46,10 +90,9 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(schema_url: str) -> Iterator[Database]:
     """A database with the schema, which must hold no connection when the test ends."""
-    opened = Database(database_url)
-    create(opened)
+    opened = Database(schema_url)
     yield opened
     leaked = opened.engine.pool.checkedout() if hasattr(opened.engine.pool, "checkedout") else 0
     opened.close()

@@ -69,10 +69,13 @@ class PostgresServer:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """Create a fresh database, give its URL, and drop it at the end."""
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """Create a fresh database, give its URL, and drop it at the end.
+
+        A copy of `template`, which nobody may be connected to.
+        """
         name = f"t{uuid4().hex[:16]}"
-        self._psql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+        self._psql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE {template}")
         try:
             yield f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
         finally:
