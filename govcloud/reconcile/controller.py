@@ -88,7 +88,7 @@ class Controller:
             store, ledger, name, pace=pace, settings=s, on_settled=on_settled, on_step=on_step
         )
         self._sites: dict[str, Site] = {}
-        self._generations: dict[str, int] = {}
+        self._unopened: dict[str, str] = {}
         self._lock = threading.Lock()
 
     # --- For ever ---
@@ -125,10 +125,8 @@ class Controller:
             self._end(entry)
             self._drop(name)
         for name in wanted.keys() - running.keys():
-            try:
-                site = self.site(name)
-            except Exception:
-                LOG.exception("cloud %s cannot be opened", name)
+            site = self._opened(name)
+            if site is None:
                 continue
             running[name] = self._begin(site, wanted[name][0])
 
@@ -228,13 +226,19 @@ class Controller:
     def _open_all(self) -> list[Site]:
         with self._store.reading() as session:
             names = sorted(desired.clouds(session))
-        sites: list[Site] = []
-        for name in names:
-            try:
-                sites.append(self.site(name))
-            except Exception:
-                LOG.exception("cloud %s cannot be opened", name)
-        return sites
+        return [site for name in names if (site := self._opened(name)) is not None]
+
+    def _opened(self, name: str) -> Site | None:
+        """Return the site of a cloud, or say, once, why it cannot be opened."""
+        try:
+            site = self.site(name)
+        except Exception as error:  # noqa: BLE001 (the other clouds go on)
+            if self._unopened.get(name) != repr(error):
+                self._unopened[name] = repr(error)
+                LOG.error("cloud %s cannot be opened: %s", name, error)
+            return None
+        self._unopened.pop(name, None)
+        return site
 
     # --- In single steps ---
 
