@@ -135,8 +135,7 @@ def standing(
 def _batches(
     session: Session, statement: Select[Any], wanted: Mapping[str, object]
 ) -> Iterator[Iterable[Fact]]:
-    options = {"stream_results": True, "max_row_buffer": _BATCH}
-    with session.connection().execute(statement, wanted, execution_options=options) as result:
+    with session.connection().execute(statement, wanted) as result:
         for batch in result.partitions(_BATCH):
             yield map(tuple, batch)
 
