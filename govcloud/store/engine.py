@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from govcloud.errors import UnavailableError
@@ -25,7 +26,12 @@ def open_engine(url: str, *, pool_size: int = 16) -> Engine:
     """Return an engine for a database URL (`sqlite:///path` or `postgresql+psycopg://…`)."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            parsed,
+            connect_args={"check_same_thread": False},
+            pool_size=pool_size,
+            max_overflow=pool_size,
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -86,6 +92,8 @@ def _translated() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise UnavailableError("errors.database", detail=_first_line(error)) from error
+    except PoolTimeout as error:
+        raise UnavailableError("errors.database_busy") from error
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -23,6 +23,7 @@ from govcloud.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
+from govcloud.store.engine import upsert
 from govcloud.store.tables import ObjectRow, TokenRow, UserRow
 from govcloud.store.unit import Unit
 
@@ -93,10 +94,8 @@ def grant(unit: Unit, wanted: Grant) -> tuple[TokenRow, UserRow, str]:
     in another role or department.
     """
     _check(unit.session, wanted)
-    user = unit.session.get(UserRow, wanted.user)
-    if user is None:
-        user = _new_user(unit, wanted)
-    elif _differs(user, wanted):
+    user = unit.session.get(UserRow, wanted.user) or _new_user(unit, wanted)
+    if _differs(user, wanted):
         raise ConflictError(
             "errors.user_differs", user=user.name, role=user.role, department=user.department or "-"
         )
@@ -143,19 +142,16 @@ def list_tokens(session: Session, user: str | None = None) -> Sequence[TokenRow]
 
 
 def _new_user(unit: Unit, wanted: Grant) -> UserRow:
+    """Return the new user, or the one that somebody else has made at the same moment."""
     assert wanted.role is not None
-    user = UserRow(
-        name=wanted.user,
-        role=wanted.role.value,
-        department=wanted.department or "",
-        created_at=unit.now,
-    )
-    unit.session.add(user)
-    unit.session.flush()
-    unit.audit(
-        "user.create", f"user/{user.name}", department=user.department, detail={"role": user.role}
-    )
-    return user
+    role, department = wanted.role.value, wanted.department or ""
+    values = {"name": wanted.user, "role": role, "department": department}
+    statement = upsert(unit.session, UserRow).values(**values, disabled=False, created_at=unit.now)
+    made = unit.session.execute(statement.on_conflict_do_nothing())
+    if made.rowcount:  # type: ignore[attr-defined]
+        detail = {"role": role}
+        unit.audit("user.create", f"user/{wanted.user}", department=department, detail=detail)
+    return unit.session.get_one(UserRow, wanted.user)
 
 
 def _differs(user: UserRow, wanted: Grant) -> bool:

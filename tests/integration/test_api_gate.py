@@ -2,15 +2,22 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
+import httpx
 import pytest
 from sqlmodel import select
 
+from cli.local import InProcess
+from govcloud import bootstrap
 from govcloud.api import gate, meta
 from govcloud.api.gate import MAX_BODY
 from govcloud.domain.access import Actor, Role
+from govcloud.errors import UnavailableError
 from govcloud.store import audit
+from govcloud.store.engine import Database
 from govcloud.store.tables import AuditRow, TokenRow, UserRow
 from govcloud.store.users import PREFIX, digest_of
 
@@ -292,3 +299,34 @@ def test_a_database_that_cannot_be_used_is_a_clear_answer(api: Any) -> None:
     assert answer.status_code in (500, 503)
     assert "Traceback" not in answer.text
     assert "SELECT" not in answer.text
+
+
+def test_many_callers_at_once_each_get_an_answer_and_the_chain_holds(api: Any) -> None:
+    application = bootstrap.app(api.wired)
+
+    def make(number: int) -> int:
+        body = {"user": f"user-{number % 7}", "role": "auditor"}
+        headers = {"Authorization": f"Bearer {api.tokens['admin']}"}
+        with httpx.Client(transport=InProcess(application), base_url="http://localhost") as http:
+            return http.post("/v1/tokens", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(24) as pool:
+        assert set(pool.map(make, range(60))) == {201}
+    assert len(api.get("admin", "/v1/tokens").json()["items"]) == 61
+    assert api.post("admin", "/v1/audit/verify").json()["ok"]
+
+
+@pytest.mark.guarantee("P2")
+def test_a_database_without_a_free_connection_is_a_clear_answer(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    database.engine.pool._timeout = 0.1
+    with pytest.raises(UnavailableError) as caught:
+        _take_all(database)
+    assert caught.value.key == "errors.database_busy"
+    database.close()
+
+
+def _take_all(database: Database) -> None:
+    with ExitStack() as held:
+        while True:
+            held.enter_context(database.reading()).connection()
