@@ -172,15 +172,23 @@ def _refusal(
 
 def _borrowed_away(after: Standing, cell: Cell, asking: Collection[str]) -> bool:
     """Say whether others below have passed their limits, while those who ask keep to theirs."""
-    tree = after.charter.tree
-
-    def below(names: Iterable[str]) -> list[Cell]:
-        return [cell.at(name) for name in names if cell.department in tree.path(name)[1:]]
-
-    if not all(after.cap(own) and not _beyond(after, own) for own in below(asking)):
+    ways = [way for name in asking if (way := _way(after.charter.tree, name, cell))]
+    limits = [[step for step in way if after.cap(step) is not None] for way in ways]
+    if not all(limits) or any(_beyond(after, step) for steps in limits for step in steps):
         return False
-    others = after.charter.traders(cell.scope).difference(asking)
-    return any(_beyond(after, other) for other in below(others))
+    others = (cell.at(name) for name in after.charter.traders(cell.scope))
+    return any(
+        _beyond(after, other) and _way(after.charter.tree, other.department, cell)
+        for other in others
+    )
+
+
+def _way(tree: Tree, department: str, cell: Cell) -> list[Cell]:
+    """Return the cells from a department up to just below a cell; none if it is not below."""
+    path = tree.path(department)
+    if cell.department not in path:
+        return []
+    return [cell.at(node) for node in path[: path.index(cell.department)]]
 
 
 def _beyond(standing: Standing, cell: Cell) -> bool:

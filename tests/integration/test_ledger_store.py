@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -140,6 +141,32 @@ def test_a_limit_below_usage_is_refused_or_forced_and_then_seen(
         assert (over.limit, over.allocated) == (4, 6)
         assert not ledger.check(session, [demand("v", "school", 1)], START).granted
         assert ledger.check(session, [demand("u", "bureau", 5, 2)], START).granted, "shrinking is"
+
+
+@pytest.mark.guarantee("Q6")
+def test_what_siblings_use_decides_what_may_be_borrowed(
+    database: Database, ledger: SqlLedger
+) -> None:
+    lending = [
+        limit("city", 20),
+        replace(limit("east", 10), lend=4),
+        replace(limit("west", 10), borrow=8),
+        limit("city", 100, "gpu"),
+    ]
+    with database.writing() as session:
+        assert ledger.set_limits(session, "q", lending, START) == ()
+    build(database, ledger, demand("u", "bureau", 8))
+    with database.reading() as session:
+        assert ledger.check(session, [demand("v", "west", 12)], START).granted
+        (refusal,) = ledger.check(session, [demand("v", "west", 13)], START).refusals
+        assert (refusal.obstacle, refusal.available) == (Obstacle.PARENT_EXCEEDED, 12)
+    build(database, ledger, demand("v", "west", 12))
+    with database.writing() as session:
+        ledger.release(session, ["u"], START)
+        (refusal,) = ledger.check(session, [demand("u", "bureau", 9)], START).refusals
+        assert (refusal.department, refusal.obstacle, refusal.available) == (
+            "city", Obstacle.LENT_OUT, 8,
+        )  # fmt: skip
 
 
 @pytest.mark.guarantee("Q6")
