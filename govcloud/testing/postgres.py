@@ -103,7 +103,7 @@ class PostgresServer:
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-        done = subprocess.run(  # type: ignore[call-overload]
+        done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 (programs of the server)
             command, cwd="/", capture_output=True, text=True, check=False, timeout=60, **options
         )
         if check and done.returncode:

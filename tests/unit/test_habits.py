@@ -30,7 +30,7 @@ def test_code_packages_are_typed_and_tests_are_no_packages() -> None:
 
 def test_every_guarantee_mark_names_a_documented_guarantee() -> None:
     documented = set(
-        re.findall(r"^\| ([QRFP]\d) \|", (ROOT / "docs/guarantees.md").read_text("utf-8"), re.M)
+        re.findall(r"^\| ([QRFP]\d) \|", (ROOT / "docs/guarantees.md").read_text("utf-8"), re.MULTILINE)
     )
     used = {
         mark
@@ -42,7 +42,7 @@ def test_every_guarantee_mark_names_a_documented_guarantee() -> None:
 
 def test_every_documented_guarantee_has_a_test() -> None:
     documented = set(
-        re.findall(r"^\| ([QRFP]\d) \|", (ROOT / "docs/guarantees.md").read_text("utf-8"), re.M)
+        re.findall(r"^\| ([QRFP]\d) \|", (ROOT / "docs/guarantees.md").read_text("utf-8"), re.MULTILINE)
     )
     text = "\n".join(f.read_text("utf-8") for f in (ROOT / "tests").rglob("*.py"))
     unproven = {guarantee for guarantee in documented if f'guarantee("{guarantee}")' not in text}
