@@ -22,7 +22,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     lean.hurry()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # They speak to programmers; the tests make them errors.
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+    code = run(sys.argv[1:] if argv is None else argv)
+    lean.leave()
+    sys.exit(code)
 
 
 def run(argv: Sequence[str]) -> int:
