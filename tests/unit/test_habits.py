@@ -28,10 +28,13 @@ def test_code_packages_are_typed_and_tests_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
+def documented_guarantees() -> set[str]:
+    text = (ROOT / "docs/guarantees.md").read_text("utf-8")
+    return set(re.findall(r"^\| ([QRFP]\d) \|", text, re.MULTILINE))
+
+
 def test_every_guarantee_mark_names_a_documented_guarantee() -> None:
-    documented = set(
-        re.findall(r"^\| ([QRFP]\d) \|", (ROOT / "docs/guarantees.md").read_text("utf-8"), re.MULTILINE)
-    )
+    documented = documented_guarantees()
     used = {
         mark
         for file in (ROOT / "tests").rglob("*.py")
@@ -41,9 +44,7 @@ def test_every_guarantee_mark_names_a_documented_guarantee() -> None:
 
 
 def test_every_documented_guarantee_has_a_test() -> None:
-    documented = set(
-        re.findall(r"^\| ([QRFP]\d) \|", (ROOT / "docs/guarantees.md").read_text("utf-8"), re.MULTILINE)
-    )
+    documented = documented_guarantees()
     text = "\n".join(f.read_text("utf-8") for f in (ROOT / "tests").rglob("*.py"))
     unproven = {guarantee for guarantee in documented if f'guarantee("{guarantee}")' not in text}
     assert not unproven
