@@ -80,7 +80,7 @@ def _chosen(
         return requests
     if not every or requests:
         raise UsageError("cli.which_requests")
-    found = client().items("/v1/requests", state="open", department=department)
+    found = client().items("/v1/requests", state="review", department=department)
     return sorted(str(item["id"]) for item in found)
 
 

@@ -222,3 +222,51 @@ def test_what_is_exported_can_be_submitted_again(city, govcloud):
         "--as", "hrss", "plan", "-f", "-", stdin=text.replace("apiVersion", "---\napiVersion")
     )
     assert ended.lines[-1] == "Nothing to do: 2 unchanged."
+
+
+def test_the_whole_queue_is_decided_at_once(city, govcloud, bigger):
+    """`--all` takes the open requests, or those of one department."""
+    name = govcloud("--as", "hrss", "submit", "-f", bigger, "-o", "name").out.strip()
+    assert govcloud("--as", "approver", "approve", "--all", "-d", "city", "-y").out == ""
+    ended = govcloud("--as", "approver", "approve", "--all", "-d", "hrss", "-y")
+    assert [line.split()[0] for line in ended.lines] == [name]
+    assert govcloud("requests", "--state", "review").out == ""
+    govcloud("approve", "--all", name, "-y", code=Exit.USAGE)
+
+
+def test_watching_prints_what_changes(city, govcloud):
+    """The list, then only rows that changed, until interrupted."""
+    import os
+    import signal
+    import subprocess
+    import sys
+
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", "from cli.main import main; main()", "get", "vm", "--watch"],
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("NAME")
+    assert "Ready" in process.stdout.readline()
+    govcloud("--as", "hrss", "release", "vm/social-insurance-app", "-y")
+    number = json.loads(govcloud("requests", "-o", "json").out)["items"][0]["id"]
+    govcloud("--as", "approver", "approve", number, "-y")
+    assert process.stdout.readline().startswith("NAME")
+    assert "Releasing" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == Exit.INTERRUPTED
+
+
+def test_a_request_that_is_rejected_is_not_waited_for(city, govcloud, bigger):
+    """Waiting ends at once, and says why, when what is waited for can no longer come."""
+    name = govcloud("--as", "hrss", "submit", "-f", bigger, "-o", "name").out.strip()
+    ended = govcloud("wait", name, "--timeout", "0s", code=Exit.TIMEOUT)
+    assert name in ended.err, "the laggard is named"
+    govcloud("--as", "approver", "reject", name, "-y", "--note", "no")
+    ended = govcloud("wait", name, "vm/social-insurance-app", code=Exit.CONFLICT)
+    assert "Rejected" in ended.err
+    assert "vm/social-insurance-app  Ready" in ended.out

@@ -2,6 +2,8 @@
 
 import re
 import string
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -123,3 +125,21 @@ def test_every_command_has_its_function():
     for leaf in leaves(ROOT):
         module = import_module(f"cli.commands.{leaf.module}")
         assert callable(getattr(module, leaf.function))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_reference_names_every_command_and_explains_every_option(language):
+    """Made from the program in a process of its own, as the documentation is."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.reference", "--lang", language],
+        cwd=ROOT_FOLDER,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    headings = set(re.findall(r"^## govcloud (.+)$", done.stdout, re.MULTILINE))
+    assert headings == {" ".join(path) for path, _ in walk()}
+    unexplained = re.findall(r"^\| `(.+)` \|  \|$", done.stdout, re.MULTILINE)
+    assert unexplained == []
+    if language == "zh":
+        assert not re.findall(r"^\| `.+` \| [A-Za-z ,.]+ \|$", done.stdout, re.MULTILINE)
