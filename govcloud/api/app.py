@@ -93,6 +93,8 @@ def _bare(services: Services) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         openapi_url="/openapi.json",
+        # No environment variable may make it send anything anywhere (P5).
+        telemetry={"auto_configure": False},
     )
     app.state.services = services
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
