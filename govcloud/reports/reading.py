@@ -172,7 +172,7 @@ class Reading:
     def survey(self) -> Survey | None:
         """Return the latest survey that had been taken by the cut-off's day."""
         surveys = [
-            Survey.of(row[0], row[4], SurveySpec.model_validate(row[-1]))
+            Survey.of(row[0], row[4], SurveySpec.model_validate_json(row[-1]))
             for row in self._present("Survey", (SpecField(),))
         ]
         taken = [survey for survey in surveys if survey.taken_on <= self.cutoff.day]

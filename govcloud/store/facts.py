@@ -21,11 +21,13 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Text,
     bindparam,
     cast,
     func,
     literal,
     select,
+    type_coerce,
 )
 from sqlmodel import Session
 
@@ -39,12 +41,14 @@ UID: Final = 1
 PHASE: Final = 2
 GONE: Final = "gone"
 _BATCH: Final = 2000
+_MAPPED_BYTES: Final = 2**31 - 2**16
+"""As much as SQLite maps at most; addresses, not memory."""
 _FACTS: Final = FactRow.__table__.c  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
 class SpecField:
-    """A field of the spec to read: its path (empty: the whole spec), and what it is.
+    """A field of the spec to read: its path (empty: the whole spec as JSON text), and what it is.
 
     A `number` comes as text, because it may have decimals; a `flag` as 1, 0 or None.
     """
@@ -134,10 +138,16 @@ def standing(
 
 def _batches(
     session: Session, statement: Select[Any], wanted: Mapping[str, object]
-) -> Iterator[Iterable[Fact]]:
-    with session.connection().execute(statement, wanted) as result:
-        for batch in result.partitions(_BATCH):
-            yield map(tuple, batch)
+) -> Iterator[Sequence[Fact]]:
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        # A report reads most of the file once: mapped, a third faster than copied page by page.
+        connection.exec_driver_sql(f"PRAGMA mmap_size={_MAPPED_BYTES}")
+    with connection.execute(statement, wanted) as result:
+        # The driver's own tuples: all columns are text and whole numbers, nothing to convert.
+        cursor = result.cursor
+        while cursor is not None and (batch := cursor.fetchmany(_BATCH)):
+            yield batch
 
 
 @lru_cache(maxsize=64)
@@ -162,8 +172,7 @@ def _statement(dialect: str, fields: tuple[SpecField, ...], *, scoped: bool) -> 
 def _column(dialect: str, wanted: SpecField) -> ColumnElement[Any]:
     path = "$." + ".".join(f'"{step}"' for step in wanted.path)
     if not wanted.path:
-        whole: ColumnElement[Any] = _FACTS.spec
-        return whole
+        return type_coerce(_FACTS.spec, String) if dialect == "sqlite" else cast(_FACTS.spec, Text)
     if dialect == "sqlite":
         # Booleans come as 1 and 0, numbers as numbers, the rest as text: as wanted already.
         value: ColumnElement[Any] = func.json_extract(_FACTS.spec, literal(path))
@@ -174,7 +183,7 @@ def _column(dialect: str, wanted: SpecField) -> ColumnElement[Any]:
     return cast(text, Integer) if wanted.form == "integer" else text
 
 
-def _split(batches: Iterable[Iterable[Fact]], then: int, *, removed: bool) -> Standing:
+def _split(batches: Iterable[Sequence[Fact]], then: int, *, removed: bool) -> Standing:
     found = Standing()
     later: set[str] = set()
     before: set[str] = set()
