@@ -118,6 +118,7 @@ def check_ledger(bench: Bench) -> None:
 @pytest.mark.guarantee("Q2")
 @pytest.mark.guarantee("Q3")
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("scenario", ["create", "resize", "delete"])
 def test_killed_at_every_step_and_restarted(bench: Bench, scenario: str, tmp_path: Path) -> None:
     record = tmp_path / "steps"

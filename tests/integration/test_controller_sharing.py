@@ -94,6 +94,7 @@ def lab(database: Database, tmp_path: Path) -> Lab:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.guarantee("R9")
 @pytest.mark.guarantee("R1")
 def test_two_controllers_share_the_work_and_one_takes_over_when_the_other_dies(lab: Lab) -> None:
