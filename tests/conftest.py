@@ -6,13 +6,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
 
 from govcloud.store.engine import Database
 from govcloud.store.schema import create
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
-from govcloud.testing.postgres import PostgresServer, find_postgres
+from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
 
 
 @pytest.fixture(scope="session")
@@ -58,11 +57,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: PostgresServer) -> Iterator[str]:
-    """The name of a PostgreSQL database with the schema, likewise."""
+def postgres_schema(postgres: PostgresServer) -> Iterator[Emptied]:
+    """A PostgreSQL database with the schema, made once and emptied before each test.
+
+    Making and dropping a database for each test would take longer than most tests.
+    """
     with postgres.database() as url:
         _make(url)
-        yield make_url(url).database or ""
+        yield Emptied(url)
 
 
 def _make(url: str) -> None:
@@ -78,9 +80,8 @@ def schema_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Pat
         shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database(template=request.getfixturevalue("postgres_template")) as url:
-        yield url
+    emptied: Emptied = request.getfixturevalue("postgres_schema")
+    yield emptied.fresh()
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import uuid4
+
+import psycopg
 
 _SETTINGS: Final = {
     "listen_addresses": "''",
@@ -69,13 +71,10 @@ class PostgresServer:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def database(self, template: str = "template0") -> Iterator[str]:
-        """Create a fresh database, give its URL, and drop it at the end.
-
-        A copy of `template`, which nobody may be connected to.
-        """
+    def database(self) -> Iterator[str]:
+        """Create a fresh database, give its URL, and drop it at the end."""
         name = f"t{uuid4().hex[:16]}"
-        self._psql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE {template}")
+        self._psql(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
         try:
             yield f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
         finally:
@@ -108,3 +107,31 @@ class PostgresServer:
         )
         if check and done.returncode:
             raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
+
+
+class Emptied:
+    """A database with the schema that is given out again and again, empty each time."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with self._connection() as connection:
+            names = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+                " AND tablename <> 'alembic_version' ORDER BY tablename"
+            ).fetchall()
+            self._first = connection.execute("SELECT id, seq, at, hash FROM chain").fetchone()
+        self._tables = ", ".join(f'"{name}"' for (name,) in names)
+
+    def fresh(self) -> str:
+        """Cut off whoever is still connected, empty all tables, and return the URL."""
+        with self._connection() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute(f"TRUNCATE {self._tables} RESTART IDENTITY CASCADE")
+            connection.execute("INSERT INTO chain VALUES (%s, %s, %s, %s)", self._first)
+        return self.url
+
+    def _connection(self) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(self.url.replace("postgresql+psycopg", "postgresql", 1))

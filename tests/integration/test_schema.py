@@ -32,13 +32,16 @@ def test_the_program_needs_the_newest_migration(database: Database) -> None:
     schema.require_current(database)
 
 
-def test_downgrade_leaves_nothing(database: Database) -> None:
+def test_downgrade_leaves_nothing(database_url: str) -> None:
     from alembic import command
 
+    database = Database(database_url)
+    schema.create(database)
     with database.engine.connect() as connection:
         command.downgrade(schema.config(connection), "base")
         connection.commit()
         assert set(inspect(connection).get_table_names()) == {"alembic_version"}
+    database.close()
 
 
 def test_creating_twice_changes_nothing_and_keeps_one_chain_head(database: Database) -> None:
