@@ -127,11 +127,13 @@ class PlanFact(NamedTuple):
 class Catalogue:
     """What references resolve to: zones to clouds, clouds to who runs them, flavors to vCPU.
 
-    `docked` tells for each cloud that is only observed whether its systems are reported here.
+    `zones_on_cloud` are the zones of clouds that govcloud manages; `docked` tells for each cloud
+    that is only observed whether its systems are reported here.
     """
 
     clouds_of_zones: Mapping[str, str] = field(default_factory=dict)
     managed: frozenset[str] = frozenset()
+    zones_on_cloud: frozenset[str] = frozenset()
     docked: Mapping[str, bool] = field(default_factory=dict)
     flavors: Mapping[str, int] = field(default_factory=dict)
 
@@ -143,20 +145,16 @@ class Catalogue:
         flavors: Iterable[tuple[str, int]],
     ) -> "Catalogue":
         """Make it of (cloud, management, docked), (zone, cloud) and (flavor, vCPU)."""
-        listed = list(clouds)
+        listed, placed = list(clouds), dict(zones)
         observed = Management.OBSERVED.value
+        managed = frozenset(name for name, management, _ in listed if management != observed)
         return cls(
-            clouds_of_zones=dict(zones),
-            managed=frozenset(name for name, management, _ in listed if management != observed),
-            docked={
-                name: bool(dock) for name, management, dock in listed if management == observed
-            },
+            clouds_of_zones=placed,
+            managed=managed,
+            zones_on_cloud=frozenset(zone for zone, cloud in placed.items() if cloud in managed),
+            docked={name: bool(dock) for name, kept, dock in listed if kept == observed},
             flavors=dict(flavors),
         )
-
-    def on_cloud(self, zone: str) -> bool:
-        """Whether what stands in the zone stands on a cloud that govcloud manages."""
-        return self.clouds_of_zones.get(zone) in self.managed
 
 
 @lru_cache(maxsize=4096)

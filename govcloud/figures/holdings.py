@@ -67,37 +67,46 @@ class Holdings:
 
     def add_machines(self, facts: Iterable[MachineFact]) -> None:
         """Add virtual machines; a pending or releasing one carries nothing."""
-        flavors, on_cloud = self._catalogue.flavors, self._catalogue.on_cloud
-        for fact in facts:
-            if fact.phase != ACTIVE:
+        flavors, on_cloud = self._catalogue.flavors, self._catalogue.zones_on_cloud
+        for (
+            seq,
+            _,
+            phase,
+            _,
+            name,
+            _,
+            request,
+            system,
+            used_for,
+            zone,
+            units,
+            flavor,
+            vcpu,
+        ) in facts:
+            if phase != ACTIVE:
                 continue
-            units, on = fact.units, on_cloud(fact.zone)
+            on = zone in on_cloud
             if on:
                 self._machines += units
-                self._hosted.add(fact.system)
-            if fact.environment in self._environments:
-                vcpu = fact.vcpu if fact.flavor is None else flavors.get(fact.flavor)
-                total = units * (vcpu or 0)
-                part = Part(
-                    fact.seq, MACHINE, fact.name, fact.request_id, fact.zone, units, on, total
-                )
-                self._parts[fact.system].append(part)
+                self._hosted.add(system)
+            if used_for in self._environments:
+                each = vcpu if flavor is None else flavors.get(flavor)
+                part = Part(seq, MACHINE, name, request, zone, units, on, units * (each or 0))
+                self._parts[system].append(part)
 
     def add_namespaces(self, facts: Iterable[NamespaceFact]) -> None:
         """Add namespaces; each weighs one."""
-        on_cloud = self._catalogue.on_cloud
-        for fact in facts:
-            if fact.phase != ACTIVE:
+        on_cloud = self._catalogue.zones_on_cloud
+        for seq, _, phase, _, name, _, request, system, used_for, zone, cpu in facts:
+            if phase != ACTIVE:
                 continue
-            on = on_cloud(fact.zone)
+            on = zone in on_cloud
             if on:
-                self._hosted.add(fact.system)
-            if fact.environment in self._environments:
-                cores = Fraction(millicores(fact.cpu), 1000)
-                part = Part(
-                    fact.seq, NAMESPACE, fact.name, fact.request_id, fact.zone, 1, on, cores
-                )
-                self._parts[fact.system].append(part)
+                self._hosted.add(system)
+            if used_for in self._environments:
+                cores = Fraction(millicores(cpu), 1000)
+                part = Part(seq, NAMESPACE, name, request, zone, 1, on, cores)
+                self._parts[system].append(part)
 
     def add_hosts(self, facts: Iterable[HostFact]) -> None:
         """Add legacy hosts that still run; one that is off, or of no system, carries nothing."""

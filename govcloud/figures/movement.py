@@ -1,6 +1,6 @@
 """Population movement: why the denominator is another one than a month ago (F3, MET-R2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from govcloud.figures.verdict import Judged, Verdict
 
@@ -56,14 +56,8 @@ class Movement:
 
     def merge(self, other: "Movement") -> None:
         """Add another department's movement to this one."""
-        self.opening += other.opening
-        self.new += other.new
-        self.retired += other.retired
-        self.exempted += other.exempted
-        self.exemption_ended += other.exemption_ended
-        self.reclassified_in += other.reclassified_in
-        self.reclassified_out += other.reclassified_out
-        self.closing += other.closing
+        for step in fields(self):
+            setattr(self, step.name, getattr(self, step.name) + getattr(other, step.name))
 
     @property
     def unexplained(self) -> int:

@@ -1,12 +1,12 @@
 """Counting verdicts: one tally a department; the city's is their sum, never a mean of rates."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Final
 
 from govcloud.figures.rates import Rate, weigh
-from govcloud.figures.verdict import ELIGIBLE, Judged, Verdict
+from govcloud.figures.verdict import Judged, Verdict
 
 OFFICE: Final = "exemption:"
 """What exclusions for an exemption begin with, before its reason."""
@@ -14,13 +14,19 @@ OFFICE: Final = "exemption:"
 
 @dataclass(slots=True)
 class Tally:
-    """How many systems fell where.
+    """How many systems fell where; `on_cloud` is C, `partial` P, `missing` neither, all of E.
 
     `shares` sums the on-cloud components of partial systems by their number of all components, so
     that a million weights add up exactly and fast.
     """
 
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    on_cloud: int = 0
+    partial: int = 0
+    missing: int = 0
+    classified: int = 0
+    exempt: int = 0
+    industry: int = 0
+    unregistered: int = 0
     exclusions: Counter[str] = field(default_factory=Counter)
     shares: Counter[int] = field(default_factory=Counter)
     docked: int = 0
@@ -31,46 +37,44 @@ class Tally:
     def add(self, judged: Judged, exemption_reason: str = "") -> None:
         """Count one system."""
         verdict = judged.verdict
-        self.verdicts[verdict] += 1
-        if verdict not in ELIGIBLE:
-            if verdict is Verdict.EXEMPT:
-                self.exclusions[OFFICE + exemption_reason] += 1
-            elif verdict is not Verdict.UNREGISTERED:
-                self.exclusions[verdict.value] += 1
-            return
-        self.thorough += judged.thorough
         if verdict is Verdict.ON_CLOUD:
+            self.on_cloud += 1
+            self.thorough += judged.thorough
             self.vcpu_on += judged.vcpu_on
-            return
+        elif verdict is Verdict.NOT:
+            self.missing += 1
+            self._add_missing(judged)
+        elif verdict is Verdict.PARTIAL:
+            self.partial += 1
+            self._add_missing(judged)
+            if judged.total:
+                self.shares[judged.total] += judged.on
+        else:
+            self._add_outside(verdict, exemption_reason)
+
+    def _add_missing(self, judged: Judged) -> None:
         self.docked += judged.docked
         self.vcpu_source += judged.vcpu_source
-        if verdict is Verdict.PARTIAL and judged.total:
-            self.shares[judged.total] += judged.on
+
+    def _add_outside(self, verdict: Verdict, exemption_reason: str) -> None:
+        if verdict is Verdict.UNREGISTERED:
+            self.unregistered += 1
+        elif verdict is Verdict.EXEMPT:
+            self.exempt += 1
+            self.exclusions[OFFICE + exemption_reason] += 1
+        else:
+            self.classified += verdict is Verdict.CLASSIFIED
+            self.industry += verdict is Verdict.INDUSTRY
+            self.exclusions[verdict.value] += 1
 
     def merge(self, other: "Tally") -> None:
         """Add another department's tally to this one."""
-        self.verdicts.update(other.verdicts)
-        self.exclusions.update(other.exclusions)
-        self.shares.update(other.shares)
-        self.docked += other.docked
-        self.thorough += other.thorough
-        self.vcpu_on += other.vcpu_on
-        self.vcpu_source += other.vcpu_source
-
-    @property
-    def on_cloud(self) -> int:
-        """C: systems on the cloud."""
-        return self.verdicts[Verdict.ON_CLOUD]
-
-    @property
-    def partial(self) -> int:
-        """P: systems that are partly there."""
-        return self.verdicts[Verdict.PARTIAL]
-
-    @property
-    def missing(self) -> int:
-        """Systems that should be on the cloud and are not, not even partly."""
-        return self.verdicts[Verdict.NOT]
+        for part in fields(self):
+            mine, theirs = getattr(self, part.name), getattr(other, part.name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                setattr(self, part.name, mine + theirs)
 
     @property
     def eligible(self) -> int:
@@ -78,20 +82,9 @@ class Tally:
         return self.on_cloud + self.partial + self.missing
 
     @property
-    def classified(self) -> int:
-        """Classified systems, which never are."""
-        return self.verdicts[Verdict.CLASSIFIED]
-
-    @property
-    def exempt(self) -> int:
-        """Systems with an approved exemption in force."""
-        return self.verdicts[Verdict.EXEMPT]
-
-    @property
     def registered(self) -> int:
         """R: systems in operation."""
-        outside = self.classified + self.exempt + self.verdicts[Verdict.INDUSTRY]
-        return self.eligible + outside
+        return self.eligible + self.classified + self.exempt + self.industry
 
     @property
     def rate(self) -> Rate:

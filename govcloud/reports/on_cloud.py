@@ -138,5 +138,5 @@ def _definition(given: str | Definition) -> Definition:
 def _check_scope(department: str | None, counting: Counting, estate: Estate) -> None:
     if department is None or department in estate.names():
         return
-    if not any(counted.tally.verdicts for counted in counting.departments):
+    if not counting.lines_total:
         raise NotFoundError("errors.unknown_department", department=department)

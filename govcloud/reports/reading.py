@@ -18,6 +18,7 @@ from govcloud.figures.facts import (
     PlanFact,
     SystemFact,
 )
+from govcloud.figures.holdings import ACTIVE
 from govcloud.figures.population import Department, Split, View
 from govcloud.figures.survey import Survey
 from govcloud.figures.targets import TargetFact
@@ -132,8 +133,8 @@ class Reading:
         """Return the systems of one department and what they run on."""
         return Department(
             systems=_split(SystemFact, self._standing("System", SYSTEM, name)),
-            machines=_split(MachineFact, self._standing("VirtualMachine", MACHINE, name)),
-            namespaces=_split(NamespaceFact, self._standing("Namespace", NAMESPACE, name)),
+            machines=_split(MachineFact, self._components("VirtualMachine", MACHINE, name)),
+            namespaces=_split(NamespaceFact, self._components("Namespace", NAMESPACE, name)),
             hosts=_split(HostFact, self._standing("LegacyHost", HOST, name)),
         )
 
@@ -181,6 +182,10 @@ class Reading:
             return latest
         return latest.of_unit(self._scope)
 
+    def _components(self, kind: str, fields: Iterable[SpecField], department: str) -> Standing:
+        # What is pending or releasing carries nothing, so nothing of it has to be looked up.
+        return self._standing(kind, fields, department, phase=ACTIVE)
+
     def _standing(
         self,
         kind: str,
@@ -188,6 +193,7 @@ class Reading:
         department: str | None = None,
         *,
         own: bool = False,
+        phase: str | None = None,
     ) -> Standing:
         rows = standing(
             self._session,
@@ -196,6 +202,7 @@ class Reading:
             now=self._now,
             then=self._then,
             department=department,
+            phase=phase,
         )
         if own and self._scope is not None:
             rows = _of_owner(rows, self._scope)

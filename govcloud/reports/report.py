@@ -54,7 +54,7 @@ class Row:
             "registered": tally.registered,
             "classified": tally.classified,
             "exempt": tally.exempt,
-            "industryCloud": tally.registered - tally.eligible - tally.classified - tally.exempt,
+            "industryCloud": tally.industry,
             "eligible": tally.eligible,
             "onCloud": tally.on_cloud,
             "partial": tally.partial,

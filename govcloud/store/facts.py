@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    case,
     cast,
     func,
     literal,
@@ -124,14 +125,16 @@ def standing(
     now: int,
     then: int = 0,
     department: str | None = None,
+    phase: str | None = None,
     removed: bool = False,
 ) -> Standing:
     """Return what stood at fact number `now`, and at the earlier `then`, of one kind.
 
-    With `removed`, objects that are no more come as well, as they last were, with phase "gone".
+    With `phase`, fields are taken only of facts in that phase and are None in others. With
+    `removed`, objects that are no more come as well, as they last were, with phase "gone".
     """
     dialect = session.get_bind().dialect.name
-    statement = _statement(dialect, tuple(fields), scoped=department is not None)
+    statement = _statement(dialect, tuple(fields), phase, scoped=department is not None)
     wanted = {"kind": kind, "now": now, "department": department}
     return _split(_batches(session, statement, wanted), then, removed=removed)
 
@@ -151,9 +154,13 @@ def _batches(
 
 
 @lru_cache(maxsize=64)
-def _statement(dialect: str, fields: tuple[SpecField, ...], *, scoped: bool) -> Select[Any]:
+def _statement(
+    dialect: str, fields: tuple[SpecField, ...], phase: str | None, *, scoped: bool
+) -> Select[Any]:
     """Return the statement, made once: a report asks the same of each department."""
     columns = [_column(dialect, wanted) for wanted in fields]
+    if phase is not None:
+        columns = [case((_FACTS.phase == phase, column)) for column in columns]
     statement = select(
         _FACTS.seq,
         _FACTS.uid,
