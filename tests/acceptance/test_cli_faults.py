@@ -167,7 +167,7 @@ def test_interrupted(city):
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=8)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == Exit.INTERRUPTED
     assert "Traceback" not in errors
 

@@ -257,7 +257,7 @@ def test_watching_prints_what_changes(city, govcloud):
     assert process.stdout.readline().startswith("NAME")
     assert "Releasing" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == Exit.INTERRUPTED
 
 

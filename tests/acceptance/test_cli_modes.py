@@ -128,7 +128,8 @@ def comparable(text: str, environment: dict[str, str]) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*([+-]\d\d:\d\d)?", "INSTANT", text)
     text = re.sub(r"gvc_\S+?(?=[\s\"])", "TOKEN", text)
     text = re.sub(r"\btk-[0-9a-f]{12}|\b[0-9a-f]{12,64}\b", "HEX", text)
-    text = re.sub(r"\b\d+[smhd]\b", "AGE", text)
+    text = re.sub(r"\b\d+[smhd]\b|\b\d+ s ago", "AGE", text)
+    text = re.sub(r"[\d.]+ GiB are free", "FREE", text)
     return re.sub(r"[ ─]+", " ", text)
 
 
