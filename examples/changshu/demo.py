@@ -137,7 +137,8 @@ class Demo:
         elapsed = time.monotonic() - self.began
         self.say("done", seconds=f"{elapsed:.0f}")
         environment = f"export GOVCLOUD_WORKSPACE={relative(WORKSPACE / '.govcloud')}"
-        console.print(render("demo.next", self.language, {"environment": environment}))
+        text = render("demo.next", self.language, {"environment": environment})
+        console.print(text, soft_wrap=True, markup=False)
 
 
 def relative(path: Path) -> str:
