@@ -5,7 +5,8 @@
 For each size: a comparison in which nothing changed (time, calls, rows written, memory), and a
 queue in which all objects are new (when the first is ready, how fast they are built, how long one
 more object waits behind all the others). Objects are inserted directly; each stage is a process of
-its own, so that its peak memory is its own. Prints a Markdown table; the aims stand in `docs/benchmarks.md`.
+its own, so that its peak memory is its own. Prints a Markdown table; the aims stand in
+`docs/benchmarks.md`.
 """
 
 import argparse
