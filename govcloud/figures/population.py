@@ -1,5 +1,6 @@
 """The systems of one department, judged at two cut-offs: the report's and the month end before."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -84,14 +85,14 @@ class View:
             {(fact.owner, fact.system): fact for fact in sorted(plans)},
         )
 
-    def touches(self, other: "View") -> set[tuple[str, str]]:
-        """Return the systems whose exemption or migration is not the same in both views."""
-        return {
-            key
-            for mine, theirs in ((self.exemptions, other.exemptions), (self.plans, other.plans))
-            for key in mine.keys() | theirs.keys()
-            if mine.get(key) is not theirs.get(key) and mine.get(key) != theirs.get(key)
-        }
+    def touches(self, other: "View") -> dict[str, set[str]]:
+        """Return, by department, the systems whose exemption or migration differs in the views."""
+        touched: defaultdict[str, set[str]] = defaultdict(set)
+        for mine, theirs in ((self.exemptions, other.exemptions), (self.plans, other.plans)):
+            for key in mine.keys() | theirs.keys():
+                if mine.get(key) != theirs.get(key):
+                    touched[key[0]].add(key[1])
+        return dict(touched)
 
 
 class Outcome(NamedTuple):
@@ -147,17 +148,16 @@ def judge_department(
     now: View,
     then: View,
     definition: Definition,
-    touched: Collection[tuple[str, str]] | None = None,
+    touched: Collection[str] = (),
 ) -> Judgement:
     """Judge a department's systems at both cut-offs.
 
     What nothing touched between the two is judged once: that halves the work of a large report.
-    `touched` is `now.touches(then)`, where the caller has it already.
+    `touched` are those of its systems that `now.touches(then)` names.
     """
     holdings = holdings_now(department, now, definition)
     judged = verdicts(department.systems.now, holdings, now, definition)
-    touched = now.touches(then) if touched is None else touched
-    again = _moved(department, {system for _, system in touched})
+    again = _moved(department, set(touched))
     if now.catalogue != then.catalogue:
         again = None
     if again is not None and not again:

@@ -101,9 +101,12 @@ class Counting:
                 self._count(name, self._reading.department(name))
 
     def _count(self, name: str, department: Department) -> None:
-        touched = {key for key in self._touched if key[0] == name}
         judgement = judge_department(
-            department, self.frame.now, self.frame.then, self._definition, touched
+            department,
+            self.frame.now,
+            self.frame.then,
+            self._definition,
+            self._touched.get(name, ()),
         )
         counted = Counted(name, presence=judgement.holdings.presence)
         for system, judged in judgement.steady:
