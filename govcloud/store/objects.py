@@ -18,6 +18,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from govcloud.domain.access import Actor, Permission
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
 from govcloud.store.engine import lock_row
 from govcloud.store.tables import EventRow, ObjectRow
@@ -27,6 +28,8 @@ Row = TypeVar("Row")
 
 DEFAULT_LIMIT: Final = 500
 MAX_LIMIT: Final = 1000
+_NAMES: Final = 2000
+"""How many names a suggestion is looked for in."""
 PUBLIC: Final = frozenset({"Policy", "Cloud", "Zone", "Flavor", "Image", "Target", "Wave"})
 """Platform kinds that every department may read: the catalogue and the rules."""
 SUBJECT: Final = frozenset({"Quota", "Exemption", "Waiver", "MigrationPlan"})
@@ -96,9 +99,24 @@ def get_object(
             statement = statement.where(col(ObjectRow.department) == department)
     rows = session.exec(statement.limit(2)).all()
     if len(rows) != 1:
-        key = "requests.no_such_object" if not rows else "requests.ambiguous_object"
-        raise NotFoundError(key, kind=kind, name=name, department=department or "")
+        raise _not_one(session, actor, kind, name, department or "", found=len(rows))
     return rows[0]
+
+
+def _not_one(
+    session: Session, actor: Actor, kind: str, name: str, department: str, *, found: int
+) -> NotFoundError:
+    """Return the error for no object or several; of none, with the visible name that is nearest."""
+    params = {"kind": kind, "name": name, "department": department}
+    if found:
+        return NotFoundError("requests.ambiguous_object", **params)
+    visible = _of(actor, kind).with_only_columns(col(ObjectRow.name)).limit(_NAMES)
+    if department and KINDS[kind].owned:
+        visible = visible.where(col(ObjectRow.department) == department)
+    meant = nearest(name, session.execute(visible).scalars())
+    if meant is None:
+        return NotFoundError("requests.no_such_object", **params)
+    return NotFoundError("requests.no_such_object_meant", **params, meant=meant)
 
 
 def list_objects(session: Session, actor: Actor, query: Query) -> Page[ObjectRow]:

@@ -144,3 +144,14 @@ def test_lists_select_and_go_on_where_they_stopped(town: Town) -> None:
 def test_a_token_that_is_not_ours_is_refused(town: Town, token: str) -> None:
     with town.store.reading() as session, pytest.raises(InvalidInputError):
         objects.list_objects(session, AUDITOR, Query("VirtualMachine", token=token))
+
+
+def test_a_suggestion_names_only_what_the_asker_may_see(town: Town) -> None:
+    with town.store.reading() as session:
+        for actor, department in ((HEALTH, None), (ADMIN, "health")):
+            with pytest.raises(NotFoundError, match="meant='web'"):
+                objects.get_object(session, actor, "VirtualMachine", "wep", department)
+        for actor, department in ((HEALTH, "schools"), (NOBODY, "health"), (NOBODY, None)):
+            with pytest.raises(NotFoundError) as caught:
+                objects.get_object(session, actor, "VirtualMachine", "wep", department)
+            assert "meant" not in caught.value.params
