@@ -51,6 +51,10 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
 }
 
 
+CONFINED: Final = frozenset({Role.APPROVER, Role.APPLICANT, Role.OPERATOR, Role.AUDITOR})
+"""Roles that see one department only, where they are given for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts: a user in a role, of a department ("" for none), perhaps only to read.
@@ -65,7 +69,13 @@ class Actor:
     source: str = field(default="", compare=False)
 
     def may(self, permission: Permission) -> bool:
-        """Whether the role grants it and the token's scope allows it."""
+        """Whether the role grants it and the token's scope allows it.
+
+        Whoever belongs to a department sees that department and no other, in whatever role; but
+        for administrators, who set departments up.
+        """
+        if permission is Permission.READ_ALL and self.department and self.role in CONFINED:
+            return False
         reading = {Permission.READ_OWN, Permission.READ_ALL, Permission.AUDIT}
         return permission in GRANTS[self.role] and (not self.read_only or permission in reading)
 

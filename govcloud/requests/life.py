@@ -55,14 +55,17 @@ def check_transition(row: RequestRow, verdict: Verdict) -> None:
 
 
 def may_decide(actor: Actor, row: RequestRow) -> bool:
-    """Whether the actor's role decides the request's step; administrators decide any."""
+    """Whether the actor's role decides the request's step; administrators decide any.
+
+    A step inside the department is decided there, every other one by somebody of no department.
+    """
     if actor.read_only:
         return False
     if actor.role is Role.ADMINISTRATOR:
         return True
     step = row.steps[row.step] if row.step < len(row.steps) else {}
-    own = not step.get("ownDepartment") or actor.department == row.department
-    return own and actor.role.value == step.get("role")
+    where = row.department if step.get("ownDepartment") else ""
+    return actor.department == where and actor.role.value == step.get("role")
 
 
 def may_withdraw(actor: Actor, row: RequestRow) -> bool:

@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlmodel import col, select
+
 from govcloud.domain.access import Actor
+from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import ConflictError, UsageError
 from govcloud.ports import Ledger
+from govcloud.requests.changes import Change
 from govcloud.requests.life import State
 from govcloud.requests.proposal import Proposal, findings_plain, line_plain
 from govcloud.requests.proposing import Assessor
 from govcloud.requests.wishes import Wish
 from govcloud.store import requests
-from govcloud.store.tables import DecisionRow, RequestRow
+from govcloud.store.tables import DecisionRow, ObjectRow, RequestRow
 from govcloud.store.unit import Unit
 
 
@@ -58,9 +62,30 @@ def _already(unit: Unit, submission: Submission) -> RequestRow | None:
     row = requests.by_idempotency_key(unit.session, key) if key else None
     if row is None:
         return None
-    if row.department != submission.wish.department:
+    if row.department != submission.wish.department or not _same(unit, row, submission.wish):
         raise ConflictError("requests.key_is_used", idempotency_key=key)
     return row
+
+
+def _same(unit: Unit, row: RequestRow, wish: Wish) -> bool:
+    """Whether a request asks for what is wished: what it does not ask for must be as wished."""
+    asked = {change.key: change for change in map(Change.from_stored, row.changes)}
+    wanted = {draft.key: draft.digest for draft in wish.drafts}
+    if not asked.keys() <= wanted.keys() | set(wish.releases):
+        return False
+    return all(
+        asked[key].digest == digest if key in asked else _stands(unit, key, digest)
+        for key, digest in wanted.items()
+    ) and all(key in asked for key in wish.releases)
+
+
+def _stands(unit: Unit, key: ObjectKey, digest: str) -> bool:
+    statement = select(ObjectRow.digest).where(
+        col(ObjectRow.kind) == key.kind,
+        col(ObjectRow.department) == key.department,
+        col(ObjectRow.name) == key.name,
+    )
+    return unit.session.exec(statement).first() == digest
 
 
 def _returned(unit: Unit, submission: Submission) -> RequestRow:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -30,12 +30,19 @@ _LOCK: Final = 0x60_7C_10_0D
 
 
 def current(database: Database) -> str | None:
-    """Return the revision that the database has, or None if it has no schema."""
+    """Return the revision that the database has, or None if it has no schema.
+
+    Raises UnavailableError where the database cannot be read: that it holds nothing is only said
+    of one that answered.
+    """
     try:
         with database.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
             row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
-    except DBAPIError:
-        return None
+    except DBAPIError as error:
+        detail = str(error.orig).strip().partition("\n")[0]
+        raise UnavailableError("errors.database", detail=detail) from error
     return None if row is None else str(row[0])
 
 
@@ -64,6 +71,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """Run the migrations up to `revision`, one program at a time."""
     from alembic import command
 
+    current(database)
     with _exclusive(database) as connection:
         command.upgrade(config(connection), revision)
         connection.commit()

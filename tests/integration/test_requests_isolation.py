@@ -3,7 +3,7 @@
 import pytest
 
 from govcloud.domain.access import Actor, Role
-from govcloud.errors import InvalidInputError, NotFoundError
+from govcloud.errors import ForbiddenError, InvalidInputError, NotFoundError
 from govcloud.requests.desk import Verdict
 from govcloud.store import objects, requests
 from govcloud.store.objects import Query
@@ -155,3 +155,19 @@ def test_a_suggestion_names_only_what_the_asker_may_see(town: Town) -> None:
             with pytest.raises(NotFoundError) as caught:
                 objects.get_object(session, actor, "VirtualMachine", "wep", department)
             assert "meant" not in caught.value.params
+
+
+@pytest.mark.parametrize("role", [Role.APPROVER, Role.OPERATOR, Role.AUDITOR])
+def test_whoever_belongs_to_a_department_sees_no_other(town: Town, role: Role) -> None:
+    member = Actor("member", role, "schools")
+    assert names(town, member, "VirtualMachine") == ["schools/web"]
+    with town.store.reading() as session, pytest.raises(NotFoundError):
+        objects.get_object(session, member, "VirtualMachine", "web", "health")
+
+
+def test_a_departments_approver_decides_only_what_is_decided_there(town: Town) -> None:
+    request = town.submit(machine("more"), actor=HEALTH)
+    for department, error in (("schools", NotFoundError), ("health", ForbiddenError)):
+        boss = Actor("boss", Role.APPROVER, department)
+        with pytest.raises(error):
+            town.desk.decide(boss, request.id, Verdict.APPROVE)

@@ -257,8 +257,13 @@ def test_the_same_key_is_the_same_request(town: Town) -> None:
     request = town.submit(system(), idempotency_key="k-1")
     before = counts(town)
     assert town.submit(system(), idempotency_key="k-1").id == request.id
-    assert town.submit(machine(), system(), idempotency_key="k-1").id == request.id
     assert counts(town) == before
+    for other in ((machine(), system()), (system(users="public"),), (machine(),)):
+        leaves_nothing(town, ConflictError, lambda o=other: town.submit(*o, idempotency_key="k-1"))
+    town.desk.decide(APPROVER, request.id, Verdict.APPROVE)
+    both = town.submit(system(), machine(), idempotency_key="k-2")
+    assert [change["key"][0] for change in both.changes] == ["VirtualMachine"]
+    assert town.submit(system(), machine(), idempotency_key="k-2").id == both.id
     leaves_nothing(
         town,
         ConflictError,

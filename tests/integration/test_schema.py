@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -68,3 +69,15 @@ def test_a_database_without_schema_is_a_clear_error(database_url: str) -> None:
     with pytest.raises(UnavailableError, match="no_schema"):
         schema.require_current(opened)
     opened.close()
+
+
+def test_a_database_that_does_not_answer_is_not_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "junk.db").write_text("this is no database, whatever its name says\n" * 40)
+    nowhere = f"postgresql+psycopg://nobody@/none?host={tmp_path}"
+    missing = f"sqlite:///{tmp_path}/no/such/folder.db"
+    for url in (f"sqlite:///{tmp_path}/junk.db", missing, nowhere):
+        opened = Database(url)
+        for ask in (schema.current, schema.require_current, schema.create):
+            with pytest.raises(UnavailableError, match=r"errors\.database"):
+                ask(opened)
+        opened.close()
