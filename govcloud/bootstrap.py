@@ -73,6 +73,18 @@ class Wired:
 
         return Desk(self.store, self.ledger)
 
+    @cached_property
+    def installation(self) -> str:
+        """Whose marks the resources carry: every program on one database has the same answer.
+
+        It is the hash of the first audit record, which is never changed and like no other.
+        """
+        from govcloud.store.audit import first_hash
+
+        with self.store.reading() as session:
+            first = first_hash(session)
+        return f"gc-{first[:12]}" if first else "govcloud"
+
     def provisioner(self, name: str, spec: "CloudSpec") -> Provisioner:
         """Open the driver of a cloud; raises where it is not installed or cannot be imported."""
         from provisioners.registry import open_provisioner
@@ -81,7 +93,7 @@ class Wired:
         address = CloudAddress(
             name=name,
             connection=dict(spec.connection),
-            installation=self.settings.installation,
+            installation=self.installation,
             folder=str(folder) if folder else "",
         )
         return open_provisioner(spec.provider, address)

@@ -32,14 +32,12 @@ class Settings:
 
     `workspace` is the `.govcloud` folder or None (only with a server). `server` is the base URL of
     a govcloud server, or None for the embedded database at `database_url`. `credential` names the
-    entry of credentials.json that speaks when no token is given. `installation` tells this
-    govcloud from others that may use the same cloud. `language` is `zh`, `en` or None.
+    entry of credentials.json that speaks when no token is given. `language` is `zh`, `en` or None.
     """
 
     workspace: Path | None
     server: str | None
     database_url: str
-    installation: str = "govcloud"
     credential: str = DEFAULT_CREDENTIAL
     given_token: str | None = None
     language: str | None = None
@@ -110,7 +108,6 @@ def _of_workspace(workspace: Path) -> Settings:
         workspace=workspace,
         server=_word(config, "server"),
         database_url=_word(config, "database") or sqlite_url(workspace / DATABASE),
-        installation=_word(config, "installation") or "govcloud",
         credential=_word(config, "credential") or DEFAULT_CREDENTIAL,
         language=_word(config, "language"),
     )
@@ -122,7 +119,6 @@ def _of_environment(settings: Settings, env: Mapping[str, str]) -> Settings:
         settings,
         server=(env.get("GOVCLOUD_SERVER") or settings.server or "").rstrip("/") or None,
         database_url=database or settings.database_url,
-        installation=env.get("GOVCLOUD_INSTALLATION") or settings.installation,
         credential=env.get("GOVCLOUD_CREDENTIAL") or settings.credential,
         given_token=_given_token(env),
         language=env.get("GOVCLOUD_LANG") or settings.language,

@@ -19,10 +19,6 @@ PRIVATE_FOLDER: Final = 0o700
 TEMPLATE: Final = """\
 # A govcloud workspace. Environment variables (GOVCLOUD_…) take precedence.
 
-# Tells this installation's marks from those of another govcloud that uses the same cloud.
-# Never change it once something has been built.
-installation = "{installation}"
-
 # Where the data is. Without it: govcloud.db in this folder. A password belongs into
 # GOVCLOUD_DATABASE_URL or a .pgpass file, not in here.
 # database = "postgresql+psycopg://govcloud@db.example/govcloud"
@@ -46,8 +42,7 @@ def make_folder(directory: Path) -> tuple[Path, bool]:
             ignore.write_text("*\n", encoding="utf-8")
         if (workspace / CONFIG).exists():
             return workspace, False
-        installation = f"gc-{secrets.token_hex(4)}"
-        write_private(workspace / CONFIG, TEMPLATE.format(installation=installation))
+        write_private(workspace / CONFIG, TEMPLATE)
     except OSError as error:
         detail = error.strerror or str(error)
         raise UsageError("errors.unwritable", file=str(workspace), detail=detail) from error

@@ -112,6 +112,11 @@ def list_records(
     return Page(tuple(rows[:limit]), more)
 
 
+def first_hash(session: Session) -> str | None:
+    """Return the hash of the first record, which tells one database from every other."""
+    return session.exec(select(AuditRow.hash).order_by(col(AuditRow.seq)).limit(1)).first()
+
+
 def verify(session: Session, known: Head | None = None) -> Verification:
     """Walk the whole chain in one consistent state and return what is broken, and where."""
     chain = session.get(ChainRow, 1)

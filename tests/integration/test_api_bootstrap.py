@@ -131,3 +131,21 @@ def test_the_openapi_document_tells_tokens_permissions_and_errors(tmp_path: Path
         for reference in json.dumps(found).split('"#/components/schemas/')[1:]
     } - found["components"]["schemas"].keys()
     assert not unresolved
+
+
+@pytest.mark.guarantee("R2")
+def test_workspaces_on_one_database_are_one_installation(tmp_path: Path, database_url: str) -> None:
+    """What one machine built is not nobody's to the next; another database is another city's."""
+    names = []
+    for name in ("one", "two"):
+        environment = {"GOVCLOUD_DATABASE_URL": database_url}
+        bootstrap.init(tmp_path / name, environment)
+        wired = bootstrap.services(load(environment, tmp_path / name))
+        names.append(wired.installation)
+        wired.close()
+    bootstrap.init(tmp_path / "three", {})
+    wired = bootstrap.services(load({}, tmp_path / "three"))
+    names.append(wired.installation)
+    wired.close()
+    assert names[0] == names[1] != names[2]
+    assert all(name.startswith("gc-") for name in names)

@@ -134,14 +134,6 @@ def test_making_a_workspace_again_keeps_it(folder: Path) -> None:
     assert (folder / ".govcloud" / "config.toml").read_text() == before
 
 
-def test_two_workspaces_are_two_installations(tmp_path: Path) -> None:
-    names = set()
-    for name in ("one", "two"):
-        made, _ = workspace.make_folder(tmp_path / name)
-        names.add(load({"GOVCLOUD_WORKSPACE": str(made)}, tmp_path).installation)
-    assert len(names) == 2
-
-
 @pytest.mark.parametrize("broken", ["not toml", "= 3", "\x00"])
 @pytest.mark.guarantee("P2")
 def test_a_broken_configuration_is_named(folder: Path, broken: str) -> None:
