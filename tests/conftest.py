@@ -1,17 +1,24 @@
 """Fixtures of all tests: databases of both kinds, a store, a clock that stands still."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from govcloud.store.engine import Database
 from govcloud.store.schema import create
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
+
+# CI repeats the same examples, so that a change is judged and not its luck; elsewhere they vary.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -170,7 +170,11 @@ def differences(before: Any, after: Any, path: str = "") -> Iterable[FieldChange
             yield from differences(before.get(name), after.get(name), below)
     elif _walked(before) and _walked(after):
         for index in range(max(len(before), len(after))):
-            yield from differences(_at(before, index), _at(after, index), f"{path}[{index}]")
+            left, right, below = _at(before, index), _at(after, index), f"{path}[{index}]"
+            if left != right and _empty(left) and _empty(right):
+                yield FieldChange(below, left, right)  # a part that says nothing is still a part
+            else:
+                yield from differences(left, right, below)
     elif isinstance(after, Mapping) and before is None and after:
         yield from differences({}, after, path)
     elif before != after and not (_empty(before) and _empty(after)):

@@ -70,7 +70,7 @@ def on_terminal(words: Sequence[str], env: dict[str, str], answers: str = "") ->
         (["--lang", "fr", "get", "vm"], Exit.USAGE),
         (["plan"], Exit.USAGE),
         (["plan", "-f", "/nowhere.yaml"], Exit.USAGE),
-        (["plan", "-f", "/root/../proc/self/mem"], Exit.USAGE),
+        (["plan", "-f", "/etc/../proc/self/mem"], Exit.USAGE),
         (["apply", "-f", "EMPTY"], Exit.USAGE),
         (["apply", "-f", "BINARY"], Exit.USAGE),
         (["report", "on-cloud-rate", "--as-of", "yesterday"], Exit.USAGE),

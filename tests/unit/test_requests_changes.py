@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from govcloud.domain.manifest import ObjectKey
@@ -39,6 +39,7 @@ def test_what_is_equal_has_no_differences(spec: dict[str, Any]) -> None:
 
 
 @given(specs, specs)
+@example({"network": []}, {"network": [{}]})
 def test_what_differs_has_a_difference(before: dict[str, Any], after: dict[str, Any]) -> None:
     found = list(differences(before, after))
     if tidy(before) != tidy(after):
