@@ -23,7 +23,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from govcloud.ports import Demand, LimitFact, QuotaLine
@@ -219,7 +218,7 @@ def measure(reservations: int, processes: Sequence[int]) -> Iterator[Result]:
         if find_postgres() is None:
             print("no PostgreSQL server programs: not measured", file=sys.stderr)
             return
-        with PostgresServer.start(Path(folder)) as server:
+        with PostgresServer.start() as server:
             for count in processes:
                 with server.database() as url:
                     yield run("postgresql", url, count, reservations)

@@ -101,7 +101,7 @@ def database_url(database: str, folder: Path) -> Iterator[str]:
         return
     if find_postgres() is None:
         raise SystemExit("no PostgreSQL server programs")
-    with PostgresServer.start(folder) as server, server.database() as url:
+    with PostgresServer.start() as server, server.database() as url:
         yield url
 
 

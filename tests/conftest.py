@@ -22,11 +22,11 @@ if os.environ.get("CI"):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test process, on a socket in a folder of its own."""
     if find_postgres() is None:
         pytest.skip("no PostgreSQL server programs (Debian package postgresql)")
-    with PostgresServer.start(tmp_path_factory.mktemp("pg")) as server:
+    with PostgresServer.start() as server:
         yield server
 
 

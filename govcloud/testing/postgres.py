@@ -46,7 +46,7 @@ class PostgresServer:
 
     @classmethod
     @contextmanager
-    def start(cls, parent: Path) -> Iterator[Self]:
+    def start(cls) -> Iterator[Self]:
         """Start a server in a new folder, and stop and remove it at the end.
 
         The folder stands directly below /tmp: a socket's path has at most 107 bytes.
@@ -54,7 +54,6 @@ class PostgresServer:
         programs = find_postgres()
         if programs is None:
             raise FileNotFoundError("initdb")
-        del parent
         folder = Path("/tmp") / f"govcloud-pg-{uuid4().hex[:12]}"  # noqa: S108 (unique, mode 0700)
         folder.mkdir(mode=0o700)
         server = cls(programs, folder)
