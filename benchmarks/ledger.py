@@ -118,8 +118,8 @@ def run(store: str, url: str, processes: int, reservations: int) -> Result:
     database, ledger = Database(url), SqlLedger()
     create(database)
     with database.writing() as session:
-        ledger.set_tree(session, parents())
-        ledger.set_limits(session, "bench", limits(reservations), AT, force=True)
+        ledger.revise(session, AT, parents=parents())
+        ledger.revise(session, AT, limits={"bench": limits(reservations)}, force=True)
     each = reservations // processes
     elapsed, granted, taken = race(url, processes, each)
     with database.reading() as session:

@@ -56,7 +56,9 @@ class Resource:
     `(uid, part)` is its mark: unique, and the only thing by which it is ever found again. `tenant`
     is the cloud-side scope (a project) that it lives in. `rank` orders: created rising, deleted
     falling. `props` are compared with what is observed; `immutable` names those that only a
-    replacement can change.
+    replacement can change. `unit` says which of the object's units (machines, by number) this is the
+    body of: figures count a unit for as long as its bodies stand. None is for accessories (a port,
+    a security group), without which the machine is still there.
     """
 
     uid: str
@@ -68,6 +70,7 @@ class Resource:
     tags: Mapping[str, str] = field(default_factory=dict)
     rank: int = 0
     immutable: frozenset[str] = frozenset()
+    unit: int | None = 0
 
 
 class State(StrEnum):
@@ -260,9 +263,9 @@ class Obstacle(StrEnum):
     NO_QUOTA = "NoQuota"
     """No level of the tree has a limit for this class: nothing was ever granted."""
     BELOW_USAGE = "BelowUsage"
-    """A limit that is to be set is less than what is in use (`set_limits` only)."""
+    """A limit that is to be set is less than what is in use (`revise` only)."""
     OVERCOMMITTED = "Overcommitted"
-    """The limits below would together be more than the node may promise (`set_limits` only):
+    """The limits below would together be more than the node may promise (`revise` only):
     `requested` is their sum, `available` what it may be."""
 
 
@@ -376,24 +379,22 @@ class Ledger(Protocol):
         """Give back reservations that will never be built; idempotent, allocations stay."""
         ...
 
-    def set_limits(
+    def revise(
         self,
         session: "Session",
-        source: str,
-        limits: Sequence[LimitFact],
         at: datetime,
         *,
+        parents: Mapping[str, str | None] | None = None,
+        limits: Mapping[str, Sequence[LimitFact]] | None = None,
         force: bool = False,
     ) -> Sequence[Refusal]:
-        """Replace the limits that come from one Quota object.
+        """Replace the organisation tree, the limits of some sources, or both at once.
 
-        A limit below usage, or children's limits beyond the parent's, are returned as refusals and
-        not set, unless `force` (Q5).
+        The tree says each department's parent; a source is a Quota object, and one without limits
+        is forgotten. Balances follow the tree. Use beyond a limit, or children's limits beyond
+        the parent's, that this would bring about or make worse are returned as refusals and
+        nothing is written, unless `force` (Q1, Q5).
         """
-        ...
-
-    def set_tree(self, session: "Session", parents: Mapping[str, str | None]) -> None:
-        """Replace the organisation tree: department to parent; balances follow."""
         ...
 
     def lines(

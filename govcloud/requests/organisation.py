@@ -45,17 +45,3 @@ def _circular(units: Mapping[str, DepartmentSpec], start: str) -> bool:
         seen.add(name)
         name = units[name].parent
     return False
-
-
-def depths(parents: Mapping[str, str | None]) -> dict[str, int]:
-    """Return how far each department is below the root."""
-    found: dict[str, int] = {}
-    for name in parents:
-        path: list[str] = []
-        above: str | None = name
-        while above is not None and above not in found and above not in path:
-            path.append(above)
-            above = parents.get(above)
-        base = found.get(above or "", -1)
-        found.update({node: base + 1 + i for i, node in enumerate(reversed(path))})
-    return found

@@ -19,11 +19,11 @@ from govcloud.errors import (
 )
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import Action
-from govcloud.ports import Ledger, Refusal
+from govcloud.ports import Ledger, LimitFact, Refusal
 from govcloud.requests import organisation, platform_references
 from govcloud.requests.changes import Change, compare, give_back
 from govcloud.requests.drafts import Draft
-from govcloud.requests.limits import Grant, grant_of, set_all
+from govcloud.requests.limits import facts_of
 from govcloud.requests.proposal import Proposal
 from govcloud.requests.world import current_of
 from govcloud.store import objects, requests
@@ -179,26 +179,21 @@ class Application:
             for key, row in self._rows.items()
             if key.kind == "Department" and key not in gone
         }
-        parents = {name: row.spec.get("parent") for name, row in units.items()}
-        grants = [self._grant(change) for change in touched if change.key.kind == "Quota"]
-        if any(change.key.kind == "Department" for change in touched):
-            self.ledger.set_tree(self.unit.session, parents)
-        return set_all(
-            self.unit.session,
-            self.ledger,
-            grants,
-            organisation.depths(parents),
-            self.unit.now,
-            force=self.force,
+        moved = any(change.key.kind == "Department" for change in touched)
+        return tuple(
+            self.ledger.revise(
+                self.unit.session,
+                self.unit.now,
+                parents={n: row.spec.get("parent") for n, row in units.items()} if moved else None,
+                limits=dict(self._limits(c) for c in touched if c.key.kind == "Quota"),
+                force=self.force,
+            )
         )
 
-    def _grant(self, change: Change) -> Grant:
-        source = self._rows[change.key].uid
-        spec = change.draft.spec
+    def _limits(self, change: Change) -> tuple[str, tuple[LimitFact, ...]]:
+        source, spec = self._rows[change.key].uid, change.draft.spec
         assert isinstance(spec, QuotaSpec)
-        if change.action is Action.RELEASE:
-            return Grant(source, spec.department)
-        return grant_of(source, spec)
+        return source, () if change.action is Action.RELEASE else facts_of(source, spec)
 
 
 def _check_kinds(drafts: Sequence[Draft], prune: Sequence[ObjectKey]) -> None:

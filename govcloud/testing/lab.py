@@ -82,9 +82,9 @@ class Lab:
             self.put(unit, "Image", "kylin", {"os": "Kylin V10"})
             for name in clouds:
                 self.add_cloud(unit, name, **cloud_spec)
-            self.ledger.set_tree(unit.session, {DEPARTMENT: None})
+            self.ledger.revise(unit.session, unit.now, parents={DEPARTMENT: None})
             limits = [self._limit(word) for word in _CLASSES]
-            assert not self.ledger.set_limits(unit.session, "all", limits, unit.now)
+            assert not self.ledger.revise(unit.session, unit.now, limits={"all": limits})
         return self
 
     def add_cloud(self, unit: Unit, name: str, **spec: Any) -> None:

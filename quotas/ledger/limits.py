@@ -1,7 +1,7 @@
 """Limits in force: what the limits and grants of a cell add up to at an instant."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -39,12 +39,13 @@ class _Index:
         for source, touched in sources.items():
             self.by_source[source] = self.by_source.get(source, frozenset()) | touched
 
-    def without(self, source: str) -> "_Index":
+    def without(self, sources: Collection[str]) -> "_Index":
         new = _Index()
         new.by_cell, new.by_source = dict(self.by_cell), dict(self.by_source)
         new.begins = self.begins
-        for cell in new.by_source.pop(source, frozenset()):
-            others = tuple(fact for fact in new.by_cell.pop(cell) if fact.source != source)
+        gone = [new.by_source.pop(source, frozenset()) for source in sources]
+        for cell in frozenset().union(*gone):
+            others = tuple(fact for fact in new.by_cell.pop(cell) if fact.source not in sources)
             if others:
                 new.by_cell[cell] = others
         return new
@@ -61,9 +62,10 @@ class Charter:
         self._index.add(facts)
         self._traders: Mapping[Scope, frozenset[str]] | None = None
 
-    def replaced(self, source: str, facts: Iterable[LimitFact]) -> Self:
-        """Return the charter with these limits in place of those that came from `source`."""
-        return type(self)(self.tree, facts, index=self._index.without(source))
+    def replaced(self, limits: Mapping[str, Iterable[LimitFact]]) -> Self:
+        """Return the charter with these limits, by source, in place of those of these sources."""
+        facts = [fact for each in limits.values() for fact in each]
+        return type(self)(self.tree, facts, index=self._index.without(limits.keys()))
 
     def rooted(self, tree: Tree) -> Self:
         """Return the charter with another tree."""

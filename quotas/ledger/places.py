@@ -77,6 +77,10 @@ class Tree:
         """Return how many nodes are above."""
         return len(self.path(department)) - 1
 
+    def moved(self, other: "Tree") -> frozenset[str]:
+        """Return the departments that have another parent, or are not there, in another tree."""
+        return frozenset(dict(self.parents.items() ^ other.parents.items()))
+
     def children(self, department: str) -> tuple[str, ...]:
         """Return the nodes directly below, by name."""
         return tuple(self._children.get(department, ()))

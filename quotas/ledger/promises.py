@@ -1,50 +1,81 @@
-"""What may be promised: a new limit against what is in use, and children's against the parent's."""
+"""What may be promised: limits and a tree, against what is in use and against each other."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from govcloud.ports import Obstacle, Refusal
 from quotas.ledger.admission import Standing, refuse
-from quotas.ledger.holds import Charges
 from quotas.ledger.limits import Cap, Charter
-from quotas.ledger.places import Cell
+from quotas.ledger.places import Cell, Tree
 
 
-def broken(
-    old: Charter, new: Charter, source: str, at: datetime, balances: Charges
-) -> Iterator[Refusal]:
-    """Yield what stands against replacing the limits of one source (Q5).
+def affected(old: Tree, new: Tree) -> frozenset[str]:
+    """Return the departments whose way to the root differs, and all on their new ways."""
+    moved = old.moved(new)
+    below = {name for name in new.parents if not moved.isdisjoint(new.path(name))}
+    return frozenset(node for name in {*moved, *below} for node in new.path(name))
 
-    A limit that is not lowered is never refused for being below usage, nor one that does not add
-    to what the children were promised: so that what was once forced can be mended step by step,
-    and the same limits can be set again.
+
+def broken(was: Standing, now: Standing, touched: Collection[Cell]) -> Iterator[Refusal]:
+    """Yield what stands against replacing limits or the tree (Q1, Q5): all of it at once.
+
+    Only what gets worse is refused, so that what was once forced can be mended step by step, and
+    the same limits can be set again. Since before and after are compared as wholes, it does not
+    matter in which order limits are raised, lowered and departments moved.
     """
-    touched = old.touched(source) | new.touched(source)
-    yield from _below_usage(old, new, touched, at, balances)
+    for cell in touched:
+        refusal = _overcharged(was, now, cell)
+        if refusal is not None:
+            yield refusal
     seen: set[Cell] = set()
-    for instant in new.changes(at):
+    old, new = was.charter, now.charter
+    for instant in new.changes(now.at):
         for cell in set(_parents(new, touched, instant)) - seen:
-            refusal = _overcommitted(old, new, cell, instant, balances)
+            refusal = _overcommitted(old, now, cell, instant)
             if refusal is not None:
                 seen.add(cell)
                 yield refusal
 
 
-def _below_usage(
-    old: Charter, new: Charter, touched: Iterable[Cell], at: datetime, balances: Charges
-) -> Iterator[Refusal]:
-    standing = Standing(new, at, balances)
-    for cell in touched:
-        was, now = old.cap(cell, at), new.cap(cell, at)
-        if now is None:
-            continue
-        room = now.limit + new.allowance(cell, at)
-        lowered = was is None or room < was.limit + old.allowance(cell, at)
-        if lowered and standing.charge(cell).total > room:
-            yield refuse(
-                Obstacle.BELOW_USAGE, standing, cell, limit=now.limit, requested=0, available=0
+def _overcharged(was: Standing, now: Standing, cell: Cell) -> Refusal | None:
+    cap = now.cap(cell)
+    if cap is None:
+        return None
+    room = cap.limit + now.allowance(cell)
+    grown = now.charge(cell).total - was.charge(cell).total
+    if _worse(_over(was, cell), now.charge(cell).total - room):
+        if grown <= 0:
+            return refuse(
+                Obstacle.BELOW_USAGE, now, cell, limit=cap.limit, requested=0, available=0
             )
+        obstacle = Obstacle.PARENT_EXCEEDED
+    elif grown > 0 and _worse(_lacking(was, cell), _lacking(now, cell)):
+        obstacle = Obstacle.LENT_OUT
+    else:
+        return None
+    left = room - was.charge(cell).total
+    if obstacle is Obstacle.LENT_OUT:
+        left = min(left, grown - (_lacking(now, cell) or 0))
+    return refuse(obstacle, was, cell, limit=cap.limit, requested=grown, available=max(0, left))
+
+
+def _worse(before: int | None, after: int | None) -> bool:
+    return after is not None and after > 0 and (before is None or after > before)
+
+
+def _over(standing: Standing, cell: Cell) -> int | None:
+    """Return by how much a cell is charged beyond what it may be; None where nothing limits it."""
+    cap = standing.cap(cell)
+    if cap is None:
+        return None
+    return standing.charge(cell).total - cap.limit - standing.allowance(cell)
+
+
+def _lacking(standing: Standing, cell: Cell) -> int | None:
+    """Return how much of what is kept below a cell is no longer there to be taken."""
+    cap = standing.cap(cell)
+    return None if cap is None else -standing.free(cell, cap) - standing.allowance(cell)
 
 
 def _parents(charter: Charter, touched: Iterable[Cell], at: datetime) -> Iterator[Cell]:
@@ -58,9 +89,8 @@ def _parents(charter: Charter, touched: Iterable[Cell], at: datetime) -> Iterato
             yield nearest
 
 
-def _overcommitted(
-    old: Charter, new: Charter, cell: Cell, at: datetime, balances: Charges
-) -> Refusal | None:
+def _overcommitted(old: Charter, now: Standing, cell: Cell, at: datetime) -> Refusal | None:
+    new = now.charter
     cap = new.cap(cell, at)
     if cap is None:
         return None
@@ -71,10 +101,9 @@ def _overcommitted(
     worse = before is None or allowed < _allowed(before) or promised > _promised(old, cell, at)
     if not worse:
         return None
-    standing = Standing(new, at, balances)
     return refuse(
         Obstacle.OVERCOMMITTED,
-        standing,
+        now,
         cell,
         limit=cap.limit,
         requested=promised,

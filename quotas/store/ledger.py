@@ -7,7 +7,7 @@ it is the only lock and comes first, units that change the ledger more than once
 of departments, can never wait for each other in a circle. Readers take no lock.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from quotas.ledger.admission import Standing, leaf_first, line, weigh
 from quotas.ledger.holds import NOTHING, Charge, Charges, Hold, Step, add, change, charges, fold
 from quotas.ledger.limits import Charter
 from quotas.ledger.places import Cell, Place, Tree, cells, class_order
-from quotas.ledger.promises import broken
+from quotas.ledger.promises import affected, broken
 from quotas.store import rows
 
 
@@ -88,40 +88,39 @@ class SqlLedger:
 
     # --- The tree and the limits ----------------------------------------------------------------
 
-    def set_limits(
+    def revise(
         self,
         session: Session,
-        source: str,
-        limits: Sequence[LimitFact],
         at: datetime,
         *,
+        parents: Mapping[str, str | None] | None = None,
+        limits: Mapping[str, Sequence[LimitFact]] | None = None,
         force: bool = False,
     ) -> Sequence[Refusal]:
-        """Replace the limits of one source, or return what stands against it (Q5)."""
+        """Replace the tree, and the limits of some sources, or return what stands against it."""
         db = _connect(session)
         old = self._charter(db, rows.enter(db))
-        facts = [replace(fact, source=source) for fact in limits]
-        new = old.replaced(source, facts)
+        facts = {
+            source: [replace(fact, source=source) for fact in each]
+            for source, each in (limits or {}).items()
+        }
+        tree = old.tree if parents is None else Tree(parents)
+        if tree.parents == old.tree.parents and not facts:
+            return ()
+        new = old.replaced(facts).rooted(tree)
+        balances = _rerooted(db, old.tree, tree)
         if not force:
-            refusals = _broken(db, old, new, source, at)
+            refusals = _broken(db, old, new, at, sources=facts.keys(), balances=balances)
             if refusals:
                 return refusals
-        rows.replace_limits(db, source, facts)
+        for source, each in facts.items():
+            rows.replace_limits(db, source, each)
+        if tree.parents != old.tree.parents:
+            rows.replace_parents(db, tree.parents)
+        if balances is not None:
+            rows.replace_balances(db, balances)
         self._known = (rows.revise(db), new)
         return ()
-
-    def set_tree(self, session: Session, parents: Mapping[str, str | None]) -> None:
-        """Replace the organisation tree; balances follow."""
-        db = _connect(session)
-        old = self._charter(db, rows.enter(db))
-        tree = Tree(parents)
-        moved = dict(old.tree.parents.items() ^ tree.parents.items()).keys()
-        if not moved:
-            return
-        rows.replace_parents(db, parents)
-        if moved & {cell.department for cell in rows.all_balances(db)}:
-            rows.replace_balances(db, charges(rows.all_holds(db), tree))
-        self._known = (rows.revise(db), old.rooted(tree))
 
     def _charter(self, db: Connection, revision: str) -> Charter:
         """Return the tree and the limits of a revision.
@@ -247,21 +246,39 @@ def _trading(charter: Charter, growth: Charges) -> set[Cell]:
     return {Cell(node, *scope) for scope in scopes for node in charter.traders(scope)}
 
 
+def _rerooted(db: Connection, old: Tree, new: Tree) -> Charges | None:
+    """Return the balances as another tree has them, or None where they stay as they are."""
+    moved = old.moved(new)
+    if moved and moved & {cell.department for cell in rows.all_balances(db)}:
+        return charges(rows.all_holds(db), new)
+    return None
+
+
 def _broken(
-    db: Connection, old: Charter, new: Charter, source: str, at: datetime
+    db: Connection,
+    old: Charter,
+    new: Charter,
+    at: datetime,
+    *,
+    sources: Collection[str],
+    balances: Charges | None,
 ) -> tuple[Refusal, ...]:
-    lapse = _due(db, (), at)
-    relief = change(lapse, new.tree)
-    touched = old.touched(source) | new.touched(source)
+    """Return what stands against a charter; `balances` are the new ones, if they change."""
+    lapse, departments = _due(db, (), at), affected(old.tree, new.tree)
+    touched = {cell for cell in new.cells() if cell.department in departments}
+    touched = touched.union(*(each.touched(source) for source in sources for each in (old, new)))
     concerned = {cell.at(node) for cell in touched for node in new.tree.path(cell.department)}
-    kept = rows.balances(db, {*concerned, *relief})
+    relief = change(lapse, old.tree)
+    kept = rows.balances(db, {*concerned, *relief}) if balances is None else rows.all_balances(db)
+    after = kept if balances is None else balances
+    was = Standing(old, at, _sum(kept, relief))
+    now = Standing(new, at, _sum(after, change(lapse, new.tree)))
     order = leaf_first(new.tree)
 
     def rank(refusal: Refusal) -> tuple[object, ...]:
         return order(_cell(refusal))
 
-    found = sorted(broken(old, new, source, at, _sum(kept, relief)), key=rank)
-    return _levelled(db, found)
+    return _levelled(db, sorted(broken(was, now, touched), key=rank))
 
 
 def _cell(refusal: Refusal) -> Cell:

@@ -408,10 +408,12 @@ class Seed:
         wired = self.api.wired
         with wired.store.unit(ADMIN) as unit:
             parents = {"city": None, OWN: "city", OTHER: "city"}
-            wired.ledger.set_tree(unit.session, parents)
+            wired.ledger.revise(unit.session, self.now, parents=parents)
             for name in parents:
                 fact = LimitFact("", name, "", "", "vms", 10, None, 0, False, 1.0, None, None)
-                wired.ledger.set_limits(unit.session, f"q-{name}", [fact], self.now, force=True)
+                wired.ledger.revise(
+                    unit.session, self.now, limits={f"q-{name}": [fact]}, force=True
+                )
             for name in (OWN, OTHER):
                 demand = Demand(f"u-{name}@1", f"u-{name}", name, "sim", "z1", {"vms": 2})
                 later = self.now + timedelta(days=1)

@@ -309,3 +309,24 @@ def test_nothing_is_applied_and_deleted_at_once(town: Town) -> None:
     with town.store.reading() as session:
         zones = set(session.exec(select(ObjectRow.name).where(ObjectRow.kind == "Zone")))
     assert zones == {"front", "public", "seen", "new"}
+
+
+@pytest.mark.guarantee("Q1")
+@pytest.mark.guarantee("Q5")
+def test_a_department_does_not_move_beyond_the_new_parents_limit(town: Town) -> None:
+    town.apply(words.department("county", level="county"), words.quota("county-quota", "county", 1))
+    row = town.submit(system(), machine("a"), machine("b"))
+    town.desk.decide(APPROVER, row.id, Verdict.APPROVE)
+    moved = words.department("health", parent="county")
+    error = leaves_nothing(town, QuotaExceededError, lambda: town.apply(moved))
+    found = {refusal["obstacle"]: refusal for refusal in error.refusals}
+    exceeded = found["ParentExceeded"]
+    assert (exceeded["department"], exceeded["level"], exceeded["class"]) == (
+        "county", "county", "vms",
+    )  # fmt: skip
+    assert (exceeded["limit"], exceeded["requested"], exceeded["available"]) == (1, 2, 1)
+    town.apply(moved, force=True)
+    with town.store.reading() as session:
+        lines = town.ledger.lines(session, town.store.clock.now(), ["county"])
+    over = {line.resource_class: line.reserved for line in lines if not line.cloud}
+    assert over["vms"] == 2

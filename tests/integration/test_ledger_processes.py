@@ -33,8 +33,8 @@ def prepare(database: Database, departments: int, limits: Sequence[LimitFact]) -
     parents: dict[str, str | None] = {"city": None}
     parents |= {f"d{number}": "city" for number in range(departments)}
     with database.writing() as session:
-        ledger.set_tree(session, parents)
-        assert ledger.set_limits(session, "q", limits, START) == ()
+        ledger.revise(session, START, parents=parents)
+        assert ledger.revise(session, START, limits={"q": limits}) == ()
     return ledger
 
 

@@ -36,8 +36,8 @@ def ledger(database: Database) -> SqlLedger:
     ledger = SqlLedger()
     limits = [limit("city", 100), limit("city", 100, "gpu"), limit("east", 10)]
     with database.writing() as session:
-        ledger.set_tree(session, TREE)
-        assert ledger.set_limits(session, "q", limits, START) == ()
+        ledger.revise(session, START, parents=TREE)
+        assert ledger.revise(session, START, limits={"q": limits}) == ()
     return ledger
 
 
@@ -74,7 +74,7 @@ def test_a_batch_costs_a_few_statements_whatever_its_size(
     database: Database, ledger: SqlLedger
 ) -> None:
     with database.writing() as session:
-        ledger.set_limits(session, "q", [limit("city", 500), limit("city", 500, "gpu")], START)
+        ledger.revise(session, START, limits={"q": [limit("city", 500), limit("city", 500, "gpu")]})
     many = [demand(f"u{number}", "bureau", 1) for number in range(200)]
     keys, owners = [each.key for each in many], [each.owner for each in many]
     with statements(database) as seen:
@@ -124,14 +124,14 @@ def test_a_limit_below_usage_is_refused_or_forced_and_then_seen(
     build(database, ledger, demand("u", "bureau", 6))
     lower = [limit("city", 100), limit("city", 100, "gpu"), limit("east", 4)]
     with database.writing() as session:
-        (refusal,) = ledger.set_limits(session, "q", lower, START)
+        (refusal,) = ledger.revise(session, START, limits={"q": lower})
     assert (refusal.obstacle, refusal.department, refusal.limit, refusal.allocated) == (
         Obstacle.BELOW_USAGE, "east", 4, 6,
     )  # fmt: skip
     with database.writing() as session:
         assert ledger.reserve(session, [demand("v", "school", 4)], START, LATER).granted
         ledger.release(session, ["v"], START)
-        assert ledger.set_limits(session, "q", lower, START, force=True) == ()
+        assert ledger.revise(session, START, limits={"q": lower}, force=True) == ()
     with database.reading() as session:
         (over,) = [
             line
@@ -154,7 +154,7 @@ def test_what_siblings_use_decides_what_may_be_borrowed(
         limit("city", 100, "gpu"),
     ]
     with database.writing() as session:
-        assert ledger.set_limits(session, "q", lending, START) == ()
+        assert ledger.revise(session, START, limits={"q": lending}) == ()
     build(database, ledger, demand("u", "bureau", 8))
     with database.reading() as session:
         assert ledger.check(session, [demand("v", "west", 12)], START).granted
@@ -173,12 +173,12 @@ def test_what_siblings_use_decides_what_may_be_borrowed(
 def test_balances_follow_a_department_that_moves(database: Database, ledger: SqlLedger) -> None:
     build(database, ledger, demand("u", "bureau", 6), demand("v", "school", 1))
     with database.writing() as session:
-        ledger.set_tree(session, {**TREE, "bureau": "west"})
+        ledger.revise(session, START, parents={**TREE, "bureau": "west"})
     everywhere = {"city": 7, "east": 1, "west": 6, "bureau": 6, "school": 1}
     assert carried(database, ledger) == everywhere
     assert carried(database, SqlLedger()) == everywhere
     with database.writing() as session, pytest.raises(ConflictError):
-        ledger.set_tree(session, {**TREE, "city": "bureau"})
+        ledger.revise(session, START, parents={**TREE, "city": "bureau"})
     assert carried(database, ledger) == everywhere
 
 
@@ -246,3 +246,77 @@ def test_units_that_change_the_ledger_twice_do_not_block_each_other(
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(turn, range(12)))
     assert carried(database, ledger)["city"] == 12
+
+
+@pytest.mark.guarantee("Q1")
+@pytest.mark.guarantee("Q5")
+def test_no_move_passes_the_new_parents_limit_unless_forced(
+    database: Database, ledger: SqlLedger
+) -> None:
+    build(database, ledger, demand("u", "bureau", 6), demand("v", "west", 7))
+    narrow, moved = [limit("west", 10)], {**TREE, "bureau": "west"}
+    with database.writing() as session:
+        assert ledger.revise(session, START, limits={"narrow": narrow}) == ()
+        (refusal,) = ledger.revise(session, START, parents=moved)
+    assert (refusal.obstacle, refusal.department) == (Obstacle.PARENT_EXCEEDED, "west")
+    numbers = (refusal.limit, refusal.allocated, refusal.requested, refusal.available)
+    assert numbers == (10, 7, 6, 3)
+    assert carried(database, ledger)["west"] == 7
+    with database.writing() as session:
+        raised = {"narrow": [limit("west", 13)]}
+        assert ledger.revise(session, START, parents=moved, limits=raised) == ()
+        back = ledger.revise(session, START, parents=TREE, limits={"narrow": narrow})
+        assert back == ()
+        assert ledger.revise(session, START, parents=moved, force=True) == ()
+        assert ledger.revise(session, START, parents=moved) == ()
+        assert not ledger.check(session, [demand("w", "west", 1)], START).granted
+    assert carried(database, ledger)["west"] == 13
+
+
+@pytest.mark.guarantee("Q5")
+def test_a_move_counts_as_a_promise_and_respects_what_siblings_keep(
+    database: Database, ledger: SqlLedger
+) -> None:
+    build(database, ledger, demand("u", "bureau", 6))
+    keeps = replace(limit("shelter", 5), lend=0)
+    tree = {**TREE, "shelter": "west"}
+    limits = {"w": [limit("west", 10), keeps]}
+    with database.writing() as session:
+        assert ledger.revise(session, START, parents=tree, limits=limits) == ()
+        (refusal,) = ledger.revise(session, START, parents={**tree, "bureau": "west"})
+        assert (refusal.obstacle, refusal.department) == (Obstacle.LENT_OUT, "west")
+        assert (refusal.requested, refusal.available) == (6, 5)
+        assert ledger.revise(session, START, limits={"b": [limit("bureau", 6)]}) == ()
+        found = ledger.revise(session, START, parents={**tree, "bureau": "west"})
+    assert [(each.obstacle, each.requested) for each in found] == [
+        (Obstacle.LENT_OUT, 6),
+        (Obstacle.OVERCOMMITTED, 11),
+    ]
+
+
+@pytest.mark.guarantee("Q1")
+def test_a_move_and_reservations_at_once_pass_no_limit(
+    database: Database, ledger: SqlLedger
+) -> None:
+    build(database, ledger, demand("u", "bureau", 6))
+    with database.writing() as session:
+        assert ledger.revise(session, START, limits={"w": [limit("west", 10)]}) == ()
+
+    def move() -> bool:
+        with database.writing() as session:
+            return not SqlLedger().revise(session, START, parents={**TREE, "bureau": "west"})
+
+    def take(number: int) -> bool:
+        with database.writing() as session:
+            asked = [demand(f"w{number}", "west", 1)]
+            return SqlLedger().reserve(session, asked, START, LATER).granted
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [pool.submit(take, number) for number in range(5)]
+        moved = pool.submit(move)
+        taken += [pool.submit(take, number) for number in range(5, 12)]
+        granted = sum(each.result() for each in taken)
+    west = carried(database, ledger)["west"]
+    assert west <= 10
+    assert west == granted + 6 * moved.result()
+    assert granted == (4 if moved.result() else 10)

@@ -82,8 +82,8 @@ class LedgerMachine(RuleBasedStateMachine):
             for word in WORDS
         ]
         with self.database.writing() as session:
-            self.ledger.set_tree(session, TREE)
-            self.ledger.set_limits(session, "s0", first, self.now, force=True)
+            self.ledger.revise(session, self.now, parents=TREE)
+            self.ledger.revise(session, self.now, limits={"s0": first}, force=True)
         self.shadow.limits["s0"] = first
 
     @initialize(facts=st.lists(limit_facts(), min_size=4, max_size=12))
@@ -188,7 +188,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def set_some_limits(self, source: str, facts: list[LimitFact], force: bool) -> None:
         before = {cell: self.room(cell) for cell in self.all_cells()}
         with self.database.writing() as session:
-            refusals = self.ledger.set_limits(session, source, facts, self.now, force=force)
+            refusals = self.ledger.revise(session, self.now, limits={source: facts}, force=force)
         if refusals:
             assert not force
             return
@@ -199,15 +199,36 @@ class LedgerMachine(RuleBasedStateMachine):
                 room, used = self.room(cell), self.shadow.total(cell, self.now)
                 assert room is None or used <= room or room >= (before[cell] or 0)
 
-    @rule(data=st.data())
-    def reorganise(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), force=st.booleans())
+    def reorganise(self, data: st.DataObject, force: bool) -> None:
         parents: dict[str, str | None] = {"city": None}
         for node in data.draw(st.permutations(NODES[1:])):
             if data.draw(st.integers(0, 5)):
                 parents[node] = data.draw(st.sampled_from(sorted(parents)))
         with self.database.writing() as session:
-            self.ledger.set_tree(session, parents)
-        self.shadow.parents = parents
+            refusals = self.ledger.revise(session, self.now, parents=parents, force=force)
+        event("reorganised" if not refusals else refusals[0].obstacle.value)
+        before = {cell: self.beyond(cell) for cell in self.all_cells()}
+        kept, self.shadow.parents = self.shadow.parents, parents
+        worse = {
+            cell
+            for cell in self.all_cells()
+            if (beyond := self.beyond(cell)) > 0 and beyond > before[cell]
+        }
+        named = {
+            (r.department, r.cloud, r.zone, r.resource_class)
+            for r in refusals
+            if r.obstacle in (Obstacle.PARENT_EXCEEDED, Obstacle.BELOW_USAGE)
+        }
+        assert force or named == worse
+        if refusals:
+            assert not force
+            self.shadow.parents = kept
+
+    def beyond(self, cell: tuple[str, str, str, str]) -> float:
+        """How much more than it may a cell carries; minus infinity where nothing limits it."""
+        room = self.room(cell)
+        return float("-inf") if room is None else self.shadow.total(cell, self.now) - room
 
     @precondition(lambda self: self.shadow.records)
     @rule()
@@ -224,8 +245,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def fail_half_way(self, keys: list[str]) -> None:
         with self.database.writing() as session:
-            self.ledger.set_tree(session, {"city": None})
-            self.ledger.set_limits(session, "s0", [], self.now, force=True)
+            self.ledger.revise(session, self.now, parents={"city": None})
+            self.ledger.revise(session, self.now, limits={"s0": []}, force=True)
             self.ledger.allocate(session, keys, self.now)
             raise KeyboardInterrupt
 

@@ -256,12 +256,12 @@ def test_of_several_limits_the_tightest_holds_and_a_grant_alone_is_the_limit() -
 
 def test_a_charter_is_a_value() -> None:
     first = Charter(TREE, [limit("bureau", 5), limit("bureau", 4, source="r")])
-    second = first.replaced("q", [limit("east", 1)])
+    second = first.replaced({"q": [limit("east", 1)]})
     bureau, east = Cell("bureau", "", "", "vms"), Cell("east", "", "", "vms")
     assert [first.cap(bureau, NOW).limit, first.cap(east, NOW)] == [4, None]  # type: ignore[union-attr]
     assert second.touched("q") == {east}
     assert set(second.cells()) == {bureau, east}
-    assert second.replaced("r", []).cap(bureau, NOW) is None
+    assert second.replaced({"r": []}).cap(bureau, NOW) is None
 
 
 # --- Holds ----------------------------------------------------------------------------------------
@@ -367,8 +367,10 @@ def refused_limits(
 ) -> list[tuple[str, str, int, int]]:
     charter = Charter(TREE, old)
     held = steps.reserve({}, [demand(name, vms=n) for name, n in used.items()], LATER).after
-    replaced = charter.replaced("q", new)
-    found = broken(charter, replaced, "q", NOW, charges(held.values(), TREE))
+    replaced, balances = charter.replaced({"q": new}), charges(held.values(), TREE)
+    touched = charter.touched("q") | replaced.touched("q")
+    was, now = Standing(charter, NOW, balances), Standing(replaced, NOW, balances)
+    found = broken(was, now, touched)
     return sorted((r.obstacle.value, r.department, r.limit, r.requested) for r in found)
 
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from govcloud.domain.manifest import ObjectKey
 from govcloud.policy.context import Action
 from govcloud.requests.changes import Change, differences, digest_of_changes, moved
-from govcloud.requests.organisation import depths
 
 plain = st.recursive(
     st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "b"]),
@@ -80,8 +79,3 @@ def test_what_has_moved_is_named() -> None:
     stored = [change("a"), change("b"), change("c")]
     now = [change("a"), change("b", generation=2)]
     assert [key.name for key in moved(stored, now)] == ["b", "c"]
-
-
-def test_depths_of_the_tree() -> None:
-    parents = {"office": "health", "health": "town", "town": None, "schools": "town"}
-    assert depths(parents) == {"town": 0, "health": 1, "schools": 1, "office": 2}
