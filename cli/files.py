@@ -5,17 +5,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from govcloud.errors import UsageError
+from govcloud.errors import Diagnostic, InvalidInputError, TooLargeError, UsageError
 
+STDIN: Final = "(stdin)"
 ENDINGS: Final = (".yaml", ".yml", ".json")
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of one file; the API takes less, and a wrong file should not fill the memory first."""
+
+_DEVICES, _PROCESSES = Path("/dev"), Path("/proc")
 
 
 def read(paths: Sequence[str], *, recursive: bool = True) -> list[dict[str, str]]:
     """Return `{"name", "text"}` of each file, folders in the order of their names.
 
-    UsageError for what cannot be read, is not UTF-8, or for a folder without YAML.
+    UsageError for what cannot be read or for a folder without YAML; TooLargeError, and
+    InvalidInputError for what is not UTF-8: the input is at fault, not the command line.
     """
     if paths.count("-") > 1:
         raise UsageError("cli.stdin_twice")
@@ -24,7 +28,7 @@ def read(paths: Sequence[str], *, recursive: bool = True) -> list[dict[str, str]
 
 def _read(path: str, recursive: bool) -> Iterator[tuple[str, str]]:
     if path == "-":
-        yield "(stdin)", _text("(stdin)", sys.stdin.buffer.read(LARGEST + 1))
+        yield STDIN, _text(STDIN, _stdin())
         return
     place = Path(path)
     if not place.is_dir():
@@ -35,6 +39,13 @@ def _read(path: str, recursive: bool) -> Iterator[tuple[str, str]]:
         raise UsageError("cli.empty_folder", folder=path)
     for file in found:
         yield str(file), _text(str(file), _bytes(file))
+
+
+def _stdin() -> bytes:
+    try:
+        return sys.stdin.buffer.read(LARGEST + 1)
+    except OSError as error:
+        raise _unreadable(STDIN, error) from error
 
 
 def _below(folder: Path, recursive: bool) -> Iterator[Path]:
@@ -59,30 +70,52 @@ def _bytes(file: Path) -> bytes:
         raise _unreadable(file, error) from error
 
 
-def _unreadable(file: Path, error: OSError) -> UsageError:
+def _unreadable(file: object, error: OSError) -> UsageError:
     return UsageError("cli.unreadable", file=str(file), detail=error.strerror or str(error))
 
 
 def _text(name: str, content: bytes) -> str:
     if len(content) > LARGEST:
-        raise UsageError("cli.too_large", file=name, limit=LARGEST // 1024**2)
+        raise TooLargeError("cli.too_large", file=name, limit=LARGEST // 1024**2)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise UsageError("cli.not_utf8", file=name, line=line) from error
+        raise InvalidInputError([Diagnostic("cli.not_utf8", file=name, line=line)]) from error
 
 
 def write(path: str, content: bytes) -> None:
-    """Replace a file as a whole: a full disk leaves the former one as it was."""
+    """Replace a file as a whole: a full disk leaves the former one as it was.
+
+    Where the path stands for a device or a pipe, or for a stream that is open already
+    (`/dev/stdout`), there is nothing to be replaced: the content is written into it.
+    """
     file = Path(path)
-    draft = file.with_name(f".{file.name}.part")
     try:
-        try:
-            draft.write_bytes(content)
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
+        if _is_stream(file):
+            with file.open("ab") as stream:
+                stream.write(content)
+        else:
+            _replace(file.resolve(), content)  # A link stays a link.
+    except BrokenPipeError:
+        raise
     except OSError as error:
         detail = error.strerror or str(error)
         raise UsageError("cli.unwritable", file=path, detail=detail) from error
+
+
+def _is_stream(file: Path) -> bool:
+    folder = file.parent.resolve()
+    special = file.exists() and not file.is_file() and not file.is_dir()
+    return special or folder == _DEVICES or folder.is_relative_to(_PROCESSES)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        draft.write_bytes(content)
+        if file.exists():
+            draft.chmod(file.stat().st_mode)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

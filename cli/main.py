@@ -1,131 +1,32 @@
-"""The entry: language first, then the one command, then whatever happened as an exit code."""
+"""The entry: all that may be interrupted before the program can say so itself.
 
-import errno
-import os
+It imports nothing on its own: Ctrl-C while the rest is being loaded ends the program as Ctrl-C
+does at any other time, without a traceback.
+"""
+
 import sys
-import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any, Final
 
-from cli import globals as options
-from cli import lean, output, session, speech
-from govcloud import messages
-from govcloud.errors import Exit, GovcloudError
-
-PIPE_CLOSED: Final = 128 + 13
-"""What a shell reports for a program that SIGPIPE ended; the reader of the pipe has had enough."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: "Sequence[str] | None" = None) -> None:
     """Run the program and leave the process with its exit code."""
-    lean.hurry()
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # They speak to programmers; the tests make them errors.
-    code = run(sys.argv[1:] if argv is None else argv)
-    lean.leave()
+    try:
+        from cli import program
+
+        code = program.process(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        code = 130
     sys.exit(code)
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run the program and return its exit code; nothing that goes wrong gets past here."""
-    return _guarded(lambda: _run(argv))
+def run(argv: "Sequence[str]") -> int:
+    """Run the program inside another one and return its exit code; never raises."""
+    from cli import program
 
-
-def _run(argv: Sequence[str]) -> int:
-    speech.speak(messages.preferred())
-    line = options.completing()
-    chosen, rest = options.split(argv if line is None else line)
-    output.configure(color=not chosen.no_color, quiet=chosen.quiet)
-    speech.speak(_language(chosen.language))
-    running = session.start(chosen)
-    from cli.app import root
-
-    try:
-        code = root().main(
-            rest if line is None else argv, prog_name="govcloud", standalone_mode=False
-        )
-        sys.stdout.flush()
-    finally:
-        running.close()
-    return int(code or 0)
-
-
-def _language(explicit: str | None) -> str:
-    if explicit or os.environ.get("GOVCLOUD_LANG"):
-        return messages.preferred(explicit)
-    from govcloud import settings
-
-    with suppress(GovcloudError, OSError):
-        explicit = settings.load(needs_workspace=False).language
-    return messages.preferred(explicit)
-
-
-def _guarded(call: Callable[[], int]) -> int:
-    try:
-        return call()
-    except GovcloudError as error:
-        from cli import failures
-
-        failures.show(error)
-        return int(error.exit_code)
-    except (KeyboardInterrupt, EOFError):
-        output.complain("")
-        return Exit.INTERRUPTED
-    except (output.PipeClosedError, BrokenPipeError):
-        return _pipe_closed()
-    except OSError as error:
-        return _system(error)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user
-        return _other(error)
-
-
-def _pipe_closed() -> int:
-    # Python would complain once more when it flushes stdout at its end.
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return PIPE_CLOSED
-
-
-def _system(error: OSError) -> int:
-    if error.errno == errno.EPIPE:
-        return _pipe_closed()
-    what = f"{error.filename}: " if error.filename else ""
-    detail = f"{what}{error.strerror or error}"
-    output.complain(speech.t("system_error", detail=detail))
-    return Exit.FAILURE
-
-
-def _other(error: Any) -> int:
-    import typer
-
-    if isinstance(error, typer.Abort):
-        output.complain("")
-        return Exit.INTERRUPTED
-    # Typer keeps these two to itself; what it does export stands below them.
-    usage_error, command_error = typer.BadParameter.__mro__[1:3]
-    if isinstance(error, usage_error):
-        return _usage(error)
-    if isinstance(error, command_error):
-        return _failure(str(getattr(error, "message", error)))
-    if os.environ.get("GOVCLOUD_DEBUG"):
-        raise error
-    output.complain(speech.t("internal_error", type=type(error).__name__, detail=str(error)[:500]))
-    return Exit.FAILURE
-
-
-def _failure(message: str) -> int:
-    output.complain(speech.t("error") + message)
-    return Exit.FAILURE
-
-
-def _usage(error: Any) -> int:
-    from cli import failures
-
-    output.complain(speech.t("error") + failures.usage(error))
-    if error.ctx is not None:
-        output.complain(speech.t("see_help", command=error.ctx.command_path))
-    return Exit.USAGE
+    return program.run(argv)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import Final, TextIO
 from unicodedata import combining, east_asian_width
 
@@ -83,10 +84,14 @@ def hint(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Tell what went wrong; not even `--quiet` silences it."""
-    sys.stdout.flush()
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Tell what went wrong; not even `--quiet` silences it.
+
+    What cannot be written, here or of the data before, must not hide the exit code.
+    """
+    for stream, said in ((sys.stdout, ""), (sys.stderr, text + "\n")):
+        with suppress(OSError):
+            stream.write(said)
+            stream.flush()
 
 
 def width(text: str) -> int:

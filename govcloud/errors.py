@@ -27,6 +27,7 @@ class Exit(IntEnum):
     TIMEOUT = 11
     VERIFICATION = 12
     INTERRUPTED = 130
+    PIPE_CLOSED = 141
 
 
 class Severity(StrEnum):

@@ -72,7 +72,8 @@ def on_terminal(words: Sequence[str], env: dict[str, str], answers: str = "") ->
         (["plan", "-f", "/nowhere.yaml"], Exit.USAGE),
         (["plan", "-f", "/etc/../proc/self/mem"], Exit.USAGE),
         (["apply", "-f", "EMPTY"], Exit.USAGE),
-        (["apply", "-f", "BINARY"], Exit.USAGE),
+        (["apply", "-f", "BINARY"], Exit.INVALID),
+        (["apply", "-f", "HUGE"], Exit.INVALID),
         (["report", "on-cloud-rate", "--as-of", "yesterday"], Exit.USAGE),
         (["report", "on-cloud-rate", "--format", "docx"], Exit.USAGE),
         (["report", "on-cloud-rate", "--as-of", "2999-01-01", "--format", "json"], Exit.INVALID),
@@ -97,7 +98,11 @@ def test_mistakes_are_explained(city, govcloud, tmp_path, words, code, language)
     """One sentence, in the reader's language, its remedy or where help is, the documented code."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00kind")
-    places = {"EMPTY": tmp_path / "empty", "BINARY": tmp_path / "binary.yaml"}
+    with (tmp_path / "huge.yaml").open("wb") as huge:
+        huge.truncate(17 * 1024 * 1024)
+    places = {"EMPTY": tmp_path / "empty"} | {
+        word.upper(): tmp_path / f"{word}.yaml" for word in ("binary", "huge")
+    }
     line = [str(places.get(word, word)) for word in words]
     if "--lang" not in line:
         line += ["--lang", language]
