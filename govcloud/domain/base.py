@@ -6,12 +6,21 @@ accepted. The description of each field is its English documentation; the Chines
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails
 
 API_VERSION: Final = "govcloud.io/v1"
 
@@ -22,7 +31,20 @@ Line = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=20
 Prose = Annotated[str, StringConstraints(strict=True, max_length=4000)]
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Money = Annotated[float, Field(strict=True, ge=0, le=1e9)]
+
+
+def entry_faults(found: Iterable[tuple[str, str]]) -> None:
+    """Raise the faults of a mapping's entries, name and code, each with its own place."""
+    lines = [
+        InitErrorDetails(
+            type="value_error", loc=(name,), input=None, ctx={"error": ValueError(code)}
+        )
+        for name, code in found
+    ]
+    if lines:
+        raise ValidationError.from_exception_data("mapping", lines)
 
 
 _ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from govcloud.domain import schema
 from govcloud.domain.base import Model
-from govcloud.domain.classes import CLASSES, class_of
+from govcloud.domain.classes import CLASSES
 from govcloud.domain.suggest import nearest
 from govcloud.domain.yamltext import Node, field_path
 from govcloud.errors import Diagnostic, Text
@@ -92,7 +92,7 @@ def _faults(details: ErrorDetails, model: type[Model]) -> Iterator[Found]:
     elif type_ == "enum":
         yield _choice(model, path, value)
     elif type_ == "value_error":
-        yield from _coded(str(context.get("error", "")), path, value)
+        yield _coded(str(context.get("error", "")), path, value)
     elif type_ in _WANTED:
         yield _mistyped(_WANTED[type_], path, value)
     else:
@@ -103,27 +103,12 @@ def _faults(details: ErrorDetails, model: type[Model]) -> Iterator[Found]:
 _LIMITS: Final = ("ge", "gt", "le", "lt", "max_length", "min_length")
 
 
-def _coded(error: str, path: Path, value: object) -> Iterator[Found]:
-    """Yield the fault that a validator of ours raised by its code."""
-    if isinstance(value, dict) and path and path[-1] in {"limits", "lend", "borrow"}:
-        yield from _class_faults(value, path)
-        return
+def _coded(error: str, path: Path, value: object) -> Found:
+    """Return the fault that a validator of ours raised by its code."""
     code, _, detail = error.partition(":")
-    shown = detail or _short(value)
-    yield f"input.{code}", {"value": shown, **_class_meant(detail)}, path
-
-
-def _class_faults(value: dict[str, object], path: Path) -> Iterator[Found]:
-    """Yield each fault of a mapping of resource classes; its validator stops at the first."""
-    for word, amount in value.items():
-        try:
-            class_of(word).parse(amount)
-        except KeyError:
-            meant = _class_meant(word)
-            key = "input.unknown_class_meant" if meant["meant"] else "input.unknown_class"
-            yield key, {"value": word, **meant}, (*path, word)
-        except ValueError as error:
-            yield f"input.{error}", {"value": _short(amount)}, (*path, word)
+    meant = _class_meant(detail) if code == "unknown_class" else {}
+    key = f"input.{code}_meant" if meant.get("meant") else f"input.{code}"
+    return key, {"value": _short(detail or value), **meant}, path
 
 
 def _class_meant(word: str) -> dict[str, object]:

@@ -223,7 +223,16 @@ class _Document:
             return None
         assert isinstance(metadata, Metadata)
         self._check_department(kind, metadata)
+        self._check_name(kind, metadata)
         return metadata
+
+    def _check_name(self, kind: Kind, metadata: Metadata) -> None:
+        # A cluster knows the object with its department before its name.
+        names = (metadata.name, f"{metadata.department}-{metadata.name}")
+        for name in names:
+            if kind.reserved is not None and kind.reserved.fullmatch(name):
+                self._note("input.reserved_name", ("metadata", "name"), value=name)
+                return
 
     def _check_department(self, kind: Kind, metadata: Metadata) -> None:
         path = ("metadata", "department")

@@ -8,13 +8,13 @@ import re
 from fractions import Fraction
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _BYTES: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15} | {
     f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)
 }
 _FORM: Final = re.compile(r"^(?P<number>\d{1,12}(?:\.\d{1,3})?)(?P<unit>[A-Za-z]{0,2})$")
-_BYTES_PATTERN: Final = r"^\d{1,12}(\.\d{1,3})?[KMGTP]i?$"
+_BYTES_PATTERN: Final = r"^(?!0+(\.0+)?[KMGTP])\d{1,12}(\.\d{1,3})?[KMGTP]i?$"
 MIB: Final = 1024**2
 GIB: Final = 1024**3
 
@@ -88,16 +88,22 @@ def _largest(amount: int, units: tuple[str, ...]) -> str:
     return f"{amount}{units[index]}"
 
 
+def _above_zero(amount: int) -> int:
+    if amount <= 0:
+        raise QuantityError("zero_quantity")
+    return amount
+
+
 Cpu = Annotated[
     int,
     BeforeValidator(parse_cpu),
-    Field(ge=0),
+    AfterValidator(_above_zero),
     PlainSerializer(show_cpu, return_type=str, when_used="json"),
     WithJsonSchema(
         {
             "type": ["string", "number"],
-            "minimum": 0,
-            "pattern": r"^(\d{1,12}m|\d{1,12}(\.\d{1,3})?)$",
+            "exclusiveMinimum": 0,
+            "pattern": r"^(?!0+(\.0+)?m?$)(\d{1,12}m|\d{1,12}(\.\d{1,3})?)$",
             "examples": ["4", "500m"],
         }
     ),
@@ -105,14 +111,14 @@ Cpu = Annotated[
 Memory = Annotated[
     int,
     BeforeValidator(parse_memory),
-    Field(ge=0),
+    AfterValidator(_above_zero),
     PlainSerializer(show_memory, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": _BYTES_PATTERN, "examples": ["16Gi"]}),
 ]
 Storage = Annotated[
     int,
     BeforeValidator(parse_storage),
-    Field(ge=0),
+    AfterValidator(_above_zero),
     PlainSerializer(show_storage, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": _BYTES_PATTERN, "examples": ["100Gi"]}),
 ]

@@ -119,7 +119,7 @@ def test_all_faults_of_all_files_at_once_in_the_order_of_the_text() -> None:
         ("lease: {end: '1700000000'}", "not_a_date", "spec.lease.end", 16),
         ("memory: 16Gi", "flavor_or_sizes", "spec", 3),
         ("flavor: b", "duplicate_key", None, 3),
-        ("key: &a x", None, None, 0),
+        ("justification: &a x", None, None, 0),
         ("key: *a", "alias", None, 8),
         ("key: !!str x", "tag", None, 8),
         ("key: 9999999999999999999", "number_too_long", None, 8),

@@ -4,9 +4,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from govcloud.domain.base import Count, Day, Flag, LabelledEnum, Line, Model, Money, Name, Prose
+from govcloud.domain.base import (
+    Count,
+    Day,
+    Flag,
+    LabelledEnum,
+    Line,
+    Model,
+    Money,
+    Name,
+    Positive,
+    Prose,
+)
 from govcloud.domain.kinds.systems import Environment
 from govcloud.domain.quantity import Memory, Storage
+from govcloud.domain.text_fields import HostAddress
 
 
 class RoomState(LabelledEnum):
@@ -64,9 +76,9 @@ class LegacyHostSpec(Model):
 
     room: Name = Field(description="The room that it stands in.")
     system: Name | None = Field(None, description="The system that runs on it.")
-    address: Line | None = Field(None, description="Its address.")
+    address: HostAddress | None = Field(None, description="Its IP address or host name.")
     os: Line | None = Field(None, description="Operating system.")
-    vcpu: Count | None = Field(None, description="CPU threads.")
+    vcpu: Positive | None = Field(None, description="CPU threads.")
     memory: Memory | None = Field(None, description="Memory.")
     storage: Storage | None = Field(None, description="Storage.")
     environment: Environment = Field(Environment.PRODUCTION, description="What it is used for.")

@@ -171,7 +171,7 @@ class ApprovalRule(Model):
     environments: list[Environment] = Field(
         default_factory=list, max_length=4, description="Matches only these environments."
     )
-    mlps_levels: list[Count] = Field(
+    mlps_levels: list[Annotated[int, Field(strict=True, ge=1, le=5)]] = Field(
         default_factory=list, max_length=5, description="Matches only these MLPS levels."
     )
     steps: list[Step] = Field(min_length=1, max_length=8, description="The steps, in order.")

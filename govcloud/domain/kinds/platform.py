@@ -4,9 +4,22 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from govcloud.domain.base import Count, Day, Flag, LabelledEnum, Line, Model, Money, Name, Prose
+from govcloud.domain.base import (
+    Count,
+    Day,
+    Flag,
+    LabelledEnum,
+    Line,
+    Model,
+    Money,
+    Name,
+    Positive,
+    Prose,
+    entry_faults,
+)
 from govcloud.domain.classes import CLASSES, class_of
-from govcloud.domain.quantity import Memory
+from govcloud.domain.quantity import Memory, QuantityError
+from govcloud.domain.references import Connection
 
 
 class Level(LabelledEnum):
@@ -98,7 +111,7 @@ class CloudLimits(Model):
 class CloudCapacity(Model):
     """The physical size of a cloud."""
 
-    cores: Count | None = Field(None, description="Physical cores.")
+    cores: Positive | None = Field(None, description="Physical cores.")
     memory: Memory | None = Field(None, description="Physical memory.")
     vcpu_per_core: Annotated[float, Field(strict=True, gt=0, le=64)] = Field(
         4, description="How many vCPU are sold on one core."
@@ -117,10 +130,11 @@ class CloudSpec(Model):
     kinds: list[Line] = Field(
         ["VirtualMachine", "Volume"], max_length=20, description="Kinds of objects built here."
     )
-    connection: dict[Line, Line] = Field(
+    connection: Connection = Field(
         default_factory=dict,
         max_length=20,
-        description="Where it is and which credentials to use, by reference; never a secret.",
+        description="Where it is and which credentials to use, by reference "
+        "(`<key>-file`, `<key>-env`); never a secret.",
     )
     mlps_level: Annotated[int, Field(strict=True, ge=2, le=3)] = Field(
         3, description="MLPS level of the platform."
@@ -187,12 +201,15 @@ def _limits(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError("not_a_mapping")  # noqa: TRY004 (pydantic turns ValueError into a fault)
     read: dict[str, int] = {}
+    faults: list[tuple[str, str]] = []
     for word, amount in value.items():
         try:
-            entry = class_of(str(word))
+            read[str(word)] = class_of(str(word)).parse(amount)
         except KeyError:
-            raise ValueError(f"unknown_class:{word}") from None
-        read[str(word)] = entry.parse(amount)
+            faults.append((str(word), f"unknown_class:{word}"))
+        except QuantityError as error:
+            faults.append((str(word), f"{error}:{amount}"))
+    entry_faults(faults)
     return read
 
 

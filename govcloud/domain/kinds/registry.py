@@ -1,5 +1,6 @@
 """The table of kinds: names, scope, spec model. Everything that lists kinds reads it here."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ class Kind:
     `owned`: belongs to a department (`metadata.department` is required, and departments submit
     it); otherwise it is a platform object that administrators apply. `allocates`: resources of a
     cloud are built for it and quota is charged. `rank`: order in which kinds are applied.
+    `reserved`: names that what is built must not have, alone or with the department before them.
     """
 
     name: str
@@ -25,12 +27,17 @@ class Kind:
     rank: int
     owned: bool = False
     allocates: bool = False
+    reserved: re.Pattern[str] | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """Every word that a user may type for this kind."""
         return (self.name.lower(), self.plural, *self.short, self.label)
 
+
+_OF_THE_CLUSTER: Final = re.compile(
+    r"default|(kube|openstack|openshift|govcloud|cattle|istio)(-.*)?"
+)
 
 KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind
@@ -93,6 +100,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             8,
             owned=True,
             allocates=True,
+            reserved=_OF_THE_CLUSTER,
         ),
     )
 }

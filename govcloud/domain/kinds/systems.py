@@ -4,9 +4,21 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from govcloud.domain.base import Count, Day, Flag, LabelledEnum, Line, Model, Money, Name, Prose
+from govcloud.domain.base import (
+    Count,
+    Day,
+    Flag,
+    LabelledEnum,
+    Line,
+    Model,
+    Money,
+    Name,
+    Positive,
+    Prose,
+)
 from govcloud.domain.kinds.platform import Contacts
 from govcloud.domain.quantity import Cpu, Memory, Storage
+from govcloud.domain.text_fields import Network, Opening, PublicKey, Subject
 
 
 class Environment(LabelledEnum):
@@ -173,7 +185,7 @@ class Allow(Model):
     """One opening in the closed-by-default security group."""
 
     ports: list[Port] = Field(min_length=1, max_length=64, description="TCP ports.")
-    source: Line = Field("system", description="`system`, `department`, `internet`, or a CIDR.")
+    source: Opening = Field("system", description="`system`, `department`, `internet`, or a CIDR.")
 
 
 class MachineNetwork(Model):
@@ -182,7 +194,7 @@ class MachineNetwork(Model):
     ipv6: Flag = Field(True, description="Has an IPv6 address as well.")
     internet_access: Flag = Field(False, description="May reach the internet.")
     floating_ip: Flag = Field(False, description="Has a floating address for each machine.")
-    bandwidth_mbps: Count | None = Field(None, description="Bandwidth, Mbit/s.")
+    bandwidth_mbps: Positive | None = Field(None, description="Bandwidth, Mbit/s.")
     allow: list[Allow] = Field(default_factory=list, max_length=64, description="Openings.")
 
 
@@ -225,7 +237,9 @@ class VirtualMachineSpec(Model):
     power: Power = Field(Power.ON, description="Whether it should run.")
     anti_affinity: Flag = Field(False, description="Keep its machines on different hosts.")
     backup: Backup = Field(Backup.DAILY, description="How often it is backed up.")
-    key: Line | None = Field(None, description="Public key for the first login.")
+    key: PublicKey | None = Field(
+        None, description="OpenSSH public key for the first login, on one line."
+    )
     lease: Lease | None = Field(None, description="For how long.")
     drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
     justification: Prose | None = Field(None, description="Why this size.")
@@ -263,9 +277,11 @@ class PodSecurity(LabelledEnum):
 class Access(Model):
     """Who may do what in a namespace, by user name."""
 
-    view: list[Line] = Field(default_factory=list, max_length=100, description="May read.")
-    edit: list[Line] = Field(default_factory=list, max_length=100, description="May change.")
-    admin: list[Line] = Field(default_factory=list, max_length=100, description="May administer.")
+    view: list[Subject] = Field(default_factory=list, max_length=100, description="May read.")
+    edit: list[Subject] = Field(default_factory=list, max_length=100, description="May change.")
+    admin: list[Subject] = Field(
+        default_factory=list, max_length=100, description="May administer."
+    )
 
 
 class NamespaceNetwork(Model):
@@ -274,10 +290,10 @@ class NamespaceNetwork(Model):
     from_namespaces: list[Name] = Field(
         default_factory=list, max_length=100, description="Namespaces that may come in."
     )
-    from_cidrs: list[Line] = Field(
+    from_cidrs: list[Network] = Field(
         default_factory=list, max_length=100, description="Addresses that may come in."
     )
-    to_cidrs: list[Line] = Field(
+    to_cidrs: list[Network] = Field(
         default_factory=list, max_length=100, description="Addresses that may be reached."
     )
 
@@ -292,7 +308,7 @@ class NamespaceSpec(Model):
     storage: dict[Name, Storage] = Field(
         default_factory=dict, max_length=16, description="Storage for each storage class."
     )
-    pods: Count = Field(50, description="Pods.")
+    pods: Positive = Field(50, description="Pods.")
     gpu: Count = Field(0, description="GPUs.")
     access: Access = Field(Access(), description="Who may do what.")
     network: NamespaceNetwork = Field(NamespaceNetwork(), description="Who may talk to it.")
