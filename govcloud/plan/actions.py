@@ -76,6 +76,11 @@ class Plan:
     ready: bool = False
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """The marks of what was built once and is not there."""
+        return tuple(drift.resource for drift in self.drifts if drift.field == Whole.MISSING)
+
+    @property
     def settled(self) -> bool:
         """Whether nothing is left to do or to wait for."""
         return not (self.actions or self.waiting or self.blocked)
@@ -208,15 +213,16 @@ def _compare(
 
 
 def _absent(draft: _Draft, resource: Resource, situation: Situation, *, may_create: bool) -> bool:
-    """Plan for a wanted resource that is not there; return whether that may stay so."""
+    """Plan for a wanted resource that is not there; it never stands.
+
+    That something is missing is said whatever the mode: the mode is about what is done.
+    """
     reason = Reason.APPROVED
     if not situation.approved:
         mode = situation.mode(Whole.MISSING)
-        if mode is DriftMode.IGNORE:
-            return True
         mark = f"{resource.uid}/{resource.part}"
         draft.drifts.append(Drift(mark, Whole.MISSING, resource.type, None, mode))
-        if mode is DriftMode.REPORT:
+        if mode is not DriftMode.HEAL:
             return False
         reason = Reason.HEAL
     if may_create:

@@ -62,7 +62,10 @@ class Failure:
 GONE: Final = Conditions(False, False, "Gone", Text("controller.gone"), Next.FORGET)
 READY: Final = Conditions(True, False, "Ready", Text("controller.ready"), Next.FORGET)
 DRIFTED: Final = "Drifted"
+MISSING: Final = "Missing"
 HEAL_STORM: Final = "HealStorm"
+_NAMED: Final = 5
+"""So many of the parts that are missing are named."""
 
 _DOING: Final = {
     Reason.APPROVED: ("Building", "controller.building"),
@@ -154,6 +157,11 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         left = len(plan.actions) + len(plan.waiting) + len(plan.blocked)
         text = Text(key, {"left": left, "total": max(total, left)})
         return Conditions(False, True, word, text, Next.POLL)
+    if plan.missing:
+        parts = [mark.partition("/")[2] for mark in plan.missing]
+        params = {"count": len(parts), "total": max(total, len(parts)), "parts": parts[:_NAMED]}
+        text = Text("controller.missing", params)
+        return Conditions(False, False, MISSING, text, Next.FORGET)
     if plan.drifts:
         text = Text("controller.drifted", {"count": len(plan.drifts)})
         return Conditions(plan.ready, False, DRIFTED, text, Next.FORGET)

@@ -10,6 +10,8 @@ class Phase(StrEnum):
     """Approved, and never yet ready."""
     ACTIVE = "active"
     """Was ready at least once; or of a kind for which nothing is built."""
+    MISSING = "missing"
+    """Was delivered, and nothing of it stands in the cloud; only facts say this."""
     RELEASING = "releasing"
     """Approved to be given back; the cloud has not yet confirmed that it is gone."""
     GONE = "gone"

@@ -11,6 +11,7 @@ from govcloud.plan.conditions import Conditions, Failure, conclude
 from govcloud.plan.drift import modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
+from govcloud.plan.presence import lacking
 from govcloud.ports import Observed, Resource
 from govcloud.reconcile.desired import Wanted, World
 from govcloud.reconcile.outcome import Outcome
@@ -35,6 +36,7 @@ class Attempt:
     resources: tuple[Resource, ...] = ()
     plan: Plan | None = None
     conditions: Conditions | None = None
+    lacking: frozenset[int] | None = None
     storm: bool = False
     seen: dict[str, Observed] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
@@ -61,6 +63,8 @@ class Attempt:
             delivered=self.status.delivered,
         )
         self.plan = plan(self.resources, found, situation)
+        if not self.releasing:
+            self.lacking = lacking(self.resources, found, self.status.delivered)
         parts = [action.part for action in self.plan.actions if action.reason is Reason.HEAL]
         since = now - timedelta(seconds=s.heal_window_s)
         self.storm = self.status.fought_over(parts, s.heal_limit, since)
@@ -95,6 +99,7 @@ class Attempt:
             conditions=conditions,
             plan=self.plan,
             seen=self.seen,
+            lacking=self.lacking,
             acted=bool(self.done),
             healed=tuple(sorted(healed)),
             not_before=self.not_before,

@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.systems import DriftMode
 from govcloud.plan.actions import Situation, plan
-from govcloud.plan.conditions import DRIFTED
+from govcloud.plan.conditions import DRIFTED, MISSING
 from govcloud.plan.drift import Whole, modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
@@ -34,6 +34,10 @@ from govcloud.store.unit import Store
 
 _MANY: Final = 2_000
 """Objects on their way whose tenants are looked up at most; beyond it is a great move-in."""
+
+
+_COMPARED: Final = frozenset({DRIFTED, MISSING})
+"""Reasons for not being ready of what waits for no person: it is compared like what is ready."""
 
 
 @dataclass(slots=True)
@@ -141,7 +145,7 @@ class Comparer:
             need = index.needs.setdefault(resources[0].tenant, Need())
             need.amounts.update(demand)
             need.systems.add((wanted.department, wanted.system))
-        if not wanted.ready and wanted.reason != DRIFTED:
+        if not wanted.ready and wanted.reason not in _COMPARED:
             index.held.add(wanted.uid)
         index.expect(wanted.uid, resources)
 

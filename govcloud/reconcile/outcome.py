@@ -17,8 +17,9 @@ class Outcome:
 
     `conditions` None: nothing was learnt (the cloud is paused, the lease ran out), so nothing is
     said. `plan` None: the cloud could not be asked. `seen` is the object's resources as last known,
-    by id. `acted` is whether the cloud was asked to do something; `healed` which parts were put
-    right. `not_before` is what the cloud asked for.
+    by id. `lacking` are the units of which something was not there when it was looked for; None
+    where that is not known or no matter. `acted` is whether the cloud was asked to do something;
+    `healed` which parts were put right. `not_before` is what the cloud asked for.
     """
 
     claim: Claim
@@ -26,6 +27,7 @@ class Outcome:
     conditions: Conditions | None
     plan: Plan | None = None
     seen: Mapping[str, Observed] = field(default_factory=dict)
+    lacking: frozenset[int] | None = None
     acted: bool = False
     healed: tuple[str, ...] = ()
     not_before: datetime | None = None

@@ -19,6 +19,7 @@ from govcloud.plan.conditions import GONE, Conditions, Next
 from govcloud.plan.drift import Drift
 from govcloud.plan.phases import Phase
 from govcloud.ports import Ledger
+from govcloud.reconcile import presence
 from govcloud.reconcile.outcome import Outcome, Pace, follow_up
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.status import Status
@@ -178,9 +179,11 @@ def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditio
         window = timedelta(seconds=batch.settings.heal_window_s)
         status = status.healed(outcome.healed, batch.unit.now, window)
     if conditions.ready and status.built < row.generation:
-        status = replace(status, built=row.generation)
+        status = presence.delivered(batch.unit, row, status)
         _delivered(batch, row)
-    elif status.built < row.generation and row.phase != Phase.RELEASING:
+    else:
+        status = presence.note(batch.unit, row, status, outcome.lacking)
+    if status.built < row.generation and row.phase != Phase.RELEASING:
         _charge(batch, row, outcome, conditions)
     _say(batch, row, conditions, outcome)
     _store(row, conditions, status)
@@ -209,12 +212,9 @@ def forget_object(session: Session, row: ObjectRow) -> None:
 
 
 def _delivered(batch: _Batch, row: ObjectRow) -> None:
-    """Charge for good what now stands as approved, and record what was built (R3, Q3)."""
+    """Charge for good what now stands as approved, and say in the log what was built (R3, Q3)."""
     batch.ledger.allocate.append(key_of(row))
     _request(batch, row)
-    if row.phase == Phase.PENDING:
-        row.phase = Phase.ACTIVE
-        batch.unit.fact(row)
     batch.unit.audit(
         "object.built",
         f"{row.kind}/{row.name}",

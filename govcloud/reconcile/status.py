@@ -3,6 +3,7 @@
 `resources` is shown to people. `built` is the generation that was last ready: until it is the
 approved one, differences are the approved change and not drift. `heals` says when each part was
 last put right, for the guard against fighting somebody else. `text` is the sentence's key.
+`absent` is how many of the units that were delivered the facts say are not there.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ class Status:
     resources: tuple[Mapping[str, Any], ...] = ()
     built: int = 0
     heals: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    absent: int = 0
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "Status":
@@ -29,7 +31,8 @@ class Status:
             part: tuple(datetime.fromisoformat(instant) for instant in instants)
             for part, instants in stored.get("heals", {}).items()
         }
-        return cls(tuple(stored.get("resources", ())), stored.get("built", 0), heals)
+        resources = tuple(stored.get("resources", ()))
+        return cls(resources, stored.get("built", 0), heals, stored.get("absent", 0))
 
     @property
     def known(self) -> frozenset[str]:
@@ -83,7 +86,9 @@ class Status:
             "resources": [dict(resource) for resource in self.resources],
             "built": self.built,
             "text": {"key": text.key, "params": dict(text.params)},
-        } | ({"heals": heals} if heals else {})
+            **({"heals": heals} if heals else {}),
+            **({"absent": self.absent} if self.absent else {}),
+        }
 
 
 def _natural(item: Observed) -> tuple[str, int, str, str]:

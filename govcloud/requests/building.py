@@ -142,7 +142,9 @@ class _Writer:
 
     def _record(self, row: ObjectRow, change: Change) -> None:
         unit, action = self._unit, change.action
-        unit.fact(row)
+        delivered = row.phase == Phase.ACTIVE and KINDS[row.kind].allocates
+        if action is not Action.CHANGE or not delivered:
+            unit.fact(row)  # else what was delivered stands, until the change is delivered as well
         unit.audit(
             f"object.{action.value}",
             str(change.key),

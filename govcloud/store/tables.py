@@ -84,7 +84,8 @@ class FactRow(SQLModel, table=True):
     """One effective-dated fact about an object: what it was from `recorded_at` on.
 
     The last fact of an object recorded at or before an instant is what the object was then; a
-    fact with `phase` "gone" says that it is no more. Never changed, never deleted (F1).
+    fact with `phase` "gone" says that it is no more. Of what is built in a cloud, a fact is written
+    when it is delivered; `count` in its `spec` is how many machines stood. Never changed, never deleted (F1).
     """
 
     __tablename__ = "facts"

@@ -36,8 +36,12 @@ class Unit:
     _facts: list[dict[str, Any]] = field(default_factory=list)
     _audit: list[dict[str, Any]] = field(default_factory=list)
 
-    def fact(self, row: ObjectRow, *, phase: str | None = None) -> None:
-        """Record what the object is from now on; `phase` overrides the row's ("gone")."""
+    def fact(self, row: ObjectRow, *, phase: str | None = None, **instead: Any) -> None:
+        """Record what the object is from now on.
+
+        `phase` overrides the row's ("gone"); `instead` gives the other columns in which what stands
+        is not what the row wants.
+        """
         self._facts.append(
             {
                 "uid": row.uid,
@@ -50,6 +54,7 @@ class Unit:
                 "spec": row.spec,
                 "request_id": row.request_id,
             }
+            | instead
         )
 
     def audit(

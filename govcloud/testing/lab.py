@@ -23,7 +23,7 @@ from govcloud.ports import CloudAddress, Demand, LimitFact, Observed, Provisione
 from govcloud.reconcile.controller import Controller
 from govcloud.reconcile.settings import Settings
 from govcloud.store import work
-from govcloud.store.tables import DriftRow, EventRow, ObjectRow, WorkRow
+from govcloud.store.tables import DriftRow, EventRow, FactRow, ObjectRow, WorkRow
 from govcloud.store.unit import Store, Unit
 from govcloud.testing.clock import FixedClock
 from provisioners.simulated import tamper
@@ -185,7 +185,8 @@ class Lab:
         assert verdict.granted, verdict.refusals
         unit.session.add(row)
         unit.session.flush()
-        unit.fact(row)
+        if row.phase == Phase.PENDING:
+            unit.fact(row)
         work.enqueue(unit.session, [(row.uid, row.cloud or "", row.generation)], unit.now)
 
     def release(self, uid: str) -> None:
@@ -279,6 +280,15 @@ class Lab:
         with self.store.reading() as session:
             statement = select(EventRow.reason).where(col(EventRow.uid) == uid)  # type: ignore[call-overload]
             return list(session.execute(statement.order_by(col(EventRow.seq))).scalars())
+
+    def facts(self, uid: str) -> list[tuple[int, str, int]]:
+        """Return generation, phase and count of an object's facts, oldest first."""
+        with self.store.reading() as session:
+            statement = select(FactRow).where(col(FactRow.uid) == uid).order_by(col(FactRow.seq))
+            return [
+                (fact.generation, fact.phase, fact.spec.get("count", 1))
+                for fact in session.execute(statement).scalars()
+            ]
 
     def drift(self, cloud: str = CLOUD) -> list[DriftRow]:
         """Return the stored differences of a cloud."""

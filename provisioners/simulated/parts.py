@@ -100,6 +100,7 @@ def _resource(order: Order, part: str, props: Mapping[str, Value], rank: int = 0
         tags=order.tags,
         rank=rank,
         immutable=_FIXED & props.keys(),
+        unit=int(index or 0),
     )
 
 

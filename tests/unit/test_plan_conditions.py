@@ -59,7 +59,7 @@ def test_reported_drift_ends_the_matter() -> None:
     drifted = conclude(plan([ONE], [there(State.READY, vcpu=1)], Situation(REPORT)), [])
     assert summary(drifted) == (True, False, "Drifted", Next.FORGET)
     missing = conclude(plan([ONE], [], Situation(REPORT)), [])
-    assert summary(missing) == (False, False, "Drifted", Next.FORGET)
+    assert summary(missing) == (False, False, "Missing", Next.FORGET)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,11 @@ def test_every_condition_has_its_sentence(language: str) -> None:
         sentence = render(conditions.text.key, language, conditions.text.params)
         assert "{" not in sentence
         assert "controller." not in sentence
+
+
+@pytest.mark.parametrize("mode", [DriftMode.REPORT, DriftMode.IGNORE])
+def test_what_is_missing_is_never_ready_whatever_the_mode(mode: DriftMode) -> None:
+    situation = Situation(modes("VirtualMachine", mode, ()))
+    missing = conclude(plan([ONE], [], situation), [])
+    assert summary(missing) == (False, False, "Missing", Next.FORGET)
+    assert missing.text.params["parts"] == [ONE.part]
