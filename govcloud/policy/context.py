@@ -42,13 +42,11 @@ PARAMETERS: Final[Mapping[str, float]] = {
     "assessment-alarm-days": 30,
     "pool-warning": 0.8,
     "pool-limit": 0.9,
-    "census-until": 99991231,
     "reservation-days": 7,
 }
 """The numbers that rules use, unless `Policy.spec.parameters` says otherwise.
 
-Terms are days; shares of a pool are fractions; `census-until` is the last day (as the number
-YYYYMMDD) on which what stands off the cloud may be registered as part of the baseline.
+Terms are days; shares of a pool are fractions.
 """
 
 
@@ -152,6 +150,7 @@ class Setting:
     waivers: Mapping[str, WaiverSpec] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     justification: str | None = None
+    census_until: date | None = None
 
     def parameter(self, name: str) -> float:
         """Return a number that rules use."""
@@ -175,8 +174,8 @@ class Setting:
 
     @property
     def census_open(self) -> bool:
-        """Whether what stands off the cloud may still be registered as part of the baseline."""
-        return int(self.today.strftime("%Y%m%d")) <= self.parameter("census-until")
+        """Whether what stands off the cloud may be registered as part of the baseline."""
+        return self.census_until is not None and self.today <= self.census_until
 
 
 def city_day(instant: datetime) -> date:

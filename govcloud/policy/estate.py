@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from govcloud.domain.kinds.estate import HostState, LegacyHostSpec, RoomState, ServerRoomSpec
+from govcloud.domain.kinds.estate import (
+    HostState,
+    LegacyHostSpec,
+    PrivateNetworkSpec,
+    RoomState,
+    ServerRoomSpec,
+)
 from govcloud.domain.kinds.systems import Environment, Lifecycle, Origin, SystemSpec
 from govcloud.policy.context import Action, Setting, Subject
 from govcloud.policy.rules import Found, rule
@@ -13,11 +19,14 @@ def freeze(subject: Subject, setting: Setting) -> Iterator[Found]:
     """Refuse new server rooms and new production off the cloud without an exemption.
 
     What stood when the baseline was taken is registered, not new: rooms marked `baseline` with
-    what is in them, and legacy systems that run already, until the census ends.
+    what is in them, and legacy systems that run already. That is so while the census lasts, until
+    a day that the administrators set; afterwards nothing enters or leaves the baseline.
     """
     spec = subject.spec
     if isinstance(spec, ServerRoomSpec):
         yield from _room(subject, spec, setting)
+    elif isinstance(spec, PrivateNetworkSpec):
+        yield from _baseline(subject, setting, baseline=spec.baseline)
     elif isinstance(spec, LegacyHostSpec):
         yield from _host(subject, spec, setting)
     elif isinstance(spec, SystemSpec):
@@ -26,14 +35,19 @@ def freeze(subject: Subject, setting: Setting) -> Iterator[Found]:
 
 def _room(subject: Subject, spec: ServerRoomSpec, setting: Setting) -> Iterator[Found]:
     before = subject.before
-    if spec.only_network_gear or spec.state is RoomState.CLOSED:
-        return
     reopened = isinstance(before, ServerRoomSpec) and before.state is RoomState.CLOSED
-    if subject.action is not Action.CREATE and not reopened:
-        return
-    registered = spec.baseline and setting.census_open and not reopened
-    if not registered and not setting.exempted(None):
-        yield Found({"room": subject.key.name}, which="room")
+    stands = not spec.only_network_gear and spec.state is not RoomState.CLOSED
+    new = stands and (subject.action is Action.CREATE or reopened)
+    census = setting.census_open and not reopened
+    if new and not (census and spec.baseline) and not setting.exempted(None):
+        yield Found({"room": subject.key.name}, which="room_census" if census else "room")
+    else:
+        yield from _baseline(subject, setting, baseline=spec.baseline)
+
+
+def _baseline(subject: Subject, setting: Setting, *, baseline: bool) -> Iterator[Found]:
+    if baseline != getattr(subject.before, "baseline", False) and not setting.census_open:
+        yield Found({"object": subject.key.name}, which="baseline")
 
 
 def _host(subject: Subject, spec: LegacyHostSpec, setting: Setting) -> Iterator[Found]:

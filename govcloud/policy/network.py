@@ -5,7 +5,14 @@ from ipaddress import ip_network
 from typing import Final
 
 from govcloud.domain.kinds.platform import ZoneType
-from govcloud.domain.kinds.systems import NamespaceSpec, Power, SystemSpec, Tier, VirtualMachineSpec
+from govcloud.domain.kinds.systems import (
+    NamespaceSpec,
+    PodSecurity,
+    Power,
+    SystemSpec,
+    Tier,
+    VirtualMachineSpec,
+)
 from govcloud.errors import Severity
 from govcloud.policy.context import Action, Setting, Subject
 from govcloud.policy.rules import Found, rule
@@ -150,3 +157,12 @@ def privileged(subject: Subject, setting: Setting) -> Iterator[Found]:
     )
     if subject.action is Action.RELEASE or switched:
         yield Found({"object": subject.key.name, "system": subject.system_name})
+
+
+@rule("NET-19", "[I] Pod Security Standards")
+def unconfined(subject: Subject, setting: Setting) -> Iterator[Found]:
+    """Refuse namespaces whose containers may take over the machines that they share."""
+    del setting
+    spec = subject.spec
+    if isinstance(spec, NamespaceSpec) and spec.pod_security is PodSecurity.PRIVILEGED:
+        yield Found({"object": subject.key.name})

@@ -53,6 +53,7 @@ class Briefing:
             waivers=world.waivers,
             parameters=world.policy.parameters,
             justification=justification,
+            census_until=world.policy.census_until,
         )
 
     def _subject(self, change: Change) -> Subject:

@@ -142,8 +142,9 @@ def test_what_is_being_given_back_is_neither_changed_nor_given_back_again(town: 
 
 
 def test_what_something_stands_on_is_not_given_back_alone(town: Town) -> None:
-    room = words.document("ServerRoom", "basement", {}, "health")
-    host = words.document("LegacyHost", "old", {"room": "basement", "system": "records"}, "health")
+    room = words.document("ServerRoom", "basement", {"onlyNetworkGear": True}, "health")
+    on = {"room": "basement", "system": "records", "environment": "test"}
+    host = words.document("LegacyHost", "old", on, "health")
     approve(town, town.submit(system(), machine(), volume(attachTo="web"), room, host))
     build(town, WEB, DATA)
 
@@ -166,8 +167,9 @@ def test_what_something_stands_on_is_not_given_back_alone(town: Town) -> None:
 
 
 def test_a_system_goes_with_its_machines_and_after_them(town: Town) -> None:
-    host = words.document("LegacyHost", "old", {"room": "basement", "system": "records"}, "health")
-    room = words.document("ServerRoom", "basement", {}, "health")
+    on = {"room": "basement", "system": "records", "environment": "test"}
+    host = words.document("LegacyHost", "old", on, "health")
+    room = words.document("ServerRoom", "basement", {"onlyNetworkGear": True}, "health")
     approve(town, town.submit(system(), machine(), room, host))
     build(town, WEB)
     old = key("LegacyHost", "old")

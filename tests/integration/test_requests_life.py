@@ -138,7 +138,9 @@ def test_what_is_approved_becomes_desired_state_with_its_digest(town: Town) -> N
 
 
 def test_what_is_not_built_is_fulfilled_at_once(town: Town) -> None:
-    request = town.submit(system(), words.document("ServerRoom", "basement", {}, "health"))
+    request = town.submit(
+        system(), words.document("ServerRoom", "basement", {"onlyNetworkGear": True}, "health")
+    )
     assert decide(town, request, Verdict.APPROVE).state == "fulfilled"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from govcloud.domain.kinds.estate import HostState
-from govcloud.domain.kinds.governance import SurveySpec
+from govcloud.domain.kinds.governance import PolicySpec, SurveySpec
 from govcloud.domain.kinds.platform import DepartmentSpec, QuotaSpec
 from govcloud.domain.kinds.systems import SystemSpec, VirtualMachineSpec
 from govcloud.domain.manifest import Manifest, SourceFile, load
@@ -36,6 +36,12 @@ def manifests() -> tuple[Manifest, ...]:
 
 def of(kind: str) -> list[Manifest]:
     return [manifest for manifest in manifests() if manifest.kind.name == kind]
+
+
+def city_policy() -> PolicySpec:
+    (manifest,) = of("Policy")
+    assert isinstance(manifest.spec, PolicySpec)
+    return manifest.spec
 
 
 def by_name(kind: str) -> dict[str, Manifest]:
@@ -215,6 +221,7 @@ def test_policy_denies_nothing_of_what_the_units_hand_in(unit: str) -> None:
         {name: m.spec for name, m in by_name("Flavor").items()},  # type: ignore[misc]
         exemptions=[m.spec for m in of("Exemption")],  # type: ignore[misc]
         waivers={m.metadata.name: m.spec for m in of("Waiver")},  # type: ignore[misc]
+        census_until=city_policy().census_until,
     )
     findings = evaluate(subjects(unit), setting, {})
     assert [f for f in findings if f.denies] == []

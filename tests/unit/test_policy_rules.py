@@ -1,6 +1,6 @@
 """Each rule with a case that it finds and one that it lets pass."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -130,6 +130,7 @@ def exemption(**fields: Any) -> ExemptionSpec:
 E, W, N = Severity.ERROR, Severity.WARNING, Severity.INFO
 INTERNET = zone(type="internet", floatingIps=True)
 LEASE = {"end": "2026-08-01"}
+CENSUS = setting(census_until=TODAY)
 
 
 class Case(NamedTuple):
@@ -213,23 +214,40 @@ CASES = [
     Case("NET-16", vm(action=Action.RELEASE), ("", N)),
     Case("NET-16", vm({"power": "off"}, action=Action.CHANGE, before=vm().spec), ("", N)),
     Case("NET-16", vm(action=Action.CHANGE, before=vm().spec), None),
-    Case("NET-17", estate("ServerRoom", baseline=False), ("room", E)),
-    Case("NET-17", estate("ServerRoom"), None),
+    Case("NET-17", estate("ServerRoom"), ("room", E)),
+    Case("NET-17", estate("ServerRoom", baseline=True), ("room", E), setting()),
+    Case("NET-17", estate("ServerRoom", baseline=True), None, CENSUS),
+    Case("NET-17", estate("ServerRoom"), ("room_census", E), CENSUS),
+    Case("NET-17", estate("ServerRoom", baseline=True), ("room", E),
+         setting(census_until=TODAY - timedelta(days=1))),
+    Case("NET-17", estate("ServerRoom"), None, setting(exemptions=[exemption()])),
+    Case("NET-17", estate("ServerRoom", baseline=True), ("baseline", E),
+         setting(exemptions=[exemption()])),
     Case("NET-17", estate("ServerRoom"), ("room", E),
-         setting(parameters={"census-until": 20260630})),
-    Case("NET-17", estate("ServerRoom", baseline=False), None, setting(exemptions=[exemption()])),
-    Case("NET-17", estate("ServerRoom", baseline=False), ("room", E),
          setting(exemptions=[exemption(approvedBy=None)])),
-    Case("NET-17", estate("ServerRoom", baseline=False, onlyNetworkGear=True), None),
+    Case("NET-17", estate("ServerRoom", onlyNetworkGear=True), None),
     Case("NET-17", estate("ServerRoom", Action.CHANGE, before=room(state="closed")), ("room", E)),
     Case("NET-17", estate("ServerRoom", Action.CHANGE, before=room()), None),
-    Case("NET-17", estate("LegacyHost", room="r", room_spec=room(baseline=False)), ("host", E)),
-    Case("NET-17", estate("LegacyHost", room="r", room_spec=room()), None),
+    Case("NET-17", estate("ServerRoom", Action.CHANGE, baseline=True, before=room()),
+         ("baseline", E)),
+    Case("NET-17", estate("ServerRoom", Action.CHANGE, before=room(baseline=True)),
+         ("baseline", E)),
+    Case("NET-17", estate("ServerRoom", Action.CHANGE, baseline=True, before=room()), None, CENSUS),
+    Case("NET-17", estate("PrivateNetwork", baseline=True), ("baseline", E)),
+    Case("NET-17", estate("PrivateNetwork", baseline=True), None, CENSUS),
+    Case("NET-17", estate("PrivateNetwork"), None),
+    Case("NET-17", estate("LegacyHost", room="r", room_spec=room()), ("host", E), CENSUS),
+    Case("NET-17", estate("LegacyHost", room="r", room_spec=room(baseline=True)), ("host", E)),
+    Case("NET-17", estate("LegacyHost", room="r", room_spec=room(baseline=True)), None, CENSUS),
     Case("NET-17", estate("LegacyHost", room="r", environment="test"), None),
+    Case("NET-19", ns({"podSecurity": "privileged"}), ("", E)),
+    Case("NET-19", ns({"podSecurity": "baseline"}), None),
+    Case("NET-19", ns(), None),
     Case("NET-17", of_system(origin="legacy", lifecycle="planned", hosted=False), ("", E)),
     Case("NET-17", of_system(origin="legacy", lifecycle="planned", hosted=False), None,
          setting(exemptions=[exemption()])),
-    Case("NET-17", of_system(origin="legacy", hosted=False), None),
+    Case("NET-17", of_system(origin="legacy", hosted=False), None, CENSUS),
+    Case("NET-17", of_system(origin="legacy", hosted=False), ("", E)),
     Case("NET-17", of_system(origin="legacy", lifecycle="planned"), None),
     Case("YAML-5", vm(image=ImageSpec.model_validate({"os": "K", "arch": "aarch64"})),
          ("arch", E)),

@@ -20,6 +20,7 @@ def room_file(unit: Row, facts: Row, hosts: int) -> str:
     """Return the file of a unit's room."""
     spec = {
         "address": f"{unit['title']}办公楼",
+        "baseline": True,
         "state": "关停中" if facts["uses_government_cloud"] == "yes" else None,
         "racks": 2 + hosts // 3,
         "servers": hosts,
@@ -37,6 +38,7 @@ def network_file(unit: Row) -> str:
     state = "已整合" if name in MERGED else ("整合中" if name in MERGING else None)
     spec = {
         "use": NETWORK_USES[name],
+        "baseline": True,
         "state": state,
         "integratedOn": MERGED.get(name),
         "evidence": "专网割接验收单" if name in MERGED else None,

@@ -57,11 +57,13 @@ def policy_file() -> str:
             {"kind": "VirtualMachine", "mode": "heal"},
             {"kind": "Namespace", "mode": "heal"},
         ],
+        "censusUntil": "2029-12-31",
         "checks": {"NET-09": "warning"},
     }
     note = (
         "审批只设一个环节：行政审批。需要时在 steps 中增加，"
         "例如 {name: tech-review, role: operator}。\n"
+        "censusUntil 之前，各单位可把已有的机房、专网登记为基数；本例留得很长，以便随时演示。\n"
         "NET-09（等保测评过期）在本例中只提醒，因为文件中的日期是固定的。"
     )
     return file_text(

@@ -43,7 +43,9 @@ class ServerRoomSpec(Model):
 
     address: Line | None = Field(None, description="Where it is.")
     state: RoomState = Field(RoomState.OPEN, description="Whether it still runs.")
-    baseline: Flag = Field(True, description="Counted in the frozen baseline.")
+    baseline: Flag = Field(
+        False, description="Stood at the census and counts in the baseline; frozen when it ends."
+    )
     only_network_gear: Flag = Field(False, description="Holds no servers, so it never counts.")
     area_m2: Annotated[float, Field(strict=True, ge=0, le=100_000)] | None = Field(
         None, description="Area, square metres."
@@ -110,6 +112,8 @@ class PrivateNetworkSpec(Model):
     use: NetworkUse = Field(NetworkUse.OTHER, description="What it is for.")
     classified: Flag = Field(False, description="Classified networks are not merged.")
     state: NetworkState = Field(NetworkState.SEPARATE, description="How far it is merged.")
-    baseline: Flag = Field(True, description="Counted in the frozen baseline.")
+    baseline: Flag = Field(
+        False, description="Stood at the census and counts in the baseline; frozen when it ends."
+    )
     integrated_on: Day | None = Field(None, description="When it was merged.")
     evidence: Prose | None = Field(None, description="Record that proves the merging.")

@@ -196,6 +196,11 @@ class PolicySpec(Model):
     drift: list[DriftRule] = Field(
         default_factory=list, max_length=100, description="What to do about differences."
     )
+    census_until: Day | None = Field(
+        None,
+        description="Last day on which departments register what stands off the cloud as "
+        "`baseline`; absent: no census is held.",
+    )
     checks: dict[Line, Severity] = Field(
         default_factory=dict, max_length=100, description="Severity of a check, by rule id."
     )

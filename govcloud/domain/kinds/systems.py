@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from govcloud.domain.base import (
     Count,
@@ -284,11 +284,36 @@ class Access(Model):
     )
 
 
+NamespaceRef = Annotated[
+    str,
+    StringConstraints(
+        strict=True,
+        max_length=127,
+        pattern=r"^(cluster:|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    ),
+]
+"""`name` (own department), `department/name`, or `cluster:name` for what govcloud did not make."""
+
+
 class NamespaceNetwork(Model):
     """Who may talk to a namespace; everything else is denied."""
 
-    from_namespaces: list[Name] = Field(
-        default_factory=list, max_length=100, description="Namespaces that may come in."
+    internal: Flag = Field(True, description="Its own pods may talk to each other.")
+    from_namespaces: list[NamespaceRef] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Namespaces that may come in: `name`, `department/name` or `cluster:name`.",
+    )
+    to_namespaces: list[NamespaceRef] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Namespaces that may be reached: `name`, `department/name` or `cluster:name`.",
+    )
+    from_zones: list[Name] = Field(
+        default_factory=list, max_length=20, description="Zones that may come in."
+    )
+    to_zones: list[Name] = Field(
+        default_factory=list, max_length=20, description="Zones that may be reached."
     )
     from_cidrs: list[Network] = Field(
         default_factory=list, max_length=100, description="Addresses that may come in."
@@ -296,6 +321,41 @@ class NamespaceNetwork(Model):
     to_cidrs: list[Network] = Field(
         default_factory=list, max_length=100, description="Addresses that may be reached."
     )
+
+
+class ContainerSize(Model):
+    """A size of one container."""
+
+    cpu: Cpu | None = Field(None, description="CPU.")
+    memory: Memory | None = Field(None, description="Memory.")
+
+
+class Containers(Model):
+    """What one container gets if it does not say, and how much it may have."""
+
+    request: ContainerSize = Field(
+        ContainerSize.model_validate({"cpu": "100m", "memory": "128Mi"}),
+        description="What it is given where it names nothing.",
+    )
+    limit: ContainerSize = Field(
+        ContainerSize.model_validate({"cpu": "500m", "memory": "512Mi"}),
+        description="What it may use where it names nothing.",
+    )
+    max: ContainerSize = Field(ContainerSize(), description="The most that it may ask for.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for word in ("cpu", "memory"):
+            sizes = [getattr(size, word) for size in (self.request, self.limit, self.max)]
+            named = [size for size in sizes if size is not None]
+            if named != sorted(named):
+                raise ValueError("container_sizes")
+        return self
+
+
+CountedObject = Annotated[
+    str, StringConstraints(strict=True, max_length=100, pattern=r"^[a-z]+(\.[a-z0-9.-]*[a-z0-9])?$")
+]
 
 
 class NamespaceSpec(Model):
@@ -310,6 +370,12 @@ class NamespaceSpec(Model):
     )
     pods: Positive = Field(50, description="Pods.")
     gpu: Count = Field(0, description="GPUs.")
+    objects: dict[CountedObject, Count] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="How many objects of a kind: `secrets`, `deployments.apps`.",
+    )
+    containers: Containers = Field(Containers(), description="Sizes of one container.")
     access: Access = Field(Access(), description="Who may do what.")
     network: NamespaceNetwork = Field(NamespaceNetwork(), description="Who may talk to it.")
     pod_security: PodSecurity = Field(PodSecurity.RESTRICTED, description="Pod Security level.")
