@@ -77,7 +77,10 @@ def _namespaces(order: Order) -> Iterable[Resource]:
     }
     props |= {f"storage.{name}": size for name, size in (spec.get("storage") or {}).items()}
     props |= {f"access.{role}": _list(who) for role, who in (spec.get("access") or {}).items()}
-    props |= {f"network.{way}": _list(who) for way, who in (spec.get("network") or {}).items()}
+    props |= {
+        f"network.{way}": _list(who) if isinstance(who, list) else who
+        for way, who in (spec.get("network") or {}).items()
+    }
     yield _resource(order, "namespace", _present(props))
 
 
