@@ -19,6 +19,8 @@ _VARIABLES: Final[Mapping[str, str]] = {
     "language": "GOVCLOUD_LANG",
 }
 
+_TOKENS: Final = ("GOVCLOUD_TOKEN", "GOVCLOUD_TOKEN_FILE")
+
 
 @dataclass
 class Session:
@@ -28,13 +30,18 @@ class Session:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment, with the options that were given put over it."""
+        """The environment, with the options that were given put over it.
+
+        Whoever says `--as` means that name, whatever token the environment holds.
+        """
         given = {
             variable: value
             for name, variable in _VARIABLES.items()
             if (value := getattr(self.chosen, name)) is not None
         }
-        return {**os.environ, **given}
+        named = self.chosen.credential is not None
+        kept = {k: v for k, v in os.environ.items() if not (named and k in _TOKENS)}
+        return {**kept, **given}
 
     @cached_property
     def settings(self) -> configuration.Settings:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from govcloud import workspace
 from govcloud.clock import SystemClock
 from govcloud.domain.access import Actor, Role
-from govcloud.errors import GovcloudError
+from govcloud.errors import GovcloudError, UnavailableError
 from govcloud.ports import Clock, CloudAddress, Ledger, Provisioner
 from govcloud.settings import DEFAULT_CREDENTIAL, Settings, load, read_credentials
 
@@ -41,14 +41,15 @@ class Wired:
     @cached_property
     def database(self) -> "Database":
         """The database, whose schema is this program's; UnavailableError otherwise."""
-        from govcloud.store.engine import Database
-        from govcloud.store.schema import require_current
+        from govcloud.store.schema import NoSchemaError, require_current
 
-        database = Database(self.settings.database_url)
+        database = _open(self.settings)
         try:
             require_current(database)
-        except GovcloudError:
+        except GovcloudError as error:
             database.close()
+            if isinstance(error, NoSchemaError):
+                raise _nothing_there(self.settings) from error
             raise
         return database
 
@@ -85,6 +86,13 @@ class Wired:
             first = first_hash(session)
         return f"gc-{first[:12]}" if first else "govcloud"
 
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """The names of the installed drivers; none of them is imported."""
+        from provisioners.registry import installed
+
+        return installed()
+
     def provisioner(self, name: str, spec: "CloudSpec") -> Provisioner:
         """Open the driver of a cloud; raises where it is not installed or cannot be imported."""
         from provisioners.registry import open_provisioner
@@ -102,6 +110,34 @@ class Wired:
         """Give back the database's connections."""
         if "database" in self.__dict__:
             self.database.close()
+
+
+def _open(settings: Settings, *, new: bool = False) -> "Database":
+    """Open the database; unless it is to be made, it must be there: opening SQLite makes a file."""
+    from govcloud.store.address import file_of
+    from govcloud.store.engine import Database
+
+    file = file_of(settings.database_url)
+    if not new and file is not None and not file.exists():
+        raise _nothing_there(settings)
+    return Database(settings.database_url)
+
+
+def _nothing_there(settings: Settings) -> UnavailableError:
+    """Return what is wrong where there is no database of ours.
+
+    A workspace with tokens has worked with one: then a city's data are missing, and nobody may come
+    to think that all is merely new.
+    """
+    from govcloud.store.address import shown
+
+    if _has_worked(settings):
+        return UnavailableError("errors.database_lost", place=shown(settings.database_url))
+    return UnavailableError("errors.no_schema")
+
+
+def _has_worked(settings: Settings) -> bool:
+    return settings.workspace is not None and bool(read_credentials(settings.workspace))
 
 
 def services(settings: Settings, clock: Clock | None = None) -> Wired:
@@ -147,20 +183,25 @@ class Initialised:
     token_made: bool
 
 
-def init(directory: Path, environment: Mapping[str, str] | None = None) -> Initialised:
+def init(
+    directory: Path, environment: Mapping[str, str] | None = None, *, new_database: bool = False
+) -> Initialised:
     """Make a workspace in a directory, or complete and upgrade the one that is there.
 
     Makes the files, the schema, the first administrator, and a token in credentials.json where the
-    one in it does not work (any more): whoever may write the database may administer.
+    one in it does not work (any more): whoever may write the database may administer. A database
+    that is missing from a workspace that has worked is made anew only where `new_database` says so.
     """
     from govcloud.store import schema
-    from govcloud.store.engine import Database
 
     folder, created = workspace.make_folder(directory)
     here = {"GOVCLOUD_WORKSPACE": str(folder), "GOVCLOUD_SERVER": ""}
     settings = load({**(environment or {}), **here})
-    database = Database(settings.database_url)
+    new = new_database or not _has_worked(settings)
+    database = _open(settings, new=new)
     try:
+        if not new and schema.current(database) is None:
+            raise _nothing_there(settings)
         schema.create(database)
         _keep_private(settings, folder)
         made = _first_token(database, settings, folder)

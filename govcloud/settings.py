@@ -8,6 +8,7 @@ standard library and `errors` only.
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,9 @@ CREDENTIALS: Final = "credentials.json"
 DATABASE: Final = "govcloud.db"
 CLOUDS: Final = "clouds"
 DEFAULT_CREDENTIAL: Final = "admin"
+KNOWN: Final = ("credential", "database", "language", "server")
+"""The settings that config.toml may hold; all of them are words."""
+LANGUAGES: Final = ("zh", "en")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -147,11 +151,38 @@ def _check_server(server: str, env: Mapping[str, str]) -> None:
 
 
 def read_config(file: Path) -> Mapping[str, Any]:
-    """Return the contents of config.toml; UsageError that names the file where it cannot."""
+    """Return the contents of config.toml.
+
+    UsageError that names the file where it cannot be read, and the line of a setting that there is
+    not or that has no such value: with a mistyped `server`, commands would work on other data.
+    """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        found = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError("errors.unreadable", file=str(file), detail=_why(error)) from error
+    for name, value in found.items():
+        place = {"file": str(file), "line": _line(text, name), "name": name}
+        if name not in KNOWN:
+            raise _unknown(name, place)
+        expected = LANGUAGES if name == "language" else ()
+        if not isinstance(value, str) or (expected and value not in expected):
+            shown = " | ".join(expected) or '"…"'
+            raise UsageError("errors.config_value", **place, expected=shown)
+    return found
+
+
+def _unknown(name: str, place: Mapping[str, object]) -> UsageError:
+    from difflib import get_close_matches
+
+    if meant := get_close_matches(name, KNOWN, n=1):
+        return UsageError("errors.config_key_meant", **place, meant=meant[0])
+    return UsageError("errors.config_key", **place, known=KNOWN)
+
+
+def _line(text: str, name: str) -> int:
+    found = re.search(rf"^[ \t]*[\[\"']*{re.escape(name)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
 
 
 def read_credentials(workspace: Path) -> dict[str, str]:

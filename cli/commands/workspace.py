@@ -18,13 +18,18 @@ from govcloud.errors import Exit, GovcloudError
 
 def init(
     directory: Annotated[str, typer.Argument(metavar="[FOLDER]", help=t("arg_folder"))] = ".",
+    new_database: Annotated[
+        bool, typer.Option("--new-database", help=t("opt_new_database"))
+    ] = False,
 ) -> None:
     """Make a workspace, or complete and upgrade the one that is there."""
     from cli.progress import spinner
     from govcloud import bootstrap
 
     with spinner(t("initialising")):
-        made = bootstrap.init(Path(directory), session.current.environment)
+        made = bootstrap.init(
+            Path(directory), session.current.environment, new_database=new_database
+        )
     emit(str(made.workspace))
     output.note(t("workspace_created" if made.created else "workspace_kept"))
     if made.token_made:

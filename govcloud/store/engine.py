@@ -11,20 +11,23 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from govcloud.errors import UnavailableError
+from govcloud.store import address
 
 BUSY_TIMEOUT_MS: Final = 30_000
 """How long a writer waits for another one: longer than any transaction of ours lasts."""
 
 
 def open_engine(url: str, *, pool_size: int = 16) -> Engine:
-    """Return an engine for a database URL (`sqlite:///path` or `postgresql+psycopg://…`)."""
-    parsed = make_url(url)
+    """Return an engine for a database URL (`sqlite:///path` or `postgresql+psycopg://…`).
+
+    UsageError for what is no such URL.
+    """
+    parsed = address.parse(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(
             parsed,

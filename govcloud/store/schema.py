@@ -29,6 +29,10 @@ _LOCK: Final = 0x60_7C_10_0D
 """Key of PostgreSQL's advisory lock: two programs do not migrate at once."""
 
 
+class NoSchemaError(UnavailableError):
+    """The database answers, and holds nothing of ours."""
+
+
 def current(database: Database) -> str | None:
     """Return the revision that the database has, or None if it has no schema.
 
@@ -50,9 +54,16 @@ def require_current(database: Database) -> None:
     """Raise UnavailableError if the database has no schema, or another one than this program's."""
     found = current(database)
     if found is None:
-        raise UnavailableError("errors.no_schema")
+        raise NoSchemaError("errors.no_schema")
+    _refuse_newer(found)
     if found != HEAD:
         raise UnavailableError("errors.schema_version", found=found, needed=HEAD)
+
+
+def _refuse_newer(found: str | None) -> None:
+    # Revisions are numbered in their order.
+    if found is not None and found > HEAD:
+        raise UnavailableError("errors.schema_newer", found=found, needed=HEAD)
 
 
 def create(database: Database) -> None:
@@ -68,10 +79,13 @@ def _first_rows(session: Session) -> None:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Run the migrations up to `revision`, one program at a time."""
+    """Run the migrations up to `revision`, one program at a time.
+
+    UnavailableError for a database that a newer program has upgraded.
+    """
     from alembic import command
 
-    current(database)
+    _refuse_newer(current(database))
     with _exclusive(database) as connection:
         command.upgrade(config(connection), revision)
         connection.commit()
