@@ -30,8 +30,8 @@ def _percent(path: str) -> Callable[[Item], str]:
 
 
 def _name(item: Item) -> str:
-    name = item.get("displayName") or item["department"]
-    return str(name) if item["department"] else t("report_total")
+    name = item.get("displayName") or item["department"] or t("report_total")
+    return str(name)
 
 
 def _number(heading: str, path: str) -> Column:
@@ -53,6 +53,7 @@ ROWS: Final = (
     _number("registered", "registered"),
     _number("classified", "classified"),
     _number("exempt", "exempt"),
+    _number("industry", "industryCloud"),
     _number("eligible", "eligible"),
     _number("on_cloud", "onCloud"),
     _number("partial", "partial"),
@@ -98,6 +99,8 @@ STEPS: Final = (
     "exemptionEnded",
     "reclassifiedIn",
     "reclassifiedOut",
+    "transferredIn",
+    "transferredOut",
     "closing",
 )
 

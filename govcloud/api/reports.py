@@ -1,6 +1,6 @@
 """Reports: figures as JSON or as a file, and what they are made of. Each export is audited."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 
 from govcloud.api import pages
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
-from govcloud.domain.access import Actor
+from govcloud.domain.access import Actor, Role
 from govcloud.errors import ForbiddenError, NotFoundError
 from govcloud.figures.definition import FIRST
 from govcloud.messages import render
@@ -38,19 +38,21 @@ def on_cloud_rate(
     definition: pages.Word = None,
     format: Format = "json",  # noqa: A002 (the parameter's name in the address)
 ) -> Response:
-    """Return the report as of an instant; a department gets its own figures."""
+    """Return the report as of an instant; a node gets its own figures and those below."""
     from govcloud.reports import on_cloud, write
 
-    scope = _scope(actor, department)
     report = on_cloud.make(
-        services.store, as_of, department=scope, definition=definition or FIRST.version
+        services.store,
+        as_of,
+        definition=definition or FIRST.version,
+        **_whose(actor, department),
     )
     content = write.render(report, format, tongue)
     with services.store.unit(actor) as unit:
         unit.audit(
             "report.export",
             "report/on-cloud-rate",
-            department=scope or "",
+            department=report.department or "",
             detail={
                 "asOf": str(report.cutoff),
                 "definition": report.definition,
@@ -80,21 +82,30 @@ def explain(
         services.store,
         as_of,
         metric=metric or on_cloud.METRICS[0],
-        department=_scope(actor, department),
         definition=definition or FIRST.version,
+        **_whose(actor, department),
     )
     return JSONResponse(found.plain())
 
 
-def _scope(actor: Actor, department: str | None) -> str | None:
-    """Return the department to which figures are kept; None for all."""
+def _whose(actor: Actor, department: str | None) -> dict[str, Any]:
+    """Return whose figures the actor gets, as `make` and `explain` take it.
+
+    Who sees all gets any node; who approves, operates or audits for a node gets it with what is
+    below; a department's applicants get their own department.
+    """
+    from govcloud.reports.on_cloud import Options
+
+    own = actor.department
     if sees_all(actor):
-        return department
-    if not actor.department:
+        return {"department": department}
+    if not own:
         raise ForbiddenError("errors.no_department_of_own", user=actor.name)
-    if department not in (None, actor.department):
+    if actor.role is not Role.APPLICANT:
+        return {"department": department or own, "options": Options(within=own)}
+    if department not in (None, own):
         raise NotFoundError("errors.unknown_department", department=department)
-    return actor.department
+    return {"department": own, "options": Options(below=False)}
 
 
 def _file(day: str, format: str, tongue: str) -> str:  # noqa: A002

@@ -5,7 +5,7 @@ moves a figure stands here under a version; to change one is to write a new vers
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from govcloud.domain.kinds.governance import MigrationState
@@ -38,7 +38,7 @@ class Definition:
     closed: frozenset[str] = frozenset({MigrationState.CLOSED.value})
     environments: frozenset[str] = frozenset({Environment.PRODUCTION.value})
     source_blocks: bool = True
-    native_is_thorough: bool = True
+    native_is_thorough: bool = False
 
 
 FIRST: Final = Definition(
@@ -66,9 +66,19 @@ FIRST: Final = Definition(
         "movement",
     ),
 )
-"""The definition of 2026; the first."""
+"""The definition of 2026; the first. MET-1e is literal: a migration that is closed, or not."""
 
-DEFINITIONS: Final[Mapping[str, Definition]] = {FIRST.version: FIRST}
+NATIVE: Final = replace(
+    FIRST,
+    version="2026-1n",
+    clauses=tuple("met_1e_native" if one == "met_1e" else one for one in FIRST.clauses),
+    native_is_thorough=True,
+)
+"""The same, but what was built on the cloud counts as thoroughly there: it left no room behind."""
+
+DEFINITIONS: Final[Mapping[str, Definition]] = {
+    definition.version: definition for definition in (FIRST, NATIVE)
+}
 
 
 def find_definition(version: str) -> Definition:

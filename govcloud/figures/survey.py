@@ -62,9 +62,9 @@ class Survey:
         """The departments that the survey names."""
         return frozenset(self.units)
 
-    def of_unit(self, department: str) -> "Survey":
-        """Return the part of it that one unit may see: its own answers."""
-        own = {name: unit for name, unit in self.units.items() if name == department}
+    def of_units(self, departments: frozenset[str]) -> "Survey":
+        """Return the part of it that is of some units: their own answers."""
+        own = {name: unit for name, unit in self.units.items() if name in departments}
         return replace(self, units=own, sample_size=len(own), repeated=(), stated={})
 
     def listed(self, figure: str) -> int | None:

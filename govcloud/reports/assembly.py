@@ -40,6 +40,8 @@ class Estate:
 
     def __init__(self, reading: Reading) -> None:
         self.year = reading.cutoff.day.year
+        self.scope = reading.scope
+        self.names = reading.names
         self.units = reading.units()
         self.rooms = reading.rooms()
         self.networks = reading.networks()
@@ -61,27 +63,26 @@ class Estate:
         unit = measure.unit if measure else "vcpu" if name == "MET-1d" else "system"
         return Metric(name, unit, rate, aim(self._targets, name, self.year))
 
-    def names(self) -> dict[str, str]:
-        """Return what departments are called; a department without a name is called by its id."""
-        return {unit.name: unit.display_name or unit.name for unit in self.units}
-
     def listed(self, counted: Sequence[Counted]) -> list[str]:
         """Return the departments that get a line: those with systems, and the tree's leaves."""
-        with_systems = {c.name for c in counted if c.tally.registered or c.movement.opening}
+        with_systems = {
+            c.name
+            for c in counted
+            if self.scope.has(c.name) and (c.tally.registered or c.movement.opening)
+        }
         parents = {unit.parent for unit in self.units}
         leaves = {unit.name for unit in self.units if unit.name not in parents}
         return sorted(with_systems | leaves)
 
 
 class Assembly:
-    """The parts of a report, each a value; `scope` is the one department it is of, or None."""
+    """The parts of a report, each a value."""
 
-    def __init__(self, counting: Counting, estate: Estate, scope: str | None) -> None:
+    def __init__(self, counting: Counting, estate: Estate) -> None:
         self._departments = counting.departments
         self._counting = counting
         self._estate = estate
-        self._scope = scope
-        self._names = estate.names()
+        self._names = estate.names
         self.tally = total_of(counted.tally for counted in counting.departments)
 
     def rows(self) -> tuple[Row, ...]:
@@ -106,10 +107,15 @@ class Assembly:
         )
 
     def total(self) -> Row:
-        """Return the line of all departments together: ΣC/ΣE."""
-        before = total_of(counted.before for counted in self._departments)
+        """Return the line of all departments together: ΣC/ΣE, named after their node."""
+        before = total_of(counted.before for counted in self._departments if counted.had)
         target = self._estate.metric(HEADLINE, self.tally.rate).aim
-        return Row("", "", self.tally, before.rate.tenths, target)
+        return Row("", self.whole(), self.tally, before.rate.tenths, target)
+
+    def whole(self) -> str:
+        """Return the name of the node that the report is of; empty for several trees."""
+        named = self._estate.scope.named
+        return self._names.get(named, named) if named is not None else ""
 
     def metrics(self) -> tuple[Metric, ...]:
         """Return all metrics of the whole."""
@@ -138,7 +144,7 @@ class Assembly:
 
     def movement_total(self) -> Moved:
         """Return the movement of all departments together."""
-        return movement_total(self.movement())
+        return movement_total(self.movement(), self.whole())
 
     def counts(self) -> dict[str, float | None]:
         """Return what we count of the figures that plans state; None where we do not."""
@@ -148,7 +154,7 @@ class Assembly:
             "projects_on_cloud": sum(presence.systems for presence in present.values()),
             "virtual_machines": sum(presence.machines for presence in present.values()),
         }
-        return counts if self._scope is not None else counts | self._surveyed(set(present))
+        return counts | self._surveyed(set(present))
 
     def _surveyed(self, present: set[str]) -> dict[str, float | None]:
         estate = self._estate
@@ -175,9 +181,8 @@ class Assembly:
         remarks = self._counting.oddities.remarks(self._counting.frame)
         for measure in self._estate.measures.values():
             remarks += measure.remarks
-        if self._scope is None:
-            remarks += findings(self._estate.survey) if self._estate.survey else ()
-            remarks += self._several_networks()
+        remarks += findings(self._estate.survey) if self._estate.survey else ()
+        remarks += self._several_networks()
         return tuple(map(self._named, remarks))
 
     def _named(self, remark: Text) -> Text:

@@ -11,9 +11,10 @@ from govcloud.errors import Text
 from govcloud.figures.definition import Definition
 from govcloud.figures.facts import SystemFact
 from govcloud.figures.holdings import NOTHING, Holdings, Presence
-from govcloud.figures.movement import Movement
+from govcloud.figures.movement import Membership, Movement
 from govcloud.figures.population import (
     Department,
+    Judgement,
     holdings_now,
     judge_department,
     verdicts,
@@ -30,9 +31,13 @@ SHOWN: Final = 20
 
 @dataclass(slots=True)
 class Counted:
-    """One department, counted."""
+    """One department, counted; `had`: whether it belonged to the report's node at the opening.
+
+    What no longer belongs to the node has a movement and the tally before, and no tally.
+    """
 
     name: str
+    had: bool = True
     tally: Tally = field(default_factory=Tally)
     before: Tally = field(default_factory=Tally)
     movement: Movement = field(default_factory=Movement)
@@ -108,22 +113,32 @@ class Counting:
             self._definition,
             self._touched.get(name, ()),
         )
-        counted = Counted(name, presence=judgement.holdings.presence)
-        for system, judged in judgement.steady:
-            counted.tally.add(judged, self._reason(system, judged))
-        counted.before.merge(counted.tally)
-        counted.movement.add_steady(counted.tally.eligible)
-        for system, now, then in judgement.moved:
-            if now is not None:
-                counted.tally.add(now, self._reason(system, now))
-            if then is not None:
-                counted.before.add(then)
-            counted.movement.add(then, now)
-        counted.beside = tuple(self._under(other, department) for other in self._beside)
+        membership = self._reading.scope.membership(name)
+        counted = Counted(name, had=membership.then)
         self.departments.append(counted)
+        self._tally(counted, judgement, membership)
+        if not membership.now:
+            return
+        counted.presence = judgement.holdings.presence
+        counted.beside = tuple(self._under(other, department) for other in self._beside)
         present = judgement.present()
         self._note(name, [system for system, _ in present], judgement.holdings)
         self._keep_lines(present, judgement.holdings)
+
+    def _tally(self, counted: Counted, judgement: Judgement, membership: Membership) -> None:
+        now, before, movement = Tally(), counted.before, counted.movement
+        for system, judged in judgement.steady:
+            now.add(judged, self._reason(system, judged))
+        before.merge(now)
+        movement.add_steady(now.eligible, membership)
+        for system, later, earlier in judgement.moved:
+            if later is not None:
+                now.add(later, self._reason(system, later))
+            if earlier is not None:
+                before.add(earlier)
+            movement.add(earlier, later, membership)
+        if membership.now:
+            counted.tally = now
 
     def _reason(self, system: SystemFact, judged: Judged) -> str:
         if judged.verdict is not Verdict.EXEMPT:

@@ -12,7 +12,7 @@ from govcloud.reports.assembly import HEADLINE, OF_ESTATE, OF_SYSTEMS, Assembly,
 from govcloud.reports.counting import Counting, total_of
 from govcloud.reports.cutoff import DEFAULT_ZONE, resolve
 from govcloud.reports.evidence import lines_of
-from govcloud.reports.reading import Reading
+from govcloud.reports.reading import Reading, Whose
 from govcloud.reports.report import Explanation, Line, Report
 from govcloud.store.unit import Store
 
@@ -25,12 +25,15 @@ class Options:
     """How a report is made.
 
     `zone`: the city's time zone. `beside`: other definitions whose rate is printed too. `lines`:
-    how many objects the evidence lists before it only counts them.
+    how many objects the evidence lists before it only counts them. `below`: whether what is below
+    the department asked for belongs to it. `within`: the node that the asker may not look beyond.
     """
 
     zone: str = DEFAULT_ZONE
     beside: tuple[str | Definition, ...] = ()
     lines: int = 20_000
+    below: bool = True
+    within: str | None = None
 
 
 DEFAULTS: Final = Options()
@@ -46,8 +49,9 @@ def make(
 ) -> Report:
     """Return the report as of an instant (default: now), or a day's end.
 
-    With `department`, only that one is read and shown. InvalidInputError for an instant that has
-    not come, NotFoundError for a definition or a department that is not there.
+    With `department`, only that node and what is below it are read and shown. InvalidInputError
+    for an instant that has not come, NotFoundError for a definition that is not there, and for a
+    department that is not or may not be seen.
     """
     used, beside = _definition(definition), tuple(map(_definition, options.beside))
     with _reading(store, as_of, department, options) as reading:
@@ -55,7 +59,7 @@ def make(
         counting.run()
         estate = Estate(reading)
         _check_scope(department, counting, estate)
-        parts = Assembly(counting, estate, department)
+        parts = Assembly(counting, estate)
         return Report(
             cutoff=reading.cutoff,
             opening=reading.opening,
@@ -128,7 +132,8 @@ def _reading(
     # Before anything is read: who commits later cannot record behind the cut-off (F1).
     store.settle(cutoff.instant)
     with store.reading() as session:
-        yield Reading(session, cutoff, cutoff.month_end_before(), department)
+        whose = Whose(department, options.below, options.within)
+        yield Reading(session, cutoff, cutoff.month_end_before(), whose)
 
 
 def _definition(given: str | Definition) -> Definition:
@@ -136,7 +141,7 @@ def _definition(given: str | Definition) -> Definition:
 
 
 def _check_scope(department: str | None, counting: Counting, estate: Estate) -> None:
-    if department is None or department in estate.names():
+    if department is None or department in estate.names:
         return
     if not counting.lines_total:
         raise NotFoundError("errors.unknown_department", department=department)

@@ -1,13 +1,14 @@
 """From the store's facts to the values that figures are computed from, for one report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlmodel import Session
 
 from govcloud.domain.kinds.governance import SurveySpec
+from govcloud.errors import NotFoundError
 from govcloud.figures.estate import NetworkFact, RoomFact, UnitFact
 from govcloud.figures.facts import (
     Catalogue,
@@ -19,9 +20,11 @@ from govcloud.figures.facts import (
     SystemFact,
 )
 from govcloud.figures.holdings import ACTIVE
+from govcloud.figures.movement import Membership
 from govcloud.figures.population import Department, Split, View
 from govcloud.figures.survey import Survey
 from govcloud.figures.targets import TargetFact
+from govcloud.figures.tree import below, root
 from govcloud.reports.cutoff import Cutoff
 from govcloud.store.facts import (
     Digest,
@@ -34,6 +37,7 @@ from govcloud.store.facts import (
 )
 
 F = TypeVar("F", bound=tuple[Any, ...])
+Parents: TypeAlias = Mapping[str, str | None]
 
 
 def _text(*paths: str) -> list[SpecField]:
@@ -83,6 +87,8 @@ TARGET: Final = (
 CLOUD: Final = (*_text("management"), _flag("docked"))
 ZONE: Final = _text("cloud")
 FLAVOR: Final = (_integer("vcpu"),)
+DEPARTMENT: Final = 3
+NAME: Final = 4
 OWNER: Final = 7
 """Where the owner stands in the facts of exemptions and migration plans: the first field."""
 OWNERS: Final = ("System", "VirtualMachine", "Namespace", "LegacyHost")
@@ -101,22 +107,82 @@ class Frame:
     plans: list[PlanFact]
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose figures are asked for: those of a node (None: of all), by default with what is below.
+
+    `within`: the node that the asker may not look beyond; None for none.
+    """
+
+    node: str | None = None
+    below: bool = True
+    within: str | None = None
+
+
+class Scope:
+    """What belongs to the node of a report, at the cut-off and at the opening.
+
+    A department that moved in the tree meanwhile belonged to another node then.
+    """
+
+    def __init__(self, whose: Whose, now: Parents, then: Parents) -> None:
+        self.node = whose.node
+        self._whose = whose
+        self._now, self._then = self._members(now), self._members(then)
+        self.named = whose.node or root(now)
+        self.alone = whose.node is not None and not whose.below
+
+    def _members(self, parents: Parents) -> frozenset[str] | None:
+        node, within = self._whose.node, self._whose.within
+        if within is not None and node not in below(parents, within):
+            return frozenset()
+        if node is None:
+            return None
+        return below(parents, node) if self._whose.below else frozenset({node})
+
+    def membership(self, department: str) -> Membership:
+        """Return whether a department belonged to the node at the closing, and at the opening."""
+        return Membership(
+            self._now is None or department in self._now,
+            self._then is None or department in self._then,
+        )
+
+    def has(self, department: str) -> bool:
+        """Whether a department belongs to the node at the cut-off."""
+        return self._now is None or department in self._now
+
+    @property
+    def everyone(self) -> list[str] | None:
+        """Departments that belong or belonged to the node, sorted; None for all there are."""
+        if self._now is None or self._then is None:
+            return None
+        return sorted(self._now | self._then)
+
+
 class Reading:
     """The facts of one report: what stood at its cut-off and at the opening, and their digest.
 
-    With `scope`, only what is of that department is read, but for the catalogue.
+    Only what is of the departments asked for is read, but for the catalogue. NotFoundError for a
+    node that the asker may not see.
     """
 
-    def __init__(
-        self, session: Session, cutoff: Cutoff, opening: Cutoff, scope: str | None
-    ) -> None:
+    def __init__(self, session: Session, cutoff: Cutoff, opening: Cutoff, whose: Whose) -> None:
         self._session = session
-        self._scope = scope
         self._digest = Digest()
         self.cutoff = cutoff
         self.opening = opening
         self._now = last_fact(session, cutoff.instant)
         self._then = last_fact(session, opening.instant)
+        tree = standing(session, "Department", UNIT, now=self._now, then=self._then)
+        everyone = _split(UnitFact, tree)
+        self.scope = Scope(whose, _parents(everyone.now), _parents(everyone.then))
+        if whose.within is not None and whose.node not in (self.scope.everyone or ()):
+            raise NotFoundError("errors.unknown_department", department=whose.node)
+        self._digest.add(self._of_scope(tree, NAME))
+        self._units = [unit for unit in everyone.now if self.scope.has(unit.name)]
+        self.names = {
+            unit.name: unit.display_name or unit.name for unit in (*everyone.former, *self._units)
+        }
 
     @property
     def digest(self) -> str:
@@ -125,8 +191,9 @@ class Reading:
 
     def departments(self) -> list[str]:
         """Return the departments that have, or had, systems or components."""
-        if self._scope is not None:
-            return [self._scope]
+        everyone = self.scope.everyone
+        if everyone is not None:
+            return everyone
         return departments_of(self._session, OWNERS, self._now)
 
     def department(self, name: str) -> Department:
@@ -162,9 +229,8 @@ class Reading:
         return list(map(NetworkFact._make, self._owned("PrivateNetwork", NETWORK)))
 
     def units(self) -> list[UnitFact]:
-        """Return the organisation tree's nodes that may be seen."""
-        facts = map(UnitFact._make, self._present("Department", UNIT))
-        return [fact for fact in facts if self._scope in (None, fact.name)]
+        """Return the nodes of the organisation tree that the report is of."""
+        return self._units
 
     def targets(self) -> list[TargetFact]:
         """Return the plan's targets."""
@@ -178,9 +244,11 @@ class Reading:
         ]
         taken = [survey for survey in surveys if survey.taken_on <= self.cutoff.day]
         latest = max(taken, key=lambda survey: (survey.taken_on, survey.seq), default=None)
-        if latest is None or self._scope is None:
+        if latest is None or self.scope.node is None:
             return latest
-        return latest.of_unit(self._scope)
+        named = frozenset(filter(self.scope.has, latest.named))
+        # What a survey states is of all its units; it says nothing about some of them.
+        return latest if named == latest.named and not self.scope.alone else latest.of_units(named)
 
     def _components(self, kind: str, fields: Iterable[SpecField], department: str) -> Standing:
         # What is pending or releasing carries nothing, so nothing of it has to be looked up.
@@ -204,22 +272,24 @@ class Reading:
             department=department,
             phase=phase,
         )
-        if own and self._scope is not None:
-            rows = _of_owner(rows, self._scope)
+        if own:
+            rows = self._of_scope(rows, OWNER)
         self._digest.add(rows)
         return rows
 
     def _owned(self, kind: str, fields: Iterable[SpecField]) -> list[Fact]:
-        rows = standing(
-            self._session,
-            kind,
-            list(fields),
-            now=self._now,
-            department=self._scope,
-            removed=True,
-        )
+        rows = standing(self._session, kind, list(fields), now=self._now, removed=True)
+        rows = Standing(fresh=[row for row in rows.fresh if self.scope.has(row[DEPARTMENT])])
         self._digest.add(rows)
         return rows.fresh
+
+    def _of_scope(self, rows: Standing, place: int) -> Standing:
+        everyone = self.scope.everyone
+        if everyone is None:
+            return rows
+        wanted = set(everyone)
+        parts = (rows.kept, rows.fresh, rows.former)
+        return Standing(*([row for row in part if row[place] in wanted] for part in parts))
 
     def _present(self, kind: str, fields: Iterable[SpecField]) -> list[Fact]:
         rows = standing(self._session, kind, list(fields), now=self._now)
@@ -233,9 +303,8 @@ def _split(fact: type[F], rows: Standing) -> Split[F]:
     return Split(*(list(map(make, part)) for part in (rows.kept, rows.fresh, rows.former)))
 
 
-def _of_owner(rows: Standing, owner: str) -> Standing:
-    parts = (rows.kept, rows.fresh, rows.former)
-    return Standing(*([row for row in part if row[OWNER] == owner] for part in parts))
+def _parents(units: Iterable[UnitFact]) -> Parents:
+    return {unit.name: unit.parent for unit in units}
 
 
 def _catalogue(clouds: list[Any], zones: list[Any], flavors: list[Any]) -> Catalogue:

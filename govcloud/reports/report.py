@@ -18,8 +18,9 @@ from govcloud.reports.cutoff import Cutoff
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One department's line of RPT-1, or the city's; `department` is empty for the total.
+    """One department's line of RPT-1, or the total's.
 
+    `department` is empty for the total, whose name is that of the node that the report is of.
     `previous` is MET-1 at the opening, in tenths; `rank` None where there is nothing to rank.
     """
 
@@ -273,9 +274,9 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.title, rest))
 
 
-def movement_total(entries: Sequence[Moved]) -> Moved:
-    """Return the sum of the departments' movements."""
+def movement_total(entries: Sequence[Moved], name: str) -> Moved:
+    """Return the sum of the departments' movements, of a node that is called so."""
     total = Movement()
     for entry in entries:
         total.merge(entry.movement)
-    return Moved("", "", total)
+    return Moved("", name, total)

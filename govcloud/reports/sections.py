@@ -66,6 +66,7 @@ RATE_COLUMNS: Final = (
     "registered",
     "classified",
     "exempt",
+    "industry",
     "eligible",
     "on_cloud",
     "partial",
@@ -96,6 +97,10 @@ class Speaker:
         """Return the word for a value, or the value itself where the catalogue has none."""
         return lookup(f"reports.{group}.{value}", self.language) or value
 
+    def total(self, name: str) -> str:
+        """Return what the total of a node is called; of none in particular where it has no name."""
+        return self("total_of", unit=name) if name else self("total")
+
     def headings(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Return the headings of columns."""
         return tuple(self(f"column.{column}") for column in columns)
@@ -122,8 +127,14 @@ def header_of(document: Report | Explanation, language: str) -> tuple[tuple[str,
         if document.survey:
             pairs.append(("survey", document.survey))
     if document.department is not None:
-        pairs.append(("scope", document.department))
+        pairs.append(("scope", _scope(document)))
     return tuple((say(f"header.{key}"), value) for key, value in pairs)
+
+
+def _scope(document: Report | Explanation) -> str:
+    node = document.department or ""
+    name = document.total.display_name if isinstance(document, Report) else node
+    return name if name == node else f"{name} ({node})"
 
 
 def sections_of(document: Report | Explanation, language: str) -> tuple[Section, ...]:
@@ -164,10 +175,11 @@ def _rate_row(row: Row, say: Speaker, number: int | None) -> tuple[Cell, ...]:
     tally = row.tally
     return (
         number if number is not None else "",
-        row.display_name if number is not None else say("total"),
+        row.display_name if number is not None else say.total(row.display_name),
         tally.registered,
         tally.classified,
         tally.exempt,
+        tally.industry,
         tally.eligible,
         tally.on_cloud,
         tally.partial,
@@ -240,6 +252,8 @@ STEPS: Final = (
     "exemption_ended",
     "reclassified_in",
     "reclassified_out",
+    "transferred_in",
+    "transferred_out",
     "closing",
 )
 
@@ -247,7 +261,7 @@ STEPS: Final = (
 def movement_section(report: Report, say: Speaker) -> Section:
     """Return why the number of systems that should be on the cloud is another one (F3)."""
     rows = [_movement_row(entry, entry.display_name) for entry in report.movement]
-    rows.append(_movement_row(report.movement_total, say("total")))
+    rows.append(_movement_row(report.movement_total, say.total(report.movement_total.display_name)))
     return Section(
         key="movement",
         title=say("section.movement", opening=report.opening, closing=report.cutoff),

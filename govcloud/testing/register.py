@@ -65,9 +65,11 @@ class Register:
         with self._store.unit(CLERK) as unit:
             unit.fact(_row(uid, kind, department, name, self._specs[uid]), phase="gone")
 
-    def department(self, name: str, display_name: str, **extranet: object) -> None:
-        """Record a department, with its access to the extranet if any is given."""
-        spec: dict[str, Any] = {"level": "department", "parent": "city"}
+    def department(
+        self, name: str, display_name: str, *, parent: str = "city", **extranet: object
+    ) -> None:
+        """Record a department below another, with its access to the extranet if any is given."""
+        spec: dict[str, Any] = {"level": "department", "parent": parent}
         if extranet:
             spec["extranet"] = extranet
         self.put("Department", name, spec, display_name=display_name)

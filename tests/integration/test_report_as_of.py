@@ -320,5 +320,5 @@ def test_the_digest_is_the_same_on_any_database_and_in_any_process(
     register.machine("hrss", "app", "social", count=3)
     register.target("MET-1", 100)
     clock.advance(60)
-    digest = "b689b4de19f26c0f3a3e492c8b4b4a7b45fdfeb09d5a396ddc879340963be359"
+    digest = "29731def1065cd09aa4e7fc2cbe0bb6b419d9100d25b9923d829759146da82d2"
     assert make(store).digest == digest

@@ -32,6 +32,7 @@ HEADINGS = [
     "登记系统数",
     "涉密",
     "已批免迁",
+    "行业云未对接",
     "应上云数",
     "已上云数",
     "部分上云数",
@@ -76,9 +77,10 @@ def fill(register: Register, clock: FixedClock) -> None:
     register.system("hrss", "secret", classified=True)
     register.system("edu", "school")
     register.system("edu", "gauges")
-    register.put("ServerRoom", "room", {"address": "+1 层"}, department="hrss")
-    register.put("PrivateNetwork", "video", {"use": "video"}, department="edu")
-    register.put("PrivateNetwork", "classes", {"state": "integrated"}, department="edu")
+    register.put("ServerRoom", "room", {"address": "+1 层", "baseline": True}, department="hrss")
+    register.put("PrivateNetwork", "video", {"use": "video", "baseline": True}, department="edu")
+    merged = {"state": "integrated", "baseline": True}
+    register.put("PrivateNetwork", "classes", merged, department="edu")
     survey = {
         "title": "机房调研",
         "takenOn": "2021-01-01",
@@ -118,10 +120,10 @@ def test_the_csv_has_a_bom_one_width_and_the_columns_of_the_circular(report: Rep
     start = rows.index(HEADINGS)
     by_unit = {row[1]: row for row in rows[start + 1 : start + 6]}
     figures = {unit: " ".join(row[2:]).strip() for unit, row in by_unit.items()}
-    assert figures["人社局"] == "5 1 0 4 3 0 1 75.0 75.0 75.0 0.0 100.0 -25.0 2"
-    assert figures["教育局"] == "2 0 1 1 1 0 0 100.0 100.0 100.0 +100.0 100.0 0.0 1"
-    assert figures["海事局"] == "0 0 0 0 0 0 0 — — — — 100.0 — —"
-    assert figures["合计"] == "7 1 1 5 4 0 1 80.0 80.0 80.0 +30.0 100.0 -20.0"
+    assert figures["人社局"] == "5 1 0 0 4 3 0 1 75.0 75.0 0.0 0.0 100.0 -25.0 2"
+    assert figures["教育局"] == "2 0 1 0 1 1 0 0 100.0 100.0 0.0 +100.0 100.0 0.0 1"
+    assert figures["海事局"] == "0 0 0 0 0 0 0 0 — — — — 100.0 — —"
+    assert figures["常熟市合计"] == "7 1 1 0 5 4 0 1 80.0 80.0 0.0 +30.0 100.0 -20.0"
 
 
 @pytest.mark.guarantee("P2")
@@ -164,13 +166,13 @@ def test_the_workbook_has_numbers_totals_definitions_movement_evidence_and_a_cha
     assert [cell.value for cell in sheet[top]] == HEADINGS
     assert sheet.freeze_panes == f"C{top + 1}"
     rows = {row[1].value: row for row in sheet.iter_rows(min_row=top + 1)}
-    rate = rows["人社局"][9]
+    rate = rows["人社局"][10]
     assert (rate.value, rate.number_format, rate.data_type) == (0.75, "0.0%", "n")
-    assert rows["人社局"][14].value == -25
-    assert rows["人社局"][14].font.color.rgb == "FFC00000"  # a binding target, missed
-    assert rows["合计"][9].value == 0.8
-    assert rows["合计"][9].font.b
-    assert rows["海事局"][9].value == "—"
+    assert rows["人社局"][15].value == -25
+    assert rows["人社局"][15].font.color.rgb == "FFC00000"  # a binding target, missed
+    assert rows["常熟市合计"][10].value == 0.8
+    assert rows["常熟市合计"][10].font.b
+    assert rows["海事局"][10].value == "—"
     assert rows['=HYPERLINK("http://x","点我")'][1].data_type == "s"
     assert len(sheet._charts) == 1
     assert book.properties.created.isoformat() == "2026-06-30T15:59:59"
@@ -187,7 +189,7 @@ def test_the_workbook_has_numbers_totals_definitions_movement_evidence_and_a_cha
     movement = {
         row[0].value: [c.value for c in row[1:]] for row in book["应上云数变动"].iter_rows()
     }
-    assert movement["合计"] == [6, 0, 0, 1, 0, 0, 0, 5]
+    assert movement["常熟市合计"] == [6, 0, 0, 1, 0, 0, 0, 0, 0, 5]
     definitions = [row[0].value for row in book["统计口径"].iter_rows()]
     assert "2026-1" in definitions[0]
 
@@ -211,7 +213,7 @@ def test_the_json_form_is_language_free_and_complete(report: Report) -> None:
         "MET-1b": 66.7,
         "MET-1c": 80.0,
         "MET-1d": 77.8,
-        "MET-1e": 80.0,
+        "MET-1e": 0.0,
         "MET-3": 33.3,
         "MET-3a": 0.0,
         "MET-4": 50.0,
@@ -224,7 +226,7 @@ def test_the_table_form_speaks_the_reader_s_language(report: Report) -> None:
     zh, en = (json.loads(render(report, "table", language)) for language in LANGUAGES)
     assert zh["sections"][0]["headings"] == HEADINGS
     assert en["sections"][0]["headings"][:3] == ["No.", "Unit", "Registered"]
-    assert zh["sections"][0]["rows"][-1][1] == "合计"
+    assert zh["sections"][0]["rows"][-1][1] == "常熟市合计"
     assert zh["sections"][0]["numeric"][1] is False
     assert zh["sections"][0]["numeric"][2] is True
     headline = next(section for section in en["sections"] if section["key"] == "headline")
