@@ -14,7 +14,9 @@ from cli.output import emit, paint
 from cli.render import Column
 from cli.session import client
 from cli.speech import language, t
-from govcloud.errors import Exit, UsageError
+from govcloud.domain.classes import CLASSES
+from govcloud.domain.suggest import nearest
+from govcloud.errors import Exit, NotFoundError, UsageError
 
 USUAL: Final = ("vms", "vcpu", "memory", "disk", "namespaces")
 """The classes of the tree where none are chosen; `disk` is the sum of its storage classes."""
@@ -52,6 +54,7 @@ def tree(
         render.structured({"nodes": nodes}, form)
         return
     chosen = classes or list(USUAL)
+    known_classes(nodes, chosen)
     if form in (Output.CSV, Output.NAME):
         _flat(nodes, form)
         return
@@ -93,7 +96,21 @@ def subtree(nodes: Sequence[Node], department: str | None) -> list[Node]:
             while below < len(nodes) and nodes[below]["depth"] > node["depth"]:
                 below += 1
             return list(nodes[index:below])
-    raise UsageError("cli.not_in_tree", department=department)
+    meant = nearest(department, [str(node["department"]) for node in nodes])
+    if meant:
+        raise NotFoundError("cli.not_in_tree_meant", department=department, meant=meant)
+    raise NotFoundError("cli.not_in_tree", department=department)
+
+
+def known_classes(nodes: Iterable[Node], chosen: Sequence[str]) -> None:
+    """Raise UsageError for a class that there is not, or a storage class that nobody has."""
+    seen = {str(line["class"]) for node in nodes for line in node["lines"]}
+    for name in chosen:
+        if name not in CLASSES and name not in seen:
+            known = sorted({*CLASSES, *seen})
+            meant = nearest(name, known)
+            key = "errors.unknown_word_meant" if meant else "errors.unknown_word"
+            raise UsageError(key, name="--class", word=name, known=known, meant=meant)
 
 
 def _branch(node: Node, nodes: Sequence[Node], index: int) -> str:

@@ -10,11 +10,15 @@ from govcloud.api import pages, views
 from govcloud.api.kinds import kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.errors import UsageError
+from govcloud.plan.phases import Phase
 from govcloud.store import objects, observed
+from govcloud.store.filters import choose
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["objects"])
 Labels = Annotated[str | None, Query(max_length=2_000, description="`name=value`, by commas.")]
 MAX_EVENTS: Final = 100
+PHASES: Final = (Phase.PENDING.value, Phase.ACTIVE.value, Phase.RELEASING.value)
+"""The phases of what is there; the others are said of what is gone."""
 
 
 @router.get("/v1/objects/{kind}", summary="Objects of a kind")
@@ -34,6 +38,8 @@ def list_objects(
     follow: pages.Continue = None,
 ) -> JSONResponse:
     """Return the objects that the caller may see, by department and name."""
+    if phase is not None:
+        choose(phase, PHASES, "phase")
     query = objects.Query(
         kind=kind_named(kind).name,
         department=department,
@@ -45,7 +51,9 @@ def list_objects(
         limit=limit,
         token=follow,
     )
+    named = {"department": department, "cloud": cloud, "zone": zone, "system": system}
     with services.store.reading() as session:
+        objects.must_exist(session, actor, **named)
         found = objects.list_objects(session, actor, query)
     return JSONResponse(pages.page(found, lambda row: views.object_(row, actor, tongue)))
 
@@ -95,6 +103,7 @@ def events(
 ) -> JSONResponse:
     """Return the latest events of the objects that the caller may see, newest first."""
     with services.store.reading() as session:
+        objects.must_exist(session, actor, department=department)
         found = objects.list_events(session, actor, department=department, limit=limit)
         # The events are the caller's already; their objects are looked up to be named.
         rows = objects.by_uids(session, {one.uid for one in found})
@@ -106,10 +115,18 @@ def events(
 def drift(
     actor: Acting, services: Wired, department: pages.Word = None, cloud: pages.Word = None
 ) -> JSONResponse:
-    """Return the differences that last, and, for those who see all, what is nobody's."""
+    """Return the differences that last, and what stands behind it: how each cloud is watched.
+
+    What is nobody's, and why a cloud could not be read, is for those who see all. `unsettled` counts
+    the objects that are not as approved, or on their way.
+    """
     with services.store.reading() as session:
+        objects.must_exist(session, actor, department=department, cloud=cloud)
         found = observed.list_drift(session, actor, department=department, cloud=cloud)
-    return JSONResponse(pages.whole([views.drift(one) for one in found]))
+        clouds = observed.watched(session, services.store.clock.now(), cloud)
+        unsettled = observed.unsettled(session, actor, department=department, cloud=cloud)
+    shown = {"clouds": [views.watched(one, actor) for one in clouds], "unsettled": unsettled}
+    return JSONResponse(pages.whole([views.drift(one) for one in found]) | shown)
 
 
 def _labels(text: str | None) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -25,6 +26,8 @@ from govcloud.errors import (
 )
 from govcloud.messages import DEFAULT_LANGUAGE, LANGUAGES, remedy, render
 
+CHOICES: Final = ("enum", "literal_error")
+"""What pydantic finds where a word is none of a few."""
 SPOKEN: Final = frozenset({"refusals", "findings"})
 LOG: Final = logging.getLogger("govcloud.api")
 
@@ -188,12 +191,16 @@ def _fault(found: Mapping[str, Any]) -> Diagnostic:
     if kind == "extra_forbidden":
         return Diagnostic("api.unknown", {"name": name}, field=name)
     given, bound = _short(found.get("input")), next(iter(found.get("ctx", {}).values()), None)
+    meant = nearest(given, re.findall(r"'([^']*)'", str(bound))) if kind in CHOICES else None
+    if meant:
+        params = {"name": name or where, "found": given, "meant": meant}
+        return Diagnostic("api.choice_meant", params, field=name or None)
     params = {"name": name or where, "found": given, "bound": bound, "detail": found["msg"]}
     return Diagnostic(_WRONG.get(kind, "api.wrong"), params, field=name or None)
 
 
 _WRONG: Final[Mapping[str, str]] = (
-    dict.fromkeys(("enum", "literal_error"), "api.choice")
+    dict.fromkeys(CHOICES, "api.choice")
     | dict.fromkeys(("greater_than_equal", "greater_than"), "api.too_small")
     | dict.fromkeys(("less_than_equal", "less_than"), "api.too_large")
     | dict.fromkeys(("string_too_short", "too_short"), "api.too_short")

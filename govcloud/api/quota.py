@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from sqlmodel import Session
 
 from govcloud.api import pages, views
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
-from govcloud.errors import NotFoundError
+from govcloud.domain.access import Actor
+from govcloud.errors import UsageError
 from govcloud.ports import Difference, QuotaLine
-from govcloud.store import organisation
+from govcloud.store import objects, organisation
 from govcloud.store.objects import sees_all
 from govcloud.store.organisation import Node
 
@@ -32,12 +34,13 @@ def tree(
     same machine would be counted three times.
     """
     with services.store.reading() as session:
+        cloud, zone = _scope(session, actor, cloud, zone)
         nodes = organisation.tree(session, actor)
         scope = None if sees_all(actor) else [node.name for node in nodes]
         lines = services.ledger.lines(session, services.store.clock.now(), scope)
     of: dict[str, list[QuotaLine]] = {}
     for line in lines:
-        if (line.cloud, line.zone) == (cloud or "", zone or ""):
+        if (line.cloud, line.zone) == (cloud, zone):
             of.setdefault(line.department, []).append(line)
     return JSONResponse({"nodes": [_node(node, of.get(node.name, ()), tongue) for node in nodes]})
 
@@ -46,9 +49,8 @@ def tree(
 def effective(department: str, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Return for each class what is left, and which level of the tree decides that."""
     with services.store.reading() as session:
+        objects.must_exist(session, actor, department=department)
         shown = {node.name: node for node in organisation.tree(session, actor)}
-        if department not in shown:
-            raise NotFoundError("errors.unknown_department", department=department)
         chain = organisation.chain(session, department)
         lines = services.ledger.lines(session, services.store.clock.now(), chain)
     return JSONResponse(
@@ -67,6 +69,17 @@ def check(services: Wired) -> JSONResponse:
     with services.store.reading() as session:
         found = services.ledger.recount(session, services.store.clock.now())
     return JSONResponse({"ok": not found, "differences": [_difference(one) for one in found]})
+
+
+def _scope(session: Session, actor: Actor, cloud: str | None, zone: str | None) -> tuple[str, str]:
+    """Return the scope that is asked for; a zone brings its cloud with it."""
+    objects.must_exist(session, actor, cloud=cloud, zone=zone)
+    if zone is None:
+        return cloud or "", ""
+    its = str(objects.get_object(session, actor, "Zone", zone).spec["cloud"])
+    if cloud not in (None, its):
+        raise UsageError("requests.zone_of_other_cloud", zone=zone, cloud=its, other=cloud)
+    return its, zone
 
 
 def _node(node: Node, lines: Iterable[QuotaLine], tongue: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Requests: plan, submit, read, decide; and what administrators apply and delete."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from govcloud.api import pages, problems
+from govcloud.api import drivers, pages, problems
 from govcloud.api.bodies import Body, Note, Word
 from govcloud.api.kinds import kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
@@ -15,16 +15,14 @@ from govcloud.api.services import Services
 from govcloud.domain.access import Actor
 from govcloud.domain.manifest import Loaded, ObjectKey, SourceFile, load
 from govcloud.errors import Diagnostic, InvalidInputError, Severity
-from govcloud.requests.life import Verdict
+from govcloud.requests.life import State, Verdict
 from govcloud.requests.views import brief, full
-from govcloud.store import requests
+from govcloud.store import objects, requests
+from govcloud.store.filters import choose
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["requests"])
 MAX_FILES: Final = 5_000
-State = Literal[
-    "open", "all", "review", "approved", "provisioning", "fulfilled", "rejected", "returned",
-    "withdrawn",
-]  # fmt: skip
+STATES: Final = ("open", "all", *(state.value for state in State))
 
 
 class File(Body):
@@ -132,14 +130,15 @@ def list_requests(
     actor: Acting,
     services: Wired,
     tongue: Tongue,
-    state: Annotated[State, Query()] = "open",
+    state: Annotated[str, Query(description=f"One of {', '.join(STATES)}.")] = "open",
     department: pages.Word = None,
     limit: pages.Limit = pages.DEFAULT_LIMIT,
     follow: pages.Continue = None,
 ) -> JSONResponse:
     """Return the requests that the caller may see, newest first, without their changes."""
-    states = {"open": requests.OPEN, "all": None}.get(state, (state,))
+    states = {"open": requests.OPEN, "all": None}.get(choose(state, STATES, "state"), (state,))
     with services.store.reading() as session:
+        objects.must_exist(session, actor, department=department)
         found = requests.list_requests(
             session, actor, states=states, department=department, limit=limit, token=follow
         )
@@ -188,6 +187,7 @@ def withdraw(
 def apply(body: Application, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Create and change platform objects at once; administrators only."""
     found = _load(body.files)
+    drivers.check(found.manifests, services.drivers)
     seen = {ObjectKey(kind_named(s.kind).name, "", s.name): s.version for s in body.seen}
     proposal = services.desk.apply(
         actor, found.manifests, dry_run=body.dry_run, force=body.force, seen=seen

@@ -21,6 +21,7 @@ from govcloud.domain.manifest import ObjectKey
 from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
 from govcloud.store.engine import lock_row
+from govcloud.store.filters import KIND_OF, column
 from govcloud.store.tables import EventRow, ObjectRow
 from govcloud.store.work import chunks
 
@@ -103,6 +104,24 @@ def get_object(
     return rows[0]
 
 
+def must_exist(session: Session, actor: Actor, **named: str | None) -> None:
+    """Raise NotFoundError for a name in a filter that is nobody's, or not for the actor to see.
+
+    Names by filter (`department`, `cloud`, `zone`, `system`); a system is looked up in the
+    department that is named with it.
+    """
+    for filtered, name in named.items():
+        if name is None:
+            continue
+        kind, department = KIND_OF[filtered], ""
+        statement = _of(actor, kind).where(col(ObjectRow.name) == name)
+        if KINDS[kind].owned and named.get("department"):
+            department = named["department"] or ""
+            statement = statement.where(col(ObjectRow.department) == department)
+        if session.exec(statement.limit(1)).first() is None:
+            raise _not_one(session, actor, kind, name, department, found=0)
+
+
 def _not_one(
     session: Session, actor: Actor, kind: str, name: str, department: str, *, found: int
 ) -> NotFoundError:
@@ -145,8 +164,9 @@ def _of(actor: Actor, kind: str) -> SelectOfScalar[ObjectRow]:
 def _filtered(statement: SelectOfScalar[ObjectRow], query: Query) -> SelectOfScalar[ObjectRow]:
     for name in ("department", "system", "cloud", "zone", "phase"):
         value = getattr(query, name)
-        if value is not None:
-            statement = statement.where(getattr(ObjectRow, name) == value)
+        compared = column(query.kind, name) if value is not None else None
+        if compared is not None:
+            statement = statement.where(compared == value)
     for label, value in query.labels.items():
         statement = statement.where(ObjectRow.labels[label].as_string() == value)
     return statement

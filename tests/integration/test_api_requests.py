@@ -281,7 +281,7 @@ def test_the_queue_is_filtered_and_paged(city: Any) -> None:
     assert [r["id"] for r in more["items"]] == [made[0]]
     assert more["continue"] is None
     assert city.get("stranger", "/v1/requests?state=all").json()["items"] == []
-    assert city.get("admin", "/v1/requests?state=lost").status_code == 422
+    assert city.get("admin", "/v1/requests?state=lost").status_code == 400
 
 
 def test_pages_of_objects_are_complete(city: Any) -> None:
@@ -302,6 +302,20 @@ def test_a_dry_run_of_apply_changes_nothing_and_apply_again_writes_nothing(city:
     assert city.get("admin", "/v1/objects/dept/newborn").status_code == 404
     found = city.post("admin", "/v1/apply", files(PLATFORM)).json()
     assert found["summary"] == {"create": 0, "change": 0, "release": 0, "unchanged": 9}
+
+
+def test_a_cloud_without_a_driver_is_refused_where_it_is_written(city: Any) -> None:
+    cloud = (
+        "apiVersion: govcloud.io/v1\nkind: Cloud\nmetadata: {name: new}\n"
+        "spec:\n  provider: simulatde\n"
+    )
+    answer = city.post("admin", "/v1/apply", files(cloud))
+    assert answer.status_code == 422, answer.text
+    (fault,) = answer.json()["error"]["diagnostics"]
+    assert (fault["file"], fault["line"], fault["column"]) == ("0.yaml", 5, 13)
+    assert (fault["key"], fault["field"]) == ("api.no_such_driver_meant", "spec.provider")
+    assert "simulated" in fault["remedy"]
+    assert city.get("admin", "/v1/objects/cloud/new").status_code == 404
 
 
 def test_a_stale_write_gets_a_conflict_and_no_update_is_lost(city: Any) -> None:
