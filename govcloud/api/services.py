@@ -1,5 +1,6 @@
 """What the API needs to have wired: a Protocol, filled by `govcloud.bootstrap`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from govcloud.ports import Ledger, Provisioner
@@ -32,6 +33,11 @@ class Services(Protocol):
     @property
     def desk(self) -> "Desk":
         """The life of requests."""
+        ...
+
+    @property
+    def drivers(self) -> Sequence[str]:
+        """The names of the installed drivers of clouds."""
         ...
 
     def provisioner(self, name: str, spec: "CloudSpec") -> Provisioner:
