@@ -151,36 +151,38 @@ def get_request(request_id: str, actor: Acting, services: Wired, tongue: Tongue)
     return JSONResponse(_whole(services, actor, request_id, tongue))
 
 
-@router.post("/v1/requests/{request_id}/approve", summary="Approve a step")
-def approve(
-    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
-) -> JSONResponse:
-    """Approve the step at which the request waits; with the last one it becomes desired state."""
-    return _decide(services, actor, request_id, body, verdict=Verdict.APPROVE, tongue=tongue)
+def _deciding(verdict: Verdict, summary: str, description: str) -> None:
+    """Make the route of one verdict."""
+
+    @router.post(
+        f"/v1/requests/{{request_id}}/{verdict.value}",
+        summary=summary,
+        description=description,
+        name=verdict.value,
+    )
+    def decide(
+        request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
+    ) -> JSONResponse:
+        services.desk.decide(
+            actor, request_id, verdict, note=body.note, version=body.version, digest=body.digest
+        )
+        return JSONResponse(_whole(services, actor, request_id, tongue))
 
 
-@router.post("/v1/requests/{request_id}/reject", summary="Reject")
-def reject(
-    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
-) -> JSONResponse:
-    """Reject the request for good."""
-    return _decide(services, actor, request_id, body, verdict=Verdict.REJECT, tongue=tongue)
-
-
-@router.post("/v1/requests/{request_id}/return", summary="Return for correction")
-def return_(
-    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
-) -> JSONResponse:
-    """Give the request back to the department, which submits it again corrected."""
-    return _decide(services, actor, request_id, body, verdict=Verdict.RETURN, tongue=tongue)
-
-
-@router.post("/v1/requests/{request_id}/withdraw", summary="Withdraw")
-def withdraw(
-    request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
-) -> JSONResponse:
-    """Take the request back, as the department that submitted it."""
-    return _decide(services, actor, request_id, body, verdict=Verdict.WITHDRAW, tongue=tongue)
+_deciding(
+    Verdict.APPROVE,
+    "Approve a step",
+    "Approve the step at which the request waits; with the last one it becomes desired state.",
+)
+_deciding(Verdict.REJECT, "Reject", "Reject the request for good.")
+_deciding(
+    Verdict.RETURN,
+    "Return for correction",
+    "Give the request back to the department, which submits it again corrected.",
+)
+_deciding(
+    Verdict.WITHDRAW, "Withdraw", "Take the request back, as the department that submitted it."
+)
 
 
 @router.post("/v1/apply", summary="Bring platform objects to what files say")
@@ -201,21 +203,6 @@ def delete(body: Deletion, actor: Acting, services: Wired, tongue: Tongue) -> JS
     keys = _keys(body.objects, actor)
     proposal = services.desk.delete_platform(actor, keys, dry_run=body.dry_run)
     return JSONResponse(proposal.plain(tongue))
-
-
-def _decide(
-    services: Services,
-    actor: Actor,
-    request_id: str,
-    body: Decision,
-    *,
-    verdict: Verdict,
-    tongue: str,
-) -> JSONResponse:
-    services.desk.decide(
-        actor, request_id, verdict, note=body.note, version=body.version, digest=body.digest
-    )
-    return JSONResponse(_whole(services, actor, request_id, tongue))
 
 
 def _load(files: Sequence[File]) -> Loaded:

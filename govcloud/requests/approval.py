@@ -5,9 +5,9 @@ speaks against it is kept with the request, which stays where it is; the error c
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from govcloud.errors import (
     ConflictError,
@@ -19,7 +19,7 @@ from govcloud.errors import (
     PolicyDeniedError,
     QuotaExceededError,
 )
-from govcloud.policy.context import Action
+from govcloud.policy.context import Action, city_day
 from govcloud.ports import Ledger
 from govcloud.requests.building import build
 from govcloud.requests.changes import Change, moved
@@ -35,10 +35,12 @@ from govcloud.requests.proposal import Proposal, line_plain, refusal_plain, refu
 from govcloud.requests.proposing import Assessor
 from govcloud.requests.submitting import note
 from govcloud.requests.wishes import Wish
+from govcloud.requests.world import policy_in_force
 from govcloud.store import requests
-from govcloud.store.tables import RequestRow
+from govcloud.store.tables import DecisionRow, RequestRow
 from govcloud.store.unit import Unit
 
+SUBMITS: Final = ("submit", "resubmit")
 Refused = ConflictError | InvalidInputError | PolicyDeniedError | QuotaExceededError
 
 
@@ -78,13 +80,24 @@ def _check_actor(unit: Unit, row: RequestRow, verdict: Verdict) -> None:
         return
     if not may_decide(unit.actor, row):
         raise ForbiddenError("requests.may_not_decide", request=row.id, role=unit.actor.role)
-    submitters = {
-        entry.actor
-        for entry in requests.decisions(unit.session, row.id)
-        if entry.verdict in ("submit", "resubmit")
-    }
+    history = requests.decisions(unit.session, row.id)
+    submitters = {entry.actor for entry in history if entry.verdict in SUBMITS}
     if unit.actor.name in submitters | {row.submitted_by}:
         raise ForbiddenError("requests.own_request", request=row.id)
+    again = verdict is Verdict.APPROVE and unit.actor.name in _approvers(history)
+    if again and policy_in_force(unit.session, city_day(unit.now)).distinct_approvers:
+        raise ForbiddenError("requests.approved_before", request=row.id)
+
+
+def _approvers(history: Iterable[DecisionRow]) -> set[str]:
+    """Return who has approved a step since the request was submitted last."""
+    found: set[str] = set()
+    for entry in history:
+        if entry.verdict in SUBMITS:
+            found.clear()
+        elif entry.verdict == Verdict.APPROVE.value:
+            found.add(entry.actor)
+    return found
 
 
 def _check_seen(row: RequestRow, judgement: Judgement) -> None:

@@ -323,6 +323,26 @@ def test_a_request_takes_the_steps_that_the_policy_names(town: Town) -> None:
     assert steps_taken == ["", "dept-review", "tech-review", "admin-review"]
 
 
+def test_no_person_approves_two_steps_unless_the_policy_says_so(town: Town) -> None:
+    """ID-4: whoever has approved a step leaves the next one to somebody else."""
+    steps = [
+        {"name": "desk-review", "role": "approver"},
+        {"name": "admin-review", "role": "approver"},
+    ]
+    rules = [{"kinds": ["System"], "steps": steps}]
+    town.apply(words.policy(approval=rules))
+    request = decide(town, town.submit(system()), Verdict.APPROVE)
+    error = leaves_nothing(town, ForbiddenError, lambda: decide(town, request, Verdict.APPROVE))
+    assert error.key == "requests.approved_before"
+    decide(town, request, Verdict.RETURN, note="?")
+    town.submit(system(), replaces=request.id)
+    assert decide(town, request, Verdict.APPROVE).step == 1  # corrected, it begins anew
+    assert decide(town, request, Verdict.APPROVE, ADMIN).state == "fulfilled"
+    town.apply(words.policy(approval=rules, distinctApprovers=False))
+    second = decide(town, town.submit(system("other")), Verdict.APPROVE)
+    assert decide(town, second, Verdict.APPROVE).state == "fulfilled"
+
+
 def test_a_decision_is_on_what_was_seen(town: Town) -> None:
     request = town.submit(system(), machine())
     leaves_nothing(

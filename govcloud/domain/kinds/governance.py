@@ -193,6 +193,9 @@ class PolicySpec(Model):
     approval: list[ApprovalRule] = Field(
         default_factory=list, max_length=50, description="Which steps a request takes."
     )
+    distinct_approvers: Flag = Field(
+        True, description="No person approves two steps of the same request."
+    )
     drift: list[DriftRule] = Field(
         default_factory=list, max_length=100, description="What to do about differences."
     )
