@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from govcloud.domain.access import Actor, Role
 from govcloud.store import audit
@@ -61,12 +61,23 @@ def verified(store: Store, known: Head | None = None) -> audit.Verification:
 
 
 def tamper(database: Database, statement: str, **params: object) -> None:
+    """Change the database as somebody would who may drop its triggers."""
     with database.engine.begin() as connection:
+        drop_guard(connection)
         if not database.is_sqlite:
             statement = statement.replace(":detail", "CAST(:detail AS json)")
         elif isinstance(params.get("at"), datetime):
             params["at"] = "2001-02-03 04:05:06.000000"
         connection.execute(text(statement), params)
+
+
+def drop_guard(connection: Connection) -> None:
+    triggers = ("audit_no_update", "audit_no_delete")
+    if connection.dialect.name == "sqlite":
+        for trigger in triggers:
+            connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
+    else:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
 
 
 @pytest.mark.guarantee("F4")

@@ -1,15 +1,18 @@
 """The migrations build exactly what the models describe, on both databases, and once."""
 
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, select
 
 import quotas.tables  # noqa: F401 (its tables belong to the models)
@@ -81,3 +84,31 @@ def test_a_database_that_does_not_answer_is_not_called_empty(tmp_path: Path) -> 
             with pytest.raises(UnavailableError, match=r"errors\.database"):
                 ask(opened)
         opened.close()
+
+
+@pytest.mark.guarantee("F4")
+@pytest.mark.parametrize("table", ["audit", "facts", "decisions"])
+def test_the_database_itself_refuses_to_change_what_is_only_appended(
+    database: Database, table: str
+) -> None:
+    statements = [f"UPDATE {table} SET seq = seq", f"DELETE FROM {table}"]
+    if database.is_sqlite:
+        _rows_of(database, table)
+    else:
+        statements.append(f"TRUNCATE {table}")
+    for statement in statements:
+        with (
+            pytest.raises(DBAPIError, match=f"{table} is only ever appended to"),
+            database.engine.begin() as connection,
+        ):
+            connection.execute(text(statement))
+
+
+def _rows_of(database: Database, table: str) -> None:
+    # SQLite asks for each row that would be changed, and so there must be one.
+    assert database.engine.url.database
+    names = [column["name"] for column in inspect(database.engine).get_columns(table)]
+    listed = ", ".join(f'"{name}"' for name in names)
+    with closing(sqlite3.connect(database.engine.url.database)) as plain:
+        plain.execute(f"INSERT INTO {table} ({listed}) VALUES ({', '.join('1' for _ in names)})")
+        plain.commit()

@@ -13,8 +13,40 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+APPEND_ONLY = ("audit", "facts", "decisions")
+REFUSE = "{table} is only ever appended to"
+
 
 def upgrade() -> None:
+    _make_tables()
+    for table in APPEND_ONLY:
+        _guard(table)
+
+
+def _guard(table: str) -> None:
+    """Let the database itself refuse changes of what auditors and reports read.
+
+    Whoever may drop a trigger can still tamper: that the hash chain finds.
+    """
+    refusal = REFUSE.format(table=table)
+    if op.get_bind().dialect.name == "sqlite":
+        for event in ("update", "delete"):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{event} BEFORE {event} ON {table}"
+                f" BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+            )
+        return
+    op.execute(
+        f"CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION '{refusal}'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()"
+    )
+
+
+def _make_tables() -> None:
     op.create_table(
         "audit",
         sa.Column(
@@ -59,6 +91,8 @@ def upgrade() -> None:
         sa.Column("open_until", Instant(timezone=True), nullable=True),
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("braked_at", Instant(timezone=True), nullable=True),
+        sa.Column("lost", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("cloud"),
     )
     op.create_table(
@@ -377,3 +411,6 @@ def downgrade() -> None:
     op.drop_index("ix_audit_department", table_name="audit")
 
     op.drop_table("audit")
+    if op.get_bind().dialect.name != "sqlite":
+        for table in APPEND_ONLY:
+            op.execute(f"DROP FUNCTION {table}_refuse()")
