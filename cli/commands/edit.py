@@ -1,24 +1,21 @@
 """Editing an object in one's own editor; what is saved becomes a request, or is applied."""
 
-import os
-import shlex
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from cli import complete, failures, output, refs
+from cli import complete, output, refs
+from cli.commands.draft import Draft, Editor
 from cli.commands.submit import announce, confirm, show_proposal
 from cli.options import Department, Format, Output, Yes
 from cli.render import as_yaml
 from cli.session import client
 from cli.speech import t
-from govcloud.errors import GovcloudError, UsageError
+from govcloud.errors import Exit, GovcloudError, UsageError
 
 WRITTEN: Final = ("name", "department", "displayName", "labels", "annotations")
 """What users write of the metadata; the rest is the program's."""
+MENDED_BY_EDITING: Final = (Exit.INVALID, Exit.POLICY, Exit.QUOTA)
 
 
 def edit(
@@ -39,32 +36,27 @@ def edit(
     references = refs.parse(words, department)
     if len(references) != 1:
         raise UsageError("cli.edit_one")
+    editor = Editor.chosen(unattended=yes)
     (reference,) = references
     found = client().get(reference.path, department=reference.department)
-    before = as_yaml(written(found))
-    owned = bool(found["metadata"].get("department"))
-    with tempfile.TemporaryDirectory(prefix="govcloud-edit-") as folder:
-        file = Path(folder) / f"{reference.name}.yaml"
-        file.write_text(f"{t('edit_header')}\n{before}", encoding="utf-8")
-        while True:
-            after = _edited(file)
-            if _content(after) == _content(before):
-                output.note(t("edit_unchanged"))
-                return None
-            content: dict[str, Any] = {"files": [{"name": file.name, "text": after}]}
-            if not owned:
-                version = found["metadata"]["version"]
-                seen = {"kind": found["kind"], "name": reference.name, "version": version}
-                content["seen"] = [seen]
+    draft = Draft.of(reference.name, as_yaml(written(found)))
+    content: dict[str, Any] = {}
+    if not found["metadata"].get("department"):
+        version = found["metadata"]["version"]
+        content["seen"] = [{"kind": found["kind"], "name": reference.name, "version": version}]
+    with draft.kept_unless_done():
+        while draft.opened_in(editor):
+            files = {"files": [{"name": draft.file.name, "text": draft.text}]}
             try:
-                return _send(content, title, justification, form, owned=owned, yes=yes)
+                return _send(content | files, title, justification, form, yes=yes)
             except GovcloudError as error:
-                # Nobody's typing is lost over a mistake in it: show it, and open the file again.
-                if not output.interactive():
+                # What another edit cannot mend, and what nobody is there to mend, ends here.
+                if error.exit_code not in MENDED_BY_EDITING or not output.interactive():
                     raise
-                failures.show(error)
-                if not typer.confirm(t("ask_edit_again"), err=True, default=True):
-                    raise typer.Exit(error.exit_code) from error
+                draft.refused(error)
+        if draft.refusal is not None:
+            raise draft.refusal
+        return output.note(t("edit_unchanged"))
 
 
 def written(item: dict[str, Any]) -> dict[str, Any]:
@@ -78,23 +70,10 @@ def written(item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _content(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.startswith("#")).strip()
-
-
-def _edited(file: Path) -> str:
-    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-    try:
-        subprocess.run([*editor, str(file)], check=True)  # noqa: S603 - the user's own editor
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise UsageError("cli.editor_failed", editor=editor[0], detail=str(error)) from error
-    return file.read_text(encoding="utf-8")
-
-
 def _send(
-    content: dict[str, Any], title: str, justification: str, form: Output, *, owned: bool, yes: bool
+    content: dict[str, Any], title: str, justification: str, form: Output, *, yes: bool
 ) -> None:
-    if not owned:
+    if "seen" in content:
         show_proposal(client().post("/v1/apply", content | {"dryRun": not yes}), form)
         if not yes:
             confirm(t("ask_apply"))
