@@ -15,7 +15,7 @@ JOBS ?= auto
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(RUNTIME): pyproject.toml constraints.txt scripts/setup.sh
 	@scripts/setup.sh runtime
@@ -74,6 +74,14 @@ format: $(DEVELOPMENT) ## Format the code and mend what can be mended
 bench: $(DEVELOPMENT) ## Measure start-up, ledger, controller and report (BENCH="--quick" for small)
 	@scripts/setup.sh benchmarks
 	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+.PHONY: openstack-up
+openstack-up: $(RUNTIME) ## Start a real OpenStack for the tests (root on Debian 12); again at will
+	@$(BIN)/python tests/labs/openstack up
+
+.PHONY: openstack-down
+openstack-down: $(RUNTIME) ## Stop it (ARGS=--purge removes its data too)
+	@$(BIN)/python tests/labs/openstack down $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the environment and everything that was made

@@ -1,0 +1,177 @@
+"""Folders, configuration and database schemas: what must be there before anything starts."""
+
+import json
+import os
+import pwd
+import shutil
+import string
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from daemon import LabError
+from services import USERS, config_of
+from settings import HERE, HOSTS, PATH, PORTS, REGION, STATE, secret
+
+_OPENSTACK = ("keystone", "glance", "placement", "nova", "neutron", "cinder")
+_CELL_EXISTS = 2  # exit code of `nova-manage cell_v2 create_cell`
+
+
+def folders() -> None:
+    """Make the lab's folders, each service's belonging to the service."""
+    for name in ("config", "data", "log", "run", "done"):
+        (STATE / name).mkdir(parents=True, exist_ok=True, mode=0o755)
+    for service, user in USERS.items():
+        _own(STATE / "data" / service, user)
+    for name in ("images", "staging", "tasks"):
+        _own(STATE / "data" / "glance" / name, "glance")
+    shutil.copytree(HERE / "plugin", STATE / "plugin", dirs_exist_ok=True)
+
+
+def _own(folder: Path, user: str) -> None:
+    account = pwd.getpwnam(user)
+    folder.mkdir(exist_ok=True, mode=0o755)
+    os.chown(folder, account.pw_uid, account.pw_gid)
+
+
+def configuration() -> set[str]:
+    """Write all configuration files, each readable by its service; return whose have changed."""
+    changed = set()
+
+    def write(name: str, text: str, service: str) -> None:
+        if _write(name, text, service):
+            changed.add(USERS[service])
+
+    common = (HERE / "config" / "common.conf").read_text(encoding="utf-8")
+    for service in _OPENSTACK:
+        own = (HERE / "config" / f"{service}.conf").read_text(encoding="utf-8")
+        write(f"{service}.conf", f"{common}\n{own}", service)
+    for host in HOSTS:
+        write(f"nova-{host}.conf", f"[DEFAULT]\nhost = {host}\n", "nova")
+    for name, service in (
+        ("rabbitmq.conf", "rabbitmq"),
+        ("advanced.config", "rabbitmq"),
+        ("mariadb.sql", "mariadb"),
+    ):
+        write(name, (HERE / "config" / name).read_text(encoding="utf-8"), service)
+    write("cinder-filters.json", json.dumps({"volume": ["status", "name", "metadata"]}), "cinder")
+    return changed
+
+
+def _write(name: str, text: str, service: str) -> bool:
+    values = {
+        **{port: str(number) for port, number in PORTS.items()},
+        "secret": secret(),
+        "state": str(STATE),
+        "service": service,
+        "region": REGION,
+        "host": "lab",
+    }
+    file = STATE / "config" / name
+    account = pwd.getpwnam(USERS[service])
+    filled = string.Template(text).substitute(values)
+    if file.exists() and file.read_text(encoding="utf-8") == filled:
+        return False
+    file.touch(mode=0o640)
+    os.chown(file, 0, account.pw_gid)
+    file.write_text(filled, encoding="utf-8")
+    return True
+
+
+def tables() -> None:
+    """Make MariaDB's own tables."""
+    folder = STATE / "data" / "mariadb" / "tables"
+    if not (folder / "mysql").exists():
+        _run(
+            "mariadb",
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={folder}",
+            "--skip-test-db",
+        )
+
+
+def schemas() -> None:
+    """Bring every service's database to the schema of the installed packages."""
+    jobs: dict[str, Callable[[], None]] = {
+        "keystone": _keystone,
+        "nova": _nova,
+        "neutron": lambda: _manage("neutron", "neutron-db-manage", "upgrade", "head"),
+        "cinder": lambda: _manage("cinder", "cinder-manage", "db", "sync"),
+        "glance": lambda: _manage("glance", "glance-manage", "db_sync"),
+        "placement": lambda: _manage("placement", "placement-manage", "db", "sync"),
+    }
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        list(pool.map(lambda item: once(f"schema-{item[0]}", item[1]), jobs.items()))
+
+
+def once(name: str, step: Callable[[], None]) -> None:
+    """Run a step that need not be repeated once it went through."""
+    done = STATE / "done" / name
+    if not done.exists():
+        step()
+        done.touch()
+
+
+def _keystone() -> None:
+    for folder in ("fernet", "credential"):
+        _own(STATE / "data" / "keystone" / folder, "keystone")
+    as_keystone = ("--keystone-user", "keystone", "--keystone-group", "keystone")
+    _manage("keystone", "keystone-manage", "db_sync")
+    _manage("keystone", "keystone-manage", "fernet_setup", *as_keystone)
+    _manage("keystone", "keystone-manage", "credential_setup", *as_keystone)
+    address = f"http://127.0.0.1:{PORTS['keystone']}/v3"
+    _manage(
+        "keystone",
+        "keystone-manage",
+        "bootstrap",
+        *("--bootstrap-region-id", REGION, "--bootstrap-public-url", address),
+        environment={"OS_BOOTSTRAP_PASSWORD": secret()},
+    )
+
+
+def _nova() -> None:
+    _manage("nova", "nova-manage", "api_db", "sync")
+    _manage("nova", "nova-manage", "cell_v2", "map_cell0")
+    _manage("nova", "nova-manage", "db", "sync")
+    _manage("nova", "nova-manage", "cell_v2", "create_cell", "--name=lab", fine=(0, _CELL_EXISTS))
+
+
+def discover_hosts() -> None:
+    """Tell Nova's cell of compute services that are new to it."""
+    _manage("nova", "nova-manage", "cell_v2", "discover_hosts")
+
+
+def _manage(service: str, program: str, *arguments: str, **more: Any) -> None:
+    _run(service, program, "--config-file", str(config_of(service)), *arguments, **more)
+
+
+def _run(
+    service: str,
+    program: str,
+    *arguments: str,
+    fine: Iterable[int] = (0,),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Run a service's own program as the service, with its output in the lab's log folder."""
+    account = pwd.getpwnam(USERS[service])
+    log = STATE / "log" / f"{program}.log"
+    plugin = str(STATE / "plugin")
+    with log.open("ab") as output:
+        done = subprocess.run(
+            [program, *arguments],
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=os.getgrouplist(USERS[service], account.pw_gid),
+            cwd="/",
+            env={"PATH": PATH, "LANG": "C.UTF-8", "PYTHONPATH": plugin, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+    if done.returncode not in fine:
+        raise LabError(f"{program} {' '.join(arguments[:6])} failed; see {log}")
