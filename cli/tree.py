@@ -59,7 +59,7 @@ ROOT: Final = Branch(
                 "check": Leaf("quota", "check"),
             }
         ),
-        "drift": Leaf("objects", "drift"),
+        "drift": Leaf("drift", "drift"),
         "retry": Leaf("recover", "retry"),
         "abandon": Leaf("recover", "abandon"),
         "controller": Branch({"run": Leaf("controller", "run")}),

@@ -26,6 +26,7 @@ class Exit(IntEnum):
     CHANGES = 10
     TIMEOUT = 11
     VERIFICATION = 12
+    INCOMPLETE = 13
     INTERRUPTED = 130
     PIPE_CLOSED = 141
 

@@ -13,12 +13,16 @@ import typer
 
 from cli import lean, output, session
 from cli.client import path
+from cli.columns import moment
 from cli.progress import spinner
-from cli.speech import t
-from govcloud.errors import GovcloudError, UsageError
+from cli.speech import language, t
+from govcloud.errors import Exit, GovcloudError, UsageError
+from govcloud.messages import render
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from govcloud.reconcile.leftover import Once
 
 LOOK_S: Final = 1.0
 """Between two looks at how much is left, on a terminal."""
@@ -44,19 +48,39 @@ def run(
     with _stopping(stop):
         if not once:
             output.note(t("controller_started", name=chosen))
-        _work(lambda: controller.run_once(stop) if once else controller.run(stop))
-    output.note(
-        t("reconciled" if once and not stop.is_set() else "controller_stopped", name=chosen)
-    )
+        came = _work(lambda: controller.run_once(stop) if once else controller.run(stop))
+    if came is None or stop.is_set():
+        output.note(t("controller_stopped", name=chosen))
+    elif came.complete:
+        output.note(t("reconciled"))
+    else:
+        _confess(came)
+        raise typer.Exit(Exit.INCOMPLETE)
 
 
-def _work(call: Callable[[], object]) -> None:
+def _confess(came: "Once") -> None:
+    """Name what is left, and the clouds of which nothing is known."""
+    for cloud in came.unread:
+        when = cloud.observed_at.isoformat() if cloud.observed_at else None
+        words = {"cloud": cloud.cloud, "error": cloud.error or "-", "at": moment(when)}
+        output.complain(t(f"sight_{cloud.sight}", **words))
+    if came.count:
+        output.complain(t("left_over", count=came.count))
+    for one in came.left:
+        message = render(one.text.key, language(), one.text.params)
+        output.complain(t("left_one", object=one.object, reason=one.reason, message=message))
+    if came.count > len(came.left):
+        output.complain("  …")
+
+
+def _work(call: Callable[[], "Once | None"]) -> "Once | None":
     # The controller works in a thread of its own: this one takes signals and shows how far it is.
     failed: list[BaseException] = []
+    came: list[Once | None] = []
 
     def guarded() -> None:
         try:
-            call()
+            came.append(call())
         except BaseException as error:  # noqa: BLE001 - raised again below
             failed.append(error)
 
@@ -69,6 +93,7 @@ def _work(call: Callable[[], object]) -> None:
                 tell(_left())
     if failed:
         raise failed[0]
+    return came[0]
 
 
 def _left() -> str:

@@ -1,4 +1,4 @@
-"""Looking at objects and at what happens to them: get, events, drift."""
+"""Looking at objects and at what happens to them: get, events."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ import typer
 from cli import columns, complete, refs, render
 from cli.client import path
 from cli.columns import at, moment
+from cli.labels import meaning
 from cli.options import (
     AllDepartments,
     Cloud,
@@ -22,7 +23,7 @@ from cli.options import (
 )
 from cli.render import Column
 from cli.session import client
-from cli.speech import t
+from cli.speech import t, word
 
 INTERVAL_S: Final = 2.0
 """Between two looks of `--watch`; fast enough to follow, slow enough for many watchers."""
@@ -35,23 +36,18 @@ KINDS: Final = (
     Column("owned", at("owned")),
     Column("allocates", at("allocates")),
 )
+
+
+def _event_style(text: str) -> str | None:
+    return "yellow" if text.strip() == word("event-type", "Warning") else None
+
+
 EVENTS: Final = (
     Column("at", lambda item: moment(item.get("at"))),
-    Column("type", at("type"), style=lambda text: "yellow" if text.strip() == "Warning" else None),
-    Column("reason", at("reason")),
+    Column("type", lambda item: word("event-type", item.get("type")), style=_event_style),
+    Column("reason", lambda item: word("reason", item.get("reason"))),
     Column("object", lambda item: item.get("object") or item.get("name") or item.get("uid")),
     Column("message", at("message")),
-)
-DRIFT: Final = (
-    Column("cloud", at("cloud")),
-    Column("department", at("department")),
-    Column("object", lambda item: item.get("object") or item.get("name") or t("nobodys")),
-    Column("resource_id", at("resource")),
-    Column("field", at("field")),
-    Column("wanted", at("wanted")),
-    Column("found", at("found")),
-    Column("mode", at("mode")),
-    Column("since", lambda item: columns.age(item.get("since"))),
 )
 
 
@@ -89,7 +85,8 @@ def get(
     if special := _special(kind):
         special(where, limit, form)
         return
-    where |= {"labels": labels, "system": system, "cloud": cloud, "zone": zone, "phase": phase}
+    where |= {"labels": labels, "system": system, "cloud": cloud, "zone": zone}
+    where["phase"] = meaning("phase", phase) if phase else None
     if watch:
         _watch(kind, where, form)
     items = client().items(path("objects", kind), limit=limit, **where)
@@ -197,14 +194,3 @@ def events(
     render.show(
         found, EVENTS, form, name=lambda item: str(item.get("object", "")), empty=t("no_events")
     )
-
-
-def drift(
-    department: Department = None,
-    cloud: Cloud = None,
-    form: Format = Output.TABLE,
-) -> None:
-    """Show where clouds differ from what was approved, and what is nobody's."""
-    found = client().get("/v1/drift", department=department, cloud=cloud)
-    empty = t("no_drift")
-    render.show(found["items"], DRIFT, form, name=lambda item: str(item["resource"]), empty=empty)

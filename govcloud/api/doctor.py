@@ -23,7 +23,8 @@ from govcloud.messages import remedy, render
 from govcloud.settings import CREDENTIALS
 from govcloud.store import observed, schema
 from govcloud.store.objects import of_kinds, sees_all
-from govcloud.store.tables import CloudRow, ObjectRow
+from govcloud.store.observed import Sight, Watched
+from govcloud.store.tables import ObjectRow
 from govcloud.store.users import Caller
 from govcloud.workspace import is_private
 
@@ -32,8 +33,6 @@ MIB: Final = 1024**2
 DISK_WARN_MIB: Final = 2048
 DISK_FAIL_MIB: Final = 256
 TOKEN_WARN: Final = timedelta(days=14)
-LATE_FACTOR: Final = 3
-"""Resync periods without a look at a cloud after which its controller counts as gone."""
 
 
 class Health(StrEnum):
@@ -93,14 +92,16 @@ def _of_installation(services: Services) -> Iterator[Check]:
     now = services.store.clock.now()
     with services.store.reading() as session:
         clouds = of_kinds(session, ["Cloud"])
-        states = {row.cloud: row for row in observed.cloud_states(session)}
+        watched = {found.cloud: found for found in observed.watched(session, now)}
     if not clouds:
         yield Check("clouds", Health.WARN, "api.doctor_no_clouds")
     for row in clouds:
         spec = parse_spec("Cloud", row.spec)
         assert isinstance(spec, CloudSpec)
         yield _cloud(services, row, spec)
-        yield _controller(row, spec, states.get(row.name), now)
+        yield _controller(watched[row.name], now)
+        if watched[row.name].braked_at is not None:
+            yield _brake(watched[row.name])
 
 
 def _database(services: Services) -> Check:
@@ -155,14 +156,22 @@ def _cloud(services: Services, row: ObjectRow, spec: CloudSpec) -> Check:
     return Check(name, Health.OK, "api.doctor_cloud", params)
 
 
-def _controller(row: ObjectRow, spec: CloudSpec, state: CloudRow | None, now: datetime) -> Check:
-    name = f"controller/{row.name}"
-    if state is None or state.observed_at is None:
-        return Check(name, Health.WARN, "api.doctor_never_looked", {"cloud": row.name})
-    age = int((now - state.observed_at).total_seconds())
-    params: dict[str, object] = {"cloud": row.name, "seconds": age, "error": state.error}
-    if state.error:
-        return Check(name, Health.WARN, "api.doctor_look_failed", params)
-    if age > LATE_FACTOR * spec.limits.resync_seconds:
-        return Check(name, Health.WARN, "api.doctor_late", params)
-    return Check(name, Health.OK, "api.doctor_looked", params)
+_SIGHTS: Final = {
+    Sight.CURRENT: "api.doctor_looked",
+    Sight.LATE: "api.doctor_late",
+    Sight.UNREADABLE: "api.doctor_look_failed",
+    Sight.NEVER: "api.doctor_never_looked",
+}
+
+
+def _controller(found: Watched, now: datetime) -> Check:
+    params: dict[str, object] = {"cloud": found.cloud, "error": found.error}
+    if found.observed_at is not None:
+        params["seconds"] = int((now - found.observed_at).total_seconds())
+    health = Health.OK if found.sight is Sight.CURRENT else Health.WARN
+    return Check(f"controller/{found.cloud}", health, _SIGHTS[found.sight], params)
+
+
+def _brake(found: Watched) -> Check:
+    params: dict[str, object] = {"cloud": found.cloud, "lost": found.lost}
+    return Check(f"healing/{found.cloud}", Health.FAIL, "api.doctor_braked", params)

@@ -9,7 +9,7 @@ from govcloud.domain.access import Actor
 from govcloud.domain.base import API_VERSION
 from govcloud.messages import remedy, render
 from govcloud.store.objects import sees_all
-from govcloud.store.observed import Drifted
+from govcloud.store.observed import Drifted, Watched
 from govcloud.store.tables import AuditRow, EventRow, ObjectRow
 
 
@@ -94,6 +94,18 @@ def drift(found: Drifted) -> dict[str, Any]:
         "found": row.found,
         "mode": row.mode,
         "since": instant(row.since),
+    }
+
+
+def watched(found: Watched, actor: Actor) -> dict[str, Any]:
+    """Return how a cloud is watched; why it could not be read is for those who see all."""
+    return {
+        "cloud": found.cloud,
+        "sight": found.sight.value,
+        "lookedAt": instant(found.observed_at),
+        "error": (found.error or None) if sees_all(actor) else None,
+        "brakedAt": instant(found.braked_at),
+        "lost": found.lost,
     }
 
 

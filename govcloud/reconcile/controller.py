@@ -12,15 +12,17 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import GovcloudError, UnavailableError
+from govcloud.messages import DEFAULT_LANGUAGE, render
 from govcloud.ports import Ledger, Provisioner
-from govcloud.reconcile import desired
+from govcloud.reconcile import desired, leftover
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.compare import Comparison
+from govcloud.reconcile.leftover import Once
 from govcloud.reconcile.outcome import Pace
 from govcloud.reconcile.record import OnSettled, OnStep, Recorder
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.site import Site
-from govcloud.store import clouds, work
+from govcloud.store import clouds, observed, work
 from govcloud.store.unit import Store, Unit
 
 LOG: Final = logging.getLogger(__name__)
@@ -33,6 +35,12 @@ _SWITCH_S: Final = 0.0005
 Python's default of 5 ms is as long as ten statements take: a lane beside a comparison would spend
 its time waiting for its turn after each of them.
 """
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, GovcloudError):
+        return render(error.key, DEFAULT_LANGUAGE, error.params)
+    return str(error) or type(error).__name__
 
 
 def nothing_settled(_unit: Unit, _requests: Sequence[str]) -> None:
@@ -171,11 +179,12 @@ class Controller:
 
     # --- Once ---
 
-    def run_once(self, stop: threading.Event | None = None) -> list[Comparison]:
-        """Compare every cloud, then work until nothing is due or under way.
+    def run_once(self, stop: threading.Event | None = None) -> Once:
+        """Compare every cloud, then try all that is open, until nothing is due or under way.
 
-        What has failed `once_attempts` times in a row, and clouds that do not answer, are left to
-        a later run. Returns what the comparisons found.
+        What waits for another try gets it now, with former failures forgotten. What has failed
+        `once_attempts` times in a row, and clouds that do not answer, are left to a later run.
+        Returns what was found and what is left.
         """
         stop = stop or threading.Event()
         done = threading.Event()
@@ -189,7 +198,7 @@ class Controller:
             keeper.join()
             self.close()
 
-    def _once(self, stop: threading.Event) -> list[Comparison]:
+    def _once(self, stop: threading.Event) -> Once:
         sites = self._open_all()
         found = [comparison for site in sites if (comparison := site.look()) is not None]
         threads = [
@@ -201,10 +210,14 @@ class Controller:
             thread.start()
         for thread in threads:
             thread.join()
-        return found
+        with self._store.reading() as session:
+            watched = observed.watched(session, self._store.clock.now())
+            return Once(tuple(found), leftover.unread(watched), *leftover.left(session))
 
     def _drain(self, site: Site, stop: threading.Event) -> None:
         """Work on one cloud until its queue holds nothing but what keeps failing."""
+        with self._store.unit(CONTROLLER) as unit:
+            work.anew(unit.session, site.name, unit.now)
         drained = threading.Event()
         lane = threading.Thread(
             target=site.lane.run, args=(drained,), name=f"{site.name}-lane", daemon=True
@@ -236,6 +249,8 @@ class Controller:
             if self._unopened.get(name) != repr(error):
                 self._unopened[name] = repr(error)
                 LOG.error("cloud %s cannot be opened: %s", name, error)
+                with self._store.unit(CONTROLLER) as unit:
+                    clouds.missed(unit.session, name, next_at=unit.now, error=_said(error))
             return None
         self._unopened.pop(name, None)
         return site

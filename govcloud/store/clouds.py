@@ -15,7 +15,7 @@ def remember(session: Session, cloud: str) -> CloudRow:
     row = session.get(CloudRow, cloud)
     if row is not None:
         return row
-    values: dict[str, Any] = {"cloud": cloud, "failures": 0, "error": "", "counts": {}}
+    values: dict[str, Any] = {"cloud": cloud, "failures": 0, "error": "", "counts": {}, "lost": 0}
     session.execute(
         upsert(session, CloudRow).values(values).on_conflict_do_nothing(index_elements=["cloud"])
     )

@@ -1,18 +1,49 @@
-"""What the controller saw, for people to read: differences and the state of each cloud.
+"""What the controller saw, for people to read: differences, and how well each cloud is watched.
 
 Scoped to who asks (P1): a department sees the differences of its own objects; what is nobody's is
 shown to those who see all.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
 
-from sqlalchemy import and_
+from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
 
 from govcloud.domain.access import Actor
-from govcloud.store.objects import sees_all
+from govcloud.domain.kinds.platform import CloudSpec
+from govcloud.domain.manifest import parse_spec
+from govcloud.store.objects import of_kinds, sees_all, visible
 from govcloud.store.tables import CloudRow, DriftRow, ObjectRow
+
+LATE_FACTOR: Final = 3
+"""Resync periods without a look at a cloud after which its controller counts as gone."""
+
+
+class Sight(StrEnum):
+    """How well a cloud is watched; only of what is current can be said that nothing drifted."""
+
+    CURRENT = "current"
+    LATE = "late"
+    UNREADABLE = "unreadable"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A cloud, and when it was last looked at; `error` says why it could not be.
+
+    `braked_at` is since when nothing is healed there because `lost` objects were missing at once.
+    """
+
+    cloud: str
+    sight: Sight
+    observed_at: datetime | None = None
+    error: str = ""
+    braked_at: datetime | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +81,46 @@ def list_drift(
     ]
 
 
-def cloud_states(session: Session) -> Sequence[CloudRow]:
-    """Return what the controller knows of each cloud that it has looked at."""
-    return session.exec(select(CloudRow).order_by(CloudRow.cloud)).all()
+def watched(session: Session, now: datetime, cloud: str | None = None) -> list[Watched]:
+    """Return all clouds, or the one of that name, as they are watched, by name."""
+    states = {row.cloud: row for row in session.exec(select(CloudRow))}
+    return [
+        _watched(row, states.get(row.name), now)
+        for row in of_kinds(session, ["Cloud"])
+        if cloud in (None, row.name)
+    ]
+
+
+def _watched(row: ObjectRow, state: CloudRow | None, now: datetime) -> Watched:
+    if state is None:
+        return Watched(row.name, Sight.NEVER)
+    spec = parse_spec("Cloud", row.spec)
+    assert isinstance(spec, CloudSpec)
+    if state.error:
+        sight = Sight.UNREADABLE
+    elif state.observed_at is None:
+        sight = Sight.NEVER
+    else:
+        age = (now - state.observed_at).total_seconds()
+        sight = Sight.LATE if age > LATE_FACTOR * spec.limits.resync_seconds else Sight.CURRENT
+    return Watched(row.name, sight, state.observed_at, state.error, state.braked_at, state.lost)
+
+
+def unsettled(
+    session: Session, actor: Actor, *, department: str | None = None, cloud: str | None = None
+) -> int:
+    """Count the objects that the actor may see and that are not as approved, or on the way."""
+    statement = (
+        select(func.count())
+        .select_from(ObjectRow)
+        .where(
+            col(ObjectRow.cloud).is_not(None),
+            or_(col(ObjectRow.progressing), col(ObjectRow.ready).is_(False)),
+            visible(actor),
+        )
+    )
+    if department is not None:
+        statement = statement.where(col(ObjectRow.department) == department)
+    if cloud is not None:
+        statement = statement.where(col(ObjectRow.cloud) == cloud)
+    return session.exec(statement).one()

@@ -250,7 +250,10 @@ class WorkRow(SQLModel, table=True):
 
 
 class CloudRow(SQLModel, table=True):
-    """What the controller knows of a cloud: when it looked, when it looks next, who is at it."""
+    """What the controller knows of a cloud: when it looked, when it looks next, who is at it.
+
+    `braked_at` is since when nothing is healed there, because `lost` objects were missing at once.
+    """
 
     __tablename__ = "cloud_states"
     cloud: str = Field(primary_key=True, max_length=63)
@@ -264,6 +267,8 @@ class CloudRow(SQLModel, table=True):
     counts: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
     )
+    braked_at: datetime | None = Field(default=None, sa_type=Instant)
+    lost: int = Field(default=0, sa_column_kwargs={"default": 0})
 
 
 class DriftRow(SQLModel, table=True):

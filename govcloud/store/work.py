@@ -298,12 +298,31 @@ def queued(session: Session, uids: Sequence[str]) -> set[str]:
     return found
 
 
+def anew(session: Session, cloud: str, now: datetime) -> None:
+    """Make all of a cloud's queue due now, with failures forgotten, but what is being worked on."""
+    session.execute(
+        update(WorkRow)
+        .where(
+            col(WorkRow.cloud) == cloud,
+            or_(col(WorkRow.lease_owner).is_(None), col(WorkRow.lease_until) <= now),
+        )
+        .values(due_at=now, attempts=0)
+    )
+
+
 def remaining(session: Session, cloud: str, attempts_below: int) -> int:
-    """Count the queued objects of a cloud that have failed fewer than so many times in a row."""
+    """Count the queued objects of a cloud that are under way: those that do not just keep failing.
+
+    That is those that failed fewer than so many times in a row, and those that were building when
+    they were last looked at, however often they failed before.
+    """
     return int(
         session.execute(
             select(func.count())
             .select_from(WorkRow)
-            .where(col(WorkRow.cloud) == cloud, col(WorkRow.attempts) < attempts_below)
+            .where(
+                col(WorkRow.cloud) == cloud,
+                or_(col(WorkRow.attempts) < attempts_below, col(WorkRow.polls) > 0),
+            )
         ).scalar_one()
     )

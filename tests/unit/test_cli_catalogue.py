@@ -31,7 +31,7 @@ PREFIXED = {
 BUILT = (
     *("help_", "more_", "examples_", "explain_", "opt_install_", "opt_show_", "section_"),
     *("request_", "state_", "step_", "verdict_", "done_", "ask_", "check_", "doctor_"),
-    *("severity_", "count_", "tampered_", "usage_", "move_"),
+    *("severity_", "count_", "tampered_", "usage_", "move_", "sight_"),
 )
 """Beginnings of keys whose ends are made while the program runs."""
 
