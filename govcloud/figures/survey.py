@@ -23,6 +23,8 @@ LISTED_FLAGS: Final = {
     "units_missing_supervision": "reports_missing_security_supervision",
 }
 """Figures that the list of units answers, and by which of its columns."""
+SHARES: Final = frozenset({"own_room_share_percent"})
+"""Figures that are percentages; all others are counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def compare(survey: Survey | None, counted: Mapping[str, float | None]) -> tuple
 def _listed(survey: Survey | None, figure: str) -> float | None:
     if survey is None:
         return None
-    if figure != "own_room_share_percent":
+    if figure not in SHARES:
         return survey.listed(figure)
     tenths = Rate(survey.listed("units_with_own_room") or 0, survey.sample_size).tenths
     return None if tenths is None else tenths / 10

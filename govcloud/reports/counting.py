@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from govcloud.errors import Text
 from govcloud.figures.definition import Definition
 from govcloud.figures.facts import SystemFact
 from govcloud.figures.holdings import NOTHING, Holdings, Presence
-from govcloud.figures.movement import Membership, Movement
+from govcloud.figures.movement import Membership, Movement, step_of
 from govcloud.figures.population import (
     Department,
     Judgement,
@@ -20,11 +20,14 @@ from govcloud.figures.population import (
     verdicts,
 )
 from govcloud.figures.tally import Tally
-from govcloud.figures.verdict import Judged, Verdict
-from govcloud.reports.evidence import line_of
+from govcloud.figures.verdict import Judged, Verdict, Why
+from govcloud.reports.evidence import OUTSIDE, line_of
 from govcloud.reports.reading import Frame, Reading
 from govcloud.reports.report import Line
 
+Steps: TypeAlias = dict[str, str]
+"""By uid, the steps that systems took into the population or out of it."""
+NO_MORE: Final = Judged(Verdict.UNREGISTERED, Why.NOT_OPERATING)
 SHOWN: Final = 20
 """How many names a remark lists before it only counts."""
 
@@ -76,7 +79,10 @@ class Oddities:
 
 
 class Counting:
-    """The count of all departments that a report reads; lines are kept up to a limit."""
+    """The count of all departments that a report reads; lines are kept up to a limit.
+
+    In `full`, what is not registered, is no more or left the node has a line as well.
+    """
 
     def __init__(
         self,
@@ -85,13 +91,13 @@ class Counting:
         beside: Sequence[Definition] = (),
         *,
         lines: int = 0,
-        unregistered: bool = False,
+        full: bool = False,
     ) -> None:
         self._reading = reading
         self._definition = definition
         self._beside = beside
         self._limit = lines
-        self._unregistered = unregistered
+        self._full = full
         self.frame = reading.frame()
         self._touched = self.frame.now.touches(self.frame.then)
         self.oddities = Oddities()
@@ -116,29 +122,38 @@ class Counting:
         membership = self._reading.scope.membership(name)
         counted = Counted(name, had=membership.then)
         self.departments.append(counted)
-        self._tally(counted, judgement, membership)
+        steps = self._tally(counted, judgement, membership)
         if not membership.now:
+            self._keep_left(judgement, steps)
             return
         counted.presence = judgement.holdings.presence
         counted.beside = tuple(self._under(other, department) for other in self._beside)
         present = judgement.present()
         self._note(name, [system for system, _ in present], judgement.holdings)
-        self._keep_lines(present, judgement.holdings)
+        self._keep(present, judgement, steps)
 
-    def _tally(self, counted: Counted, judgement: Judgement, membership: Membership) -> None:
+    def _tally(self, counted: Counted, judgement: Judgement, membership: Membership) -> Steps:
+        """Count a department; return the steps that its systems took."""
         now, before, movement = Tally(), counted.before, counted.movement
+        steps: Steps = {}
         for system, judged in judgement.steady:
             now.add(judged, self._reason(system, judged))
         before.merge(now)
         movement.add_steady(now.eligible, membership)
+        if membership.now != membership.then:
+            for system, judged in judgement.steady:
+                if step := step_of(judged, judged, membership):
+                    steps[system.uid] = step
         for system, later, earlier in judgement.moved:
             if later is not None:
                 now.add(later, self._reason(system, later))
             if earlier is not None:
                 before.add(earlier)
-            movement.add(earlier, later, membership)
+            if step := movement.add(earlier, later, membership):
+                steps[system.uid] = step
         if membership.now:
             counted.tally = now
+        return steps
 
     def _reason(self, system: SystemFact, judged: Judged) -> str:
         if judged.verdict is not Verdict.EXEMPT:
@@ -165,19 +180,42 @@ class Counting:
             and system.industry_cloud not in known.managed
         ]
 
-    def _keep_lines(self, present: list[tuple[SystemFact, Judged]], holdings: Holdings) -> None:
-        chosen = [
-            pair
-            for pair in present
-            if self._unregistered or pair[1].verdict is not Verdict.UNREGISTERED
+    def _keep(
+        self, present: list[tuple[SystemFact, Judged]], judgement: Judgement, steps: Steps
+    ) -> None:
+        """Keep the lines of a department's systems; in full also of those that are no more."""
+        chosen = present
+        if self._full:
+            gone = [system for system, now, _ in judgement.moved if now is None]
+            chosen = present + [(system, NO_MORE) for system in gone if system.uid in steps]
+        else:
+            chosen = [pair for pair in present if pair[1].verdict is not Verdict.UNREGISTERED]
+        self._add_lines(chosen, judgement.holdings, steps)
+
+    def _keep_left(self, judgement: Judgement, steps: Steps) -> None:
+        """Keep the lines of systems that left the node with their department."""
+        if not self._full:
+            return
+        everyone = [system for system, _ in judgement.steady]
+        everyone += [system for system, _, _ in judgement.moved]
+        left = [(system, NO_MORE) for system in everyone if system.uid in steps]
+        start = len(self.lines)
+        self._add_lines(left, judgement.holdings, steps)
+        self.lines[start:] = [
+            line._replace(verdict=OUTSIDE, why="moved_away") for line in self.lines[start:]
         ]
+
+    def _add_lines(
+        self, chosen: list[tuple[SystemFact, Judged]], holdings: Holdings, steps: Steps
+    ) -> None:
         self.lines_total += len(chosen)
         room = self._limit - len(self.lines)
         if room <= 0:
             return
         chosen.sort(key=lambda pair: pair[0].name)
         self.lines += [
-            line_of(system, judged, holdings, self.frame.now) for system, judged in chosen[:room]
+            line_of(system, judged, holdings, self.frame.now, steps.get(system.uid, ""))
+            for system, judged in chosen[:room]
         ]
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from govcloud.figures.estate import Item, Measure
 from govcloud.figures.facts import SystemFact
-from govcloud.figures.holdings import Holdings, Part
+from govcloud.figures.holdings import Holdings
 from govcloud.figures.population import View
 from govcloud.figures.verdict import Judged
 from govcloud.reports.report import Line, Record
@@ -15,8 +15,10 @@ NOT_COUNTED: Final = "not-counted"
 OUTSIDE: Final = "outside"
 
 
-def line_of(system: SystemFact, judged: Judged, holdings: Holdings, view: View) -> Line:
-    """Return the line of one system."""
+def line_of(
+    system: SystemFact, judged: Judged, holdings: Holdings, view: View, step: str = ""
+) -> Line:
+    """Return the line of one system; `step`: how it came into the population or left it."""
     key = (system.department, system.name)
     records = [Record("System", system.name, system.seq, system.request_id, system.lifecycle)]
     if exemption := view.exemptions.get(key):
@@ -46,11 +48,8 @@ def line_of(system: SystemFact, judged: Judged, holdings: Holdings, view: View) 
         why=judged.why.value,
         share=(judged.on, judged.total) if judged.eligible else None,
         records=tuple(records),
+        step=step,
     )
-
-
-def _where(part: Part) -> str:
-    return f"{part.place} ×{part.units}"
 
 
 def lines_of(measure: Measure) -> Iterator[Line]:

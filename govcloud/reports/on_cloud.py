@@ -106,7 +106,7 @@ def explain(
             rate, lines = measure.rate, tuple(lines_of(measure))
             total = len(lines)
         else:
-            counting = Counting(reading, used, lines=options.lines, unregistered=True)
+            counting = Counting(reading, used, lines=options.lines, full=True)
             counting.run()
             estate = Estate(reading)
             _check_scope(department, counting, estate)

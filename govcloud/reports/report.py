@@ -134,7 +134,8 @@ class Line(NamedTuple):
     """One object behind a figure: its id, its verdict, why, and the records that say so.
 
     `verdict` and `why` are catalogue keys under `reports.verdict` and `reports.why`; `share` is
-    components on the cloud and all components, where it is a system.
+    components on the cloud and all components, where it is a system; `step` how it came into the
+    population or left it since the opening, empty where it did neither.
     """
 
     department: str
@@ -146,6 +147,7 @@ class Line(NamedTuple):
     why: str
     share: tuple[int, int] | None
     records: tuple[Record, ...]
+    step: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return the JSON-ready form."""
@@ -159,6 +161,7 @@ class Line(NamedTuple):
             "why": self.why,
             "componentsOnCloud": self.share[0] if self.share else None,
             "components": self.share[1] if self.share else None,
+            "step": self.step or None,
             "records": [
                 {
                     "kind": record.kind,

@@ -1,15 +1,17 @@
 """Tables for people: sections of headings and typed cells, in a language; every writer uses them.
 
-A cell is an `int`, a `str`, a `Percent` (a rate) or a `Points` (a difference of rates), or None
-where there is no value. Writers decide how each looks; none of them computes.
+A cell is a number, a `date`, a `str`, a `Percent` (a rate) or a `Points` (a difference of rates),
+or None where there is no value. Writers decide how each looks; none of them computes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, TypeAlias
 
 from govcloud.figures.movement import Movement
 from govcloud.figures.rates import NO_VALUE, show_tenths
+from govcloud.figures.survey import SHARES, Compared
 from govcloud.figures.tally import OFFICE
 from govcloud.messages import lookup, render
 from govcloud.reports.report import Explanation, Line, Metric, Moved, Report, Row
@@ -29,7 +31,7 @@ class Points:
     tenths: int | None
 
 
-Cell: TypeAlias = int | float | str | Percent | Points | None
+Cell: TypeAlias = int | float | str | date | Percent | Points | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +116,19 @@ def title_of(document: Report | Explanation, language: str) -> str:
     return say("title")
 
 
-def header_of(document: Report | Explanation, language: str) -> tuple[tuple[str, str], ...]:
+def header_of(document: Report | Explanation, language: str) -> tuple[tuple[str, Cell], ...]:
     """Return the header block: cut-off, definition, digest, and whose figures they are."""
     say = Speaker(language)
-    pairs = [
-        ("cutoff", f"{document.cutoff} ({document.cutoff.zone})"),
+    cutoff = document.cutoff
+    pairs: list[tuple[str, Cell]] = [
+        ("as_of", cutoff.day),
+        ("cutoff", str(cutoff)),
+        ("time_zone", cutoff.zone),
         ("definition", document.definition),
         ("digest", document.digest),
     ]
     if isinstance(document, Report):
-        pairs.insert(1, ("opening", str(document.opening)))
+        pairs.insert(3, ("opening", str(document.opening)))
         if document.survey:
             pairs.append(("survey", document.survey))
     if document.department is not None:
@@ -306,24 +311,30 @@ def headline_section(report: Report, say: Speaker) -> Section:
         rows=tuple(
             (
                 say.word("figure", compared.figure),
-                _whole(compared.stated),
-                _whole(compared.listed),
-                _whole(compared.counted),
-                _whole(_less(compared.counted, compared.stated)),
+                _figure(compared.figure, compared.stated),
+                _figure(compared.figure, compared.listed),
+                _figure(compared.figure, compared.counted),
+                _less(compared),
             )
             for compared in report.headline
         ),
     )
 
 
-def _less(counted: float | None, stated: float | None) -> float | None:
-    if counted is None or stated is None:
+def _figure(figure: str, value: float | None) -> Cell:
+    if value is None:
         return None
-    return round(counted - stated, 1)
+    if figure in SHARES:
+        return Percent(round(value * 10))
+    return int(value) if float(value).is_integer() else value
 
 
-def _whole(value: float | None) -> int | float | None:
-    return int(value) if value is not None and float(value).is_integer() else value
+def _less(compared: Compared) -> Cell:
+    if compared.counted is None or compared.stated is None:
+        return None
+    if compared.figure in SHARES:
+        return Points(round(compared.counted * 10) - round(compared.stated * 10))
+    return _figure(compared.figure, round(compared.counted - compared.stated, 1))
 
 
 def beside_section(report: Report, say: Speaker) -> Section | None:
@@ -371,7 +382,9 @@ LINE_COLUMNS: Final = (
     "code",
     "verdict",
     "why",
-    "share",
+    "components_on_cloud",
+    "components",
+    "step",
     "records",
 )
 
@@ -401,7 +414,8 @@ def _line_row(line: Line, say: Speaker) -> tuple[Cell, ...]:
         line.code,
         say.word("verdict", line.verdict),
         say.word("why", line.why),
-        "" if line.share is None else f"{line.share[0]}/{line.share[1]}",
+        *(line.share or ("", "")),
+        say(f"column.step_{line.step}") if line.step else "",
         "; ".join(
             f"{record.kind}/{record.name} #{record.seq}"
             + (f" {record.request_id}" if record.request_id else "")

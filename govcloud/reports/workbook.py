@@ -1,10 +1,11 @@
-"""The XLSX form: typed cells, a totals row, a chart, a sheet for definitions and for evidence.
+"""The XLSX form: typed cells, totals, a chart, sheets for definitions and evidence, ready to print.
 
 The file's dates are the cut-off, not the time of making, so that it is the same to the byte
 whenever it is made. Only writing commands import this module.
 """
 
 import io
+from datetime import date
 from typing import Any, Final
 from unicodedata import east_asian_width
 
@@ -33,10 +34,14 @@ LONGEST: Final = 32_767
 WIDEST: Final = 60
 """Columns are as wide as their longest cell, up to this many half-width characters."""
 NARROWEST: Final = 6
+DAY: Final = 12
+"""A column this wide shows a date; a narrower one only hash signs."""
 CHARTED: Final = 60
 """Departments in the chart; more bars than this nobody can read."""
 PERCENT_FORMAT: Final = "0.0%"
 POINTS_FORMAT: Final = "+0.0;-0.0;0.0"
+DATE_FORMAT: Final = "yyyy-mm-dd"
+A4: Final = 9
 
 
 def workbook(document: Report | Explanation, language: str) -> bytes:
@@ -66,29 +71,42 @@ class _Writer:
         self._book = book
         self._say = Speaker(language)
         self._formats: dict[tuple[str, bool, bool], Any] = {}
+        self._date = book.add_format({"num_format": DATE_FORMAT, "align": "left"})
         self._title = book.add_format({"bold": True, "font_size": 14})
         self._heading = book.add_format(
             {"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "align": "center"}
         )
 
-    def sheet(self, section: Section, header: tuple[tuple[str, str], ...]) -> None:
-        """Write one section into a sheet of its own."""
+    def sheet(self, section: Section, header: tuple[tuple[str, Cell], ...]) -> None:
+        """Write one section into a sheet of its own, with the header block, fit to be printed."""
         sheet = self._book.add_worksheet(self._say(f"sheet.{section.key}"))
         sheet.write_string(0, 0, section.title, self._title)
-        top = 1
-        if section.key in {"rate", "evidence"}:
-            for name, value in header:
-                sheet.write_string(top, 0, name)
-                sheet.write_string(top, 2, value)
-                top += 1
+        for row, (name, value) in enumerate(header, start=1):
+            sheet.write_string(row, 0, name)
+            if isinstance(value, date):
+                sheet.write_datetime(row, _beside(section), value, self._date)
+            else:
+                sheet.write_string(row, _beside(section), shown(value))
+        top = len(header) + 2
         self._table(sheet, section, top)
+        self._print_setup(sheet, section, top)
         if section.key == "rate":
             self._chart(sheet, section, top)
 
+    def _print_setup(self, sheet: Worksheet, section: Section, top: int) -> None:
+        sheet.set_paper(A4)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(top)
+        sheet.set_footer(f"&L{section.title.replace('&', '&&')[:180]}&R&P / &N")
+
     def _table(self, sheet: Worksheet, section: Section, top: int) -> None:
+        beside = _beside(section)
+        sheet.set_column(beside, beside, DAY)
         for column, heading in enumerate(section.headings):
             sheet.write_string(top, column, heading, self._heading)
-            sheet.set_column(column, column, self._width(section, column))
+            width = self._width(section, column)
+            sheet.set_column(column, column, max(width, DAY) if column == beside else width)
         last = len(section.rows) - 1
         for index, row in enumerate(section.rows[: MOST_ROWS - top - 1]):
             total = section.total and index == last
@@ -160,6 +178,11 @@ class _Writer:
         chart.set_legend({"none": True})
         chart.set_size({"width": 1100, "height": 420})
         sheet.insert_chart(top + len(section.rows) + 3, 1, chart)
+
+
+def _beside(section: Section) -> int:
+    """Return the column of the header block's values: names need two, or the one there is."""
+    return min(2, len(section.headings))
 
 
 def _columns(text: str) -> int:

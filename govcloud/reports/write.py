@@ -48,7 +48,7 @@ def _table(document: Document, language: str) -> bytes:
     return _encoded(
         {
             "title": title_of(document, language),
-            "header": [list(pair) for pair in header_of(document, language)],
+            "header": [[name, shown(value)] for name, value in header_of(document, language)],
             "sections": [_table_section(section) for section in sections],
         }
     )

@@ -287,3 +287,81 @@ def test_every_verdict_reason_and_clause_has_a_sentence(language: str) -> None:
     keys += [f"metric.{metric}" for metric in METRICS]
     keys += [f"clause.{clause}" for known in DEFINITIONS.values() for clause in known.clauses]
     assert not [key for key in keys if lookup(f"reports.{key}", language) is None]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sheet_is_typed_dated_frozen_and_ready_to_print(
+    report: Report, language: str
+) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(render(report, "xlsx", language)))
+    for sheet in book:
+        cells = [cell for row in sheet.iter_rows() for cell in row if cell.value is not None]
+        days = [cell for cell in cells if cell.is_date]
+        assert [cell.value.isoformat()[:10] for cell in days] == ["2026-06-30"], sheet.title
+        assert sheet.column_dimensions[days[0].column_letter].width >= 12
+        text = [str(cell.value) for cell in cells]
+        assert {"2026-1", "2026-06-30 24:00", "Asia/Shanghai", report.digest} <= set(text)
+        for cell in cells:
+            assert not (cell.data_type == "s" and cell.value.strip("+-").replace(".", "").isdigit())
+        assert sheet.freeze_panes
+        assert sheet.page_setup.orientation == "landscape"
+        assert (sheet.page_setup.paperSize, sheet.page_setup.fitToHeight) == (9, 0)
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert sheet.print_title_rows
+        assert "&P" in sheet.oddFooter.right.text
+        heading = int(sheet.freeze_panes[1:]) - 1
+        assert sheet.print_title_rows == f"${heading}:${heading}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_plan_s_share_is_a_percentage_and_its_difference_points(
+    report: Report, language: str
+) -> None:
+    stated = replace(report.headline[-2], stated=47.8)
+    assert stated.figure == "own_room_share_percent"
+    made = replace(report, headline=(*report.headline[:-2], stated, report.headline[-1]))
+    book = openpyxl.load_workbook(io.BytesIO(render(made, "xlsx", language)))
+    sheet = book["规划数对照" if language == "zh" else "Plan's figures"]
+    share = list(sheet.iter_rows())[-2]
+    assert [cell.value for cell in share[1:]] == [0.478, 0.333, 0.333, -14.5]
+    assert [cell.number_format for cell in share[1:4]] == ["0.0%"] * 3
+    counts = [cell for row in sheet.iter_rows(min_row=12) for cell in row[1:] if cell.value != "—"]
+    assert all(cell.data_type == "n" for cell in counts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_definitions_say_what_is_counted_and_by_which_formula(
+    report: Report, language: str
+) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(render(report, "xlsx", language)))
+    sheet = book["统计口径" if language == "zh" else "Definitions"]
+    text = "\n".join(str(cell.value) for row in sheet.iter_rows() for cell in row)
+    for metric in METRICS:
+        formula = lookup(f"reports.clause.{metric.lower().replace('-', '_')}", language)
+        assert formula is not None
+        assert formula in text
+
+
+@pytest.mark.guarantee("P2")
+def test_names_that_begin_like_formulas_stay_names_in_every_sheet(
+    sqlite_url: str, clock: FixedClock
+) -> None:
+    database = Database(sqlite_url)
+    create(database)
+    store = Store(database, clock)
+    register = Register(store)
+    register.catalogue()
+    for number, first in enumerate("=+-@"):
+        unit = f"unit-{number}"
+        register.department(unit, f"{first}1+1|cmd")
+        register.system(unit, "s", code=f"{first}cmd")
+    clock.advance(60)
+    report = make(store)
+    for language in LANGUAGES:
+        book = openpyxl.load_workbook(io.BytesIO(render(report, "xlsx", language)))
+        cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+        evil = [cell for cell in cells if "cmd" in str(cell.value)]
+        assert len(evil) >= 12
+        assert {cell.data_type for cell in evil} == {"s"}
+        assert not [cell for cell in cells if cell.data_type == "f" or cell.hyperlink]
+    database.close()

@@ -1,5 +1,6 @@
 """Whole reports over generated cities: every table adds up as printed, and months follow on."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from govcloud.figures.movement import Step
 from govcloud.reports.on_cloud import explain, make
-from govcloud.reports.report import Report
+from govcloud.reports.report import Explanation, Report
 from govcloud.reports.sections import RATE_COLUMNS, STEPS, Section, Speaker, sections_of
 from govcloud.store.engine import Database
 from govcloud.store.schema import create
@@ -139,6 +141,17 @@ def check(report: Report, before: Report | None) -> None:
     assert Speaker("zh").total(report.total.display_name) in tables["rate"].rows[-1]
 
 
+def check_evidence(found: Explanation, report: Report) -> None:
+    assert found.metric.rate == report.total.tally.rate
+    counts = Counter(line.step for line in found.lines)
+    movement = report.movement_total.movement
+    assert {step: counts[step] for step in Step} == {step: getattr(movement, step) for step in Step}
+    verdicts = Counter(line.verdict for line in found.lines)
+    tally = report.total.tally
+    assert (verdicts["on-cloud"], verdicts["partial"]) == (tally.on_cloud, tally.partial)
+    assert (verdicts["not"], verdicts["industry-cloud"]) == (tally.missing, tally.industry)
+
+
 @pytest.mark.guarantee("F3")
 @given(months)
 @settings(
@@ -156,5 +169,4 @@ def test_every_table_adds_up_and_months_follow_on(empty: Path, tmp_path: Path, s
             )
             check(before, None)
             check(now, before)
-            steps = explain(store, "2026-06-30", department=node)
-            assert steps.metric.rate == now.total.tally.rate
+            check_evidence(explain(store, "2026-06-30", department=node), now)
