@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cli.labels import resource, shown
 from cli.render import Column, Item
 from cli.speech import t, word
 
@@ -49,19 +50,19 @@ def status(item: Item) -> str:
     """Return one word for how an object is: its reason where it is not well."""
     state = item.get("status") or {}
     if (item.get("metadata") or {}).get("releasingSince"):
-        return t("state_releasing")
+        return word("status", "releasing")
     if state.get("ready"):
-        return t("state_ready")
-    if state.get("phase") == "active" and not state.get("reason"):
-        return t("state_active")
-    return word("state", state.get("reason") or state.get("phase") or "unknown")
+        # What drifted and is only reported still serves, but it is not what was approved.
+        return word("status", "ready-drifted" if state.get("reason") == "Drifted" else "ready")
+    if state.get("reason"):
+        return word("reason", state["reason"])
+    return word("status", state.get("phase") or "unknown")
 
 
 def status_style(text: str) -> str | None:
     """Return the colour of a status word."""
-    if text.strip() in (t("state_ready"), t("state_active")):
-        return "green"
-    return "yellow"
+    good = (word("status", "ready"), word("status", "active"))
+    return "green" if text.strip() in good else "yellow"
 
 
 def _size(item: Item) -> object:
@@ -78,8 +79,8 @@ def _disks(item: Item) -> str:
 def _addresses(item: Item) -> list[str]:
     resources = (item.get("status") or {}).get("resources") or []
     found: list[str] = []
-    for resource in resources:
-        for name, value in (resource.get("info") or {}).items():
+    for one in resources:
+        for name, value in (one.get("info") or {}).items():
             if value and ("address" in name.lower() or name.lower() in ("ip", "ipv4", "ipv6")):
                 found += [str(entry) for entry in (value if isinstance(value, list) else [value])]
     return found
@@ -87,7 +88,7 @@ def _addresses(item: Item) -> list[str]:
 
 def _limits(item: Item) -> str:
     limits = (item.get("spec") or {}).get("limits") or {}
-    return ", ".join(f"{name}={amount}" for name, amount in limits.items())
+    return ", ".join(f"{resource(name)}={amount}" for name, amount in limits.items())
 
 
 NAME: Final = Column("name", at("metadata.name"))
@@ -100,7 +101,12 @@ REQUEST: Final = Column("request", at("metadata.requestId"), wide=True)
 
 
 def _spec(heading: str, path: str, *, wide: bool = False, right: bool = False) -> Column:
-    return Column(heading, at(f"spec.{path}"), wide=wide, right=right)
+    read = at(f"spec.{path}")
+
+    def cell(item: Item) -> object:
+        return shown(str(item.get("kind")), path, read(item))
+
+    return Column(heading, cell, wide=wide, right=right)
 
 
 def _since(heading: str, path: str) -> Column:
@@ -110,7 +116,7 @@ def _since(heading: str, path: str) -> Column:
 _PLACE: Final = (_spec("system", "system"), _spec("zone", "zone"))
 _BUILT: Final = (
     Column("cloud", at("status.cloud"), wide=True),
-    Column("environment", at("spec.environment"), wide=True),
+    _spec("environment", "environment", wide=True),
     Column("generation", at("metadata.generation"), wide=True, right=True),
     REQUEST,
     Column("message", at("status.message"), wide=True),
@@ -305,7 +311,7 @@ def worst_quota(item: Item) -> str:
         return used / int(line["limit"])
 
     line = max(lines, key=after)
-    return f"{line.get('class')} {after(line):.0%} ({line.get('department')})"
+    return f"{resource(str(line.get('class')))} {after(line):.0%} ({line.get('department')})"
 
 
 REQUESTS: Final = (

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.output import complain, paint
-from cli.speech import has, language, t
+from cli.speech import has, language, t, word
 from govcloud import messages
 from govcloud.errors import Diagnostic, GovcloudError, InvalidInputError
 
@@ -58,7 +58,7 @@ def diagnostic(fault: Mapping[str, Any]) -> Iterator[str]:
     start = [part for part in (place, fault.get("field")) if part]
     prefix = ": ".join([*start, ""])
     severity = fault.get("severity", "error")
-    mark = "" if severity == "error" else f"{t(f'severity_{severity}')}: "
+    mark = "" if severity == "error" else f"{word('severity', severity)}: "
     yield f"  {paint(prefix, 'bold', sys.stderr)}{mark}{fault['message']}"
     if fault.get("remedy"):
         yield _remedy(str(fault["remedy"]), "    ")
@@ -69,10 +69,10 @@ def finding(found: Mapping[str, Any]) -> Iterator[str]:
     severity = str(found.get("severity", "error"))
     style = {"error": "red", "warning": "yellow"}.get(severity, "cyan")
     who = f" {found['object']}:" if found.get("object") else ""
-    word = t(f"severity_{severity}")
+    weight = word("severity", severity)
     if found.get("waiver"):
-        word, style = t("severity_waived"), "dim"
-    yield f"  {paint(word, style)} {found.get('rule', '')}{who} {found.get('message', '')}"
+        weight, style = word("severity", "waived"), "dim"
+    yield f"  {paint(weight, style)} {found.get('rule', '')}{who} {found.get('message', '')}"
     if found.get("remedy") and not found.get("waiver"):
         yield _remedy(str(found["remedy"]), "    ")
 

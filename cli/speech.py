@@ -31,6 +31,6 @@ def has(name: str) -> bool:
 
 
 def word(area: str, value: object) -> str:
-    """Return the word for a value of an enumeration, `cli.<area>_<value>`, or the value itself."""
-    name = f"{area}_{value}".replace("-", "_").lower()
-    return t(name) if has(name) else str(value)
+    """Return what a value of an enumeration is called, `labels.<area>.<value>`, or the value."""
+    key = f"labels.{area}.{value}"
+    return str(value) if messages.lookup(key, _spoken) is None else messages.render(key, _spoken)

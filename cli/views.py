@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cli import failures
+from cli import failures, labels
+from cli.labels import shown
 from cli.output import emit, paint
 from cli.render import Column, Item, table, text_of
-from cli.speech import language, t
+from cli.speech import t
 
 MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "create": ("+", "green"),
@@ -56,21 +57,23 @@ def _change(change: Item, *, brief: bool) -> Iterator[str]:
         return
     yield f"{paint(head, style)}{title}{note}"
     for field in change.get("fields") or []:
-        before, after = field.get("before"), field.get("after")
-        if before is None and change.get("action") == "create":
-            yield f"    {field['path']}: {value(after)}"
+        kind, path = str(change.get("kind")), str(field["path"])
+        before, after = (value(shown(kind, path, field.get(name))) for name in ("before", "after"))
+        if field.get("before") is None and change.get("action") == "create":
+            yield f"    {path}: {after}"
         else:
-            yield f"    {field['path']}: {value(before)} → {value(after)}"
+            yield f"    {path}: {before} → {after}"
 
 
 def _demand(change: Item) -> str:
-    parts = [f"{word} {amount(word, n)}" for word, n in (change.get("demand") or {}).items() if n]
+    demand = change.get("demand") or {}
+    parts = [f"{labels.resource(word)} {amount(word, n)}" for word, n in demand.items() if n]
     return f"  ({', '.join(parts)})" if parts else ""
 
 
 def value(plain: object) -> str:
     """Return a value of a field on one line."""
-    if plain is None or isinstance(plain, str):
+    if plain is None or isinstance(plain, str | bool):
         return text_of(plain)
     import json
 
@@ -146,8 +149,8 @@ def amount(word: str, number: int) -> str:
 
 
 def resource(line: Item) -> str:
-    """Return the word for a resource class: its own in English, its label in Chinese."""
-    return str(line["class"]) if language() == "en" else str(line.get("label") or line["class"])
+    """Return the word for a line's resource class."""
+    return labels.resource(str(line["class"]))
 
 
 def place(line: Item) -> str:

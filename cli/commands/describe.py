@@ -7,9 +7,10 @@ import typer
 
 from cli import complete, output, refs, render, views
 from cli.columns import moment, status
+from cli.labels import shown
 from cli.options import Department, Format, Output
 from cli.session import client
-from cli.speech import t
+from cli.speech import t, word
 from govcloud.errors import GovcloudError
 
 EVENTS = 20
@@ -55,7 +56,7 @@ def _page(item: Mapping[str, Any]) -> None:
     views.pairs(
         [
             (t("col_name"), meta["name"]),
-            (t("col_kind"), item["kind"]),
+            (t("col_kind"), _kind(item["kind"])),
             (t("col_department"), meta.get("department")),
             (t("col_display_name"), meta.get("displayName")),
             (t("col_status"), status(item)),
@@ -70,13 +71,19 @@ def _page(item: Mapping[str, Any]) -> None:
             (t("col_uid"), meta.get("uid")),
         ]
     )
-    _section("spec", _flat(item.get("spec") or {}))
+    _section("spec", _flat(shown(item["kind"], "", item.get("spec") or {})))
     resources = state.get("resources") or []
     if resources:
         output.emit()
         output.emit(output.paint(t("section_resources"), "bold"))
         headings = [t(f"col_{name}") for name in ("part", "id", "name", "state", "info")]
         render.table(headings, [_resource(one) for one in resources], indent="  ")
+
+
+def _kind(name: str) -> str:
+    """Return a kind by its label, with the word that YAML and commands use."""
+    label = word("kind", name)
+    return name if label.replace(" ", "").lower() == name.lower() else f"{label} ({name})"
 
 
 def _generation(meta: Mapping[str, Any], state: Mapping[str, Any]) -> str:
@@ -90,7 +97,8 @@ def _generation(meta: Mapping[str, Any], state: Mapping[str, Any]) -> str:
 
 
 def _resource(one: Mapping[str, Any]) -> list[str]:
-    cells = [one.get("part"), one.get("id"), one.get("name"), one.get("state")]
+    state = word("resource-state", one.get("state"))
+    cells = [one.get("part"), one.get("id"), one.get("name"), state]
     return [render.text_of(cell) for cell in cells] + [_joined(one.get("info"))]
 
 
@@ -128,7 +136,9 @@ def _events(reference: refs.Reference, item: Mapping[str, Any]) -> None:
     rows = [
         [
             moment(event.get("at")),
-            *(render.text_of(event.get(name)) for name in ("type", "reason", "message")),
+            word("event-type", event.get("type")),
+            word("reason", event.get("reason")),
+            render.text_of(event.get("message")),
         ]
         for event in found
     ]

@@ -10,6 +10,7 @@ from govcloud.api.kinds import kind_named
 from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
 from govcloud.domain.access import GRANTS
 from govcloud.domain.kinds.registry import KINDS, Kind
+from govcloud.messages import render
 
 router = APIRouter(route_class=GuardedRoute, tags=["meta"])
 
@@ -31,7 +32,7 @@ def version(services: Wired) -> JSONResponse:
 
 
 @router.get("/v1/whoami", summary="Who the token speaks for")
-def whoami(who: WhoCalls) -> JSONResponse:
+def whoami(who: WhoCalls, tongue: Tongue) -> JSONResponse:
     """Return the user, role, department, scope and what they allow."""
     actor = who.actor
     allowed = sorted(p.name.lower() for p in GRANTS[actor.role] if actor.may(p))
@@ -39,7 +40,7 @@ def whoami(who: WhoCalls) -> JSONResponse:
         {
             "name": actor.name,
             "role": actor.role.value,
-            "roleLabel": actor.role.label,
+            "roleLabel": render(f"labels.role.{actor.role.value}", tongue),
             "department": actor.department or None,
             "scope": "read" if actor.read_only else "full",
             "token": {"id": who.token_id, "expiresAt": who.expires_at.isoformat()},
@@ -49,10 +50,10 @@ def whoami(who: WhoCalls) -> JSONResponse:
 
 
 @router.get("/v1/kinds", summary="The kinds of objects")
-def kinds() -> JSONResponse:
+def kinds(tongue: Tongue) -> JSONResponse:
     """Return the kinds in the order in which they are applied."""
     ordered = sorted(KINDS.values(), key=lambda kind: (kind.rank, kind.name))
-    return JSONResponse([_kind(kind) for kind in ordered])
+    return JSONResponse([_kind(kind, tongue) for kind in ordered])
 
 
 @router.get("/v1/schema", summary="JSON Schema of all kinds, for editors")
@@ -79,12 +80,12 @@ def explain(path: Annotated[str, Query(min_length=1, max_length=300)], tongue: T
     return JSONResponse(explanation(path, tongue).plain())
 
 
-def _kind(kind: Kind) -> dict[str, Any]:
+def _kind(kind: Kind, tongue: str) -> dict[str, Any]:
     return {
         "name": kind.name,
         "plural": kind.plural,
         "short": list(kind.short),
-        "label": kind.label,
+        "label": render(f"labels.kind.{kind.name}", tongue),
         "owned": kind.owned,
         "allocates": kind.allocates,
     }
