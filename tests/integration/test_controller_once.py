@@ -1,0 +1,73 @@
+"""A single run of the controller: it ends when nothing moves any more, and names what it leaves."""
+
+from pathlib import Path
+
+import pytest
+
+from govcloud.clock import SystemClock
+from govcloud.store import work
+from govcloud.store.tables import WorkRow
+from govcloud.store.unit import Store
+from govcloud.testing.lab import ADMIN, CLOUD, QUICK, Lab
+from provisioners.simulated import tamper
+from provisioners.simulated.faults import Fault, FaultKind
+
+
+@pytest.fixture
+def lab(store: Store, tmp_path: Path) -> Lab:
+    return Lab(store, tmp_path, settings=QUICK, connection={"latency": "0.05"}).found()
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    return SystemClock()
+
+
+def test_nothing_is_left_of_what_could_be_built(lab: Lab) -> None:
+    lab.approve("web")
+    came = lab.controller().run_once()
+    assert came.complete
+    assert came.left == ()
+
+
+def test_what_is_refused_for_good_is_named(lab: Lab) -> None:
+    uids = [lab.approve(f"web-{number}") for number in range(7)]
+    tamper.set_fault(lab.path(), Fault(FaultKind.REFUSE, "create", reason="BadFlavor"))
+    came = lab.controller().run_once()
+    assert (came.complete, came.count, len(came.left)) == (False, len(uids), 5)
+    assert (came.left[0].object, came.left[0].reason) == ("VirtualMachine hrss/web-0", "BadFlavor")
+
+
+def test_a_cloud_that_is_down_is_named_with_what_waits_for_it(lab: Lab) -> None:
+    lab.approve("web")
+    tamper.set_fault(lab.path(), Fault(FaultKind.DOWN, "*"))
+    came = lab.controller().run_once()
+    assert not came.complete
+    assert [one.cloud for one in came.unread] == [CLOUD]
+    assert came.count == 1
+
+
+def test_after_the_faults_calm_down_a_run_builds_to_the_end(lab: Lab) -> None:
+    uid = lab.approve("web")
+    tamper.set_fault(lab.path(), Fault(FaultKind.NO_CAPACITY, "create"))
+    came = lab.controller("one").run_once()
+    assert (came.complete, came.count) == (False, 1)
+    assert lab.queue()[0].attempts >= QUICK.once_attempts
+    tamper.clear_faults(lab.path())
+    tamper.set_fault(lab.path(), Fault(FaultKind.SLOW, "create", seconds=0.5))
+    came = lab.controller("two").run_once()
+    assert came.complete
+    assert lab.row(uid).ready  # type: ignore[union-attr]
+
+
+def test_what_builds_after_many_failures_is_under_way(lab: Lab) -> None:
+    uid = lab.approve("web")
+    with lab.store.unit(ADMIN) as unit:
+        place = unit.session.get_one(WorkRow, uid)
+        place.attempts, place.polls = 9, 0
+        unit.session.add(place)
+        unit.session.flush()
+        assert work.remaining(unit.session, CLOUD, QUICK.once_attempts) == 0
+        place.polls = 1
+        unit.session.flush()
+        assert work.remaining(unit.session, CLOUD, QUICK.once_attempts) == 1
