@@ -88,7 +88,7 @@ def submit(
     content |= {"replaces": replaces, "idempotencyKey": idempotency_key}
     request = client().post("/v1/requests", content)
     announce(request, form)
-    if wait:
+    if wait and request["id"]:
         from cli.commands.wait import fulfilled
 
         fulfilled([str(request["id"])], timeout)
@@ -134,6 +134,7 @@ def body(
     return {
         "files": files.read(paths, recursive=recursive),
         "releases": [reference.plain() for reference in references],
+        "department": department,
     }
 
 
@@ -159,6 +160,9 @@ def announce(request: dict[str, Any], form: Output) -> None:
     """Print a request that was just submitted: its number on stdout, what comes next on stderr."""
     if form in (Output.JSON, Output.YAML):
         render.structured(request, form)
+        return
+    if not request["id"]:
+        output.note(t("nothing_submitted", count=request["count"]))
         return
     output.emit(str(request["id"]))
     if form is not Output.NAME:

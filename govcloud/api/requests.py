@@ -14,8 +14,10 @@ from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor
 from govcloud.domain.manifest import Loaded, ObjectKey, SourceFile, load
-from govcloud.errors import Diagnostic, InvalidInputError, Severity
+from govcloud.errors import InvalidInputError, Severity, UsageError
+from govcloud.messages import render
 from govcloud.requests.life import State, Verdict
+from govcloud.requests.submitting import NothingToDoError
 from govcloud.requests.views import brief, full
 from govcloud.store import objects, requests
 from govcloud.store.filters import choose
@@ -44,6 +46,9 @@ class Wanted(Body):
     """A change set: what should be, and what is to be given back."""
 
     files: list[File] = Field(default_factory=list, max_length=MAX_FILES, description="Files.")
+    department: Word | None = Field(
+        None, description="Department of what names none; absent: the caller's own."
+    )
     releases: list[Reference] = Field(
         default_factory=list, max_length=MAX_FILES, description="Objects to be given back."
     )
@@ -100,26 +105,37 @@ class Deletion(Body):
 @router.post("/v1/plan", summary="What a change set would come to; changes nothing")
 def plan(body: Wanted, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Return changes, policy findings, quota before and after, refusals, price."""
-    found = _load(body.files)
-    releases = _keys(body.releases, actor)
+    found, releases = _wanted(body, actor, services)
     proposal = services.desk.plan(actor, found.manifests, releases=releases)
     return JSONResponse(proposal.plain(tongue) | _warnings(found, tongue))
 
 
 @router.post("/v1/requests", summary="Submit a change set for approval", status_code=201)
 def submit(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
-    """Check a change set and put it into the queue; nothing of it is built yet."""
-    found = _load(body.files)
-    row = services.desk.submit(
-        actor,
-        found.manifests,
-        releases=_keys(body.releases, actor),
-        title=body.title,
-        justification=body.justification,
-        idempotency_key=body.idempotency_key,
-        replaces=body.replaces,
-        digest=body.digest,
-    )
+    """Check a change set and put it into the queue; nothing of it is built yet.
+
+    Where everything is already as it is wanted, no request is made: 200, with `id` null.
+    """
+    found, releases = _wanted(body, actor, services)
+    try:
+        row = services.desk.submit(
+            actor,
+            found.manifests,
+            releases=releases,
+            title=body.title,
+            justification=body.justification,
+            idempotency_key=body.idempotency_key,
+            replaces=body.replaces,
+            digest=body.digest,
+        )
+    except NothingToDoError as nothing:
+        if body.replaces:
+            raise
+        message = render(nothing.key, tongue, nothing.params)
+        return JSONResponse(
+            {"id": None, "state": "unchanged", "message": message, **nothing.params}
+            | _warnings(found, tongue)
+        )
     shown = _whole(services, actor, row.id, tongue)
     return JSONResponse(shown | _warnings(found, tongue), status_code=201)
 
@@ -189,6 +205,8 @@ _deciding(
 def apply(body: Application, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Create and change platform objects at once; administrators only."""
     found = _load(body.files)
+    if not found.manifests:
+        raise UsageError("requests.nothing_given")
     drivers.check(found.manifests, services.drivers)
     seen = {ObjectKey(kind_named(s.kind).name, "", s.name): s.version for s in body.seen}
     proposal = services.desk.apply(
@@ -200,14 +218,23 @@ def apply(body: Application, actor: Acting, services: Wired, tongue: Tongue) -> 
 @router.post("/v1/delete", summary="Delete platform objects")
 def delete(body: Deletion, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Delete platform objects that nothing refers to; administrators only."""
-    keys = _keys(body.objects, actor)
+    keys = _keys(body.objects, actor, services)
     proposal = services.desk.delete_platform(actor, keys, dry_run=body.dry_run)
     return JSONResponse(proposal.plain(tongue))
 
 
-def _load(files: Sequence[File]) -> Loaded:
+def _wanted(body: Wanted, actor: Actor, services: Services) -> tuple[Loaded, list[ObjectKey]]:
+    """Return what should be and what is to be given back; UsageError for neither."""
+    department = body.department or actor.department
+    found = _load(body.files, department)
+    if not found.manifests and not body.releases:
+        raise UsageError("requests.nothing_given")
+    return found, _keys(body.releases, actor, services, department)
+
+
+def _load(files: Sequence[File], department: str = "") -> Loaded:
     """Return typed documents; InvalidInputError with every fault of every file."""
-    found = load([SourceFile(file.name, file.text) for file in files])
+    found = load([SourceFile(file.name, file.text) for file in files], department)
     if any(fault.severity is Severity.ERROR for fault in found.diagnostics):
         raise InvalidInputError(found.diagnostics)
     return found
@@ -217,18 +244,19 @@ def _warnings(found: Loaded, tongue: str) -> dict[str, Any]:
     return {"diagnostics": [problems.diagnostic(fault, tongue) for fault in found.diagnostics]}
 
 
-def _keys(references: Sequence[Reference], actor: Actor) -> list[ObjectKey]:
-    faults, keys = [], []
-    for number, reference in enumerate(references):
+def _keys(
+    references: Sequence[Reference], actor: Actor, services: Services, department: str = ""
+) -> list[ObjectKey]:
+    """Return what references mean; one without a department means the only object of its name."""
+    keys = []
+    for reference in references:
         kind = kind_named(reference.kind)
-        department = (reference.department or actor.department) if kind.owned else ""
-        if kind.owned and not department:
-            params = {"name": reference.name, "kind": kind.name}
-            field = f"releases[{number}].department"
-            faults.append(Diagnostic("api.no_department", params, field=field))
-        keys.append(ObjectKey(kind.name, department, reference.name))
-    if faults:
-        raise InvalidInputError(faults)
+        whose = (reference.department or department) if kind.owned else ""
+        if kind.owned and not whose:
+            with services.store.reading() as session:
+                row = objects.get_object(session, actor, kind.name, reference.name)
+            whose = row.department
+        keys.append(ObjectKey(kind.name, whose, reference.name))
     return keys
 
 

@@ -92,25 +92,28 @@ def digest_of(kind_name: str, metadata: Mapping[str, object], spec: Mapping[str,
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def load(files: Sequence[SourceFile]) -> Loaded:
+def load(files: Sequence[SourceFile], department: str = "") -> Loaded:
     """Read files of one or more documents each; never raises for what stands in them.
 
-    Reading ends where more faults have been found than anybody will read.
+    What departments own and names none is of `department`, if one is given. Reading
+    ends where more faults have been found than anybody will read.
     """
     reader = Reader()
     manifests: dict[ObjectKey, Manifest] = {}
     for source in files:
         first = len(reader.diagnostics)
-        _read(source, reader, manifests)
+        _read(source, reader, manifests, department)
         reader.diagnostics[first:] = sorted(reader.diagnostics[first:], key=_order)
         if len(reader.diagnostics) > MAX_DIAGNOSTICS:
             break
     return Loaded(tuple(manifests.values()), _capped(reader.diagnostics))
 
 
-def _read(source: SourceFile, reader: Reader, manifests: dict[ObjectKey, Manifest]) -> None:
+def _read(
+    source: SourceFile, reader: Reader, manifests: dict[ObjectKey, Manifest], department: str
+) -> None:
     for root, sound in reader.documents(source):
-        manifest = _Document(source.name, root, reader.diagnostics).manifest()
+        manifest = _Document(source.name, root, reader.diagnostics, department).manifest()
         if len(reader.diagnostics) > MAX_DIAGNOSTICS:
             return
         if manifest is None or not sound:
@@ -155,6 +158,7 @@ class _Document:
     file: str
     root: Node
     diagnostics: list[Diagnostic]
+    department: str = ""
 
     def manifest(self) -> Manifest | None:
         """Return the typed document, or None after noting every fault."""
@@ -222,6 +226,8 @@ class _Document:
         if metadata is None or kind is None:
             return None
         assert isinstance(metadata, Metadata)
+        if kind.owned and metadata.department is None and self.department:
+            metadata = metadata.model_copy(update={"department": self.department})
         self._check_department(kind, metadata)
         self._check_name(kind, metadata)
         return metadata

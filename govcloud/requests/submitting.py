@@ -19,6 +19,12 @@ from govcloud.store.tables import DecisionRow, ObjectRow, RequestRow
 from govcloud.store.unit import Unit
 
 
+class NothingToDoError(UsageError):
+    """Everything is already as it is wanted: no request is made of that, and nothing is wrong."""
+
+    reason = "nothing-to-do"
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What is handed in beside the wish.
@@ -48,7 +54,7 @@ def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
     returned = _returned(unit, submission) if submission.replaces else None
     proposal = Assessor(session, ledger, unit.now).assess(submission.wish, submission.justification)
     if not proposal.effective:
-        raise UsageError("requests.nothing_to_do")
+        raise NothingToDoError("requests.nothing_to_do", count=len(proposal.changes))
     if submission.digest is not None and submission.digest != proposal.digest:
         raise ConflictError("requests.plan_is_stale")
     proposal.deny()

@@ -33,7 +33,8 @@ def wish_of(actor: Actor, manifests: Sequence[Manifest], releases: Sequence[Obje
     if not actor.may(Permission.SUBMIT):
         raise ForbiddenError("requests.may_not_submit", role=actor.role)
     wish = Wish("", tuple(map(Draft.of, manifests)), tuple(dict.fromkeys(releases)))
-    department = next((key.department for key in wish.keys), actor.department)
+    owned = (key.department for key in wish.keys if KINDS[key.kind].owned)
+    department = next(owned, actor.department)
     if not actor.may(Permission.READ_ALL):
         _keep_to_own(actor, wish)
     faults = [*_wanted_wrongly(wish, department), *_given_back_wrongly(wish, department)]
@@ -49,23 +50,32 @@ def _keep_to_own(actor: Actor, wish: Wish) -> None:
 
 
 def _wanted_wrongly(wish: Wish, department: str) -> Iterator[Diagnostic]:
-    seen = set(wish.releases)
+    seen, others = set(wish.releases), _others(wish, department)
     for draft in wish.drafts:
         key = draft.key
         if not draft.kind.owned:
             yield draft.fault("requests.use_apply", "kind", kind=key.kind)
-        elif key.department != department:
-            params = {"department": key.department, "other": department}
+        elif key.department in others:
+            params = {"department": department, "others": others, "count": len(others)}
             yield draft.fault("requests.several_departments", "metadata.department", **params)
+            others = []  # said once, it is said of all
         if key in seen:
             yield draft.fault("requests.wanted_twice", "metadata.name", object=str(key))
         seen.add(key)
 
 
 def _given_back_wrongly(wish: Wish, department: str) -> Iterator[Diagnostic]:
+    told = any(draft.kind.owned and draft.key.department != department for draft in wish.drafts)
     for key in wish.releases:
         if not KINDS[key.kind].owned:
             yield Diagnostic("requests.use_delete", {"kind": key.kind}, field=str(key))
-        elif key.department != department:
-            params = {"department": key.department, "other": department}
+        elif key.department != department and not told:
+            others = _others(wish, department)
+            params = {"department": department, "others": others, "count": len(others)}
             yield Diagnostic("requests.several_departments", params, field=str(key))
+            told = True
+
+
+def _others(wish: Wish, department: str) -> list[str]:
+    """Return the departments of a wish beside the one that it is of."""
+    return sorted({key.department for key in wish.keys if KINDS[key.kind].owned} - {department})

@@ -29,6 +29,8 @@ Row = TypeVar("Row")
 
 DEFAULT_LIMIT: Final = 500
 MAX_LIMIT: Final = 1000
+_TOLD: Final = 6
+"""How many departments are named that have an object of the same name."""
 _NAMES: Final = 2000
 """How many names a suggestion is looked for in."""
 PUBLIC: Final = frozenset({"Policy", "Cloud", "Zone", "Flavor", "Image", "Target", "Wave"})
@@ -98,9 +100,10 @@ def get_object(
         department = department or actor.department or None
         if department:
             statement = statement.where(col(ObjectRow.department) == department)
-    rows = session.exec(statement.limit(2)).all()
+    rows = session.exec(statement.order_by(col(ObjectRow.department)).limit(_TOLD)).all()
     if len(rows) != 1:
-        raise _not_one(session, actor, kind, name, department or "", found=len(rows))
+        holders = [row.department for row in rows]
+        raise _not_one(session, actor, kind, name, department or "", holders=holders)
     return rows[0]
 
 
@@ -119,16 +122,22 @@ def must_exist(session: Session, actor: Actor, **named: str | None) -> None:
             department = named["department"] or ""
             statement = statement.where(col(ObjectRow.department) == department)
         if session.exec(statement.limit(1)).first() is None:
-            raise _not_one(session, actor, kind, name, department, found=0)
+            raise _not_one(session, actor, kind, name, department)
 
 
 def _not_one(
-    session: Session, actor: Actor, kind: str, name: str, department: str, *, found: int
+    session: Session,
+    actor: Actor,
+    kind: str,
+    name: str,
+    department: str,
+    *,
+    holders: Sequence[str] = (),
 ) -> NotFoundError:
     """Return the error for no object or several; of none, with the visible name that is nearest."""
     params = {"kind": kind, "name": name, "department": department}
-    if found:
-        return NotFoundError("requests.ambiguous_object", **params)
+    if holders:
+        return NotFoundError("requests.ambiguous_object", **params, departments=holders)
     visible = _of(actor, kind).with_only_columns(col(ObjectRow.name)).limit(_NAMES)
     if department and KINDS[kind].owned:
         visible = visible.where(col(ObjectRow.department) == department)
