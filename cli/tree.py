@@ -31,6 +31,8 @@ class Branch:
 ROOT: Final = Branch(
     {
         "init": Leaf("workspace", "init"),
+        "backup": Leaf("backup", "backup"),
+        "restore": Leaf("backup", "restore"),
         "apply": Leaf("platform", "apply"),
         "delete": Leaf("platform", "delete"),
         "plan": Leaf("submit", "plan"),
@@ -91,11 +93,12 @@ ROOT: Final = Branch(
             }
         ),
         "doctor": Leaf("workspace", "doctor"),
+        "whoami": Leaf("token", "whoami"),
         "version": Leaf("workspace", "version"),
         "completion": Leaf("learn", "completion"),
     },
     sections={
-        "start": ("init", "doctor", "version", "completion"),
+        "start": ("init", "doctor", "whoami", "version", "completion"),
         "department": ("explain", "schema", "plan", "submit", "edit", "release", "withdraw"),
         "decide": ("requests", "approve", "reject", "return"),
         "look": ("get", "describe", "wait", "events", "drift", "quota"),
@@ -106,6 +109,8 @@ ROOT: Final = Branch(
             "retry",
             "abandon",
             "serve",
+            "backup",
+            "restore",
             "token",
             "simulate",
         ),

@@ -1,0 +1,87 @@
+"""Backups: whole, proven, never overwritten; and the way back."""
+
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from govcloud.errors import Exit
+
+FILE = ".govcloud/govcloud.db"
+
+
+@pytest.mark.guarantee("F4")
+def test_a_backup_brings_everything_back(city, govcloud, tmp_path):
+    """Made while others work; the audit head that it prints proves what is restored."""
+    copy = tmp_path / "city.db"
+    made = govcloud("backup", str(copy))
+    assert made.lines == [str(copy)]
+    assert copy.stat().st_mode & 0o077 == 0
+    assert [entry.name for entry in tmp_path.glob(".*.part*")] == []
+    head = made.err.split()[-1].rstrip(".")
+    before = govcloud("get", "vm", "-o", "json").out
+    govcloud("quota", "set", "hrss", "vcpu=61")
+    (city / FILE).unlink()
+    govcloud("get", "vm", code=Exit.UNAVAILABLE)
+    govcloud("restore", str(copy))
+    assert govcloud("get", "vm", "-o", "json").out == before
+    govcloud("audit", "verify", "--head", head)
+    govcloud("--as", "hrss", "get", "vm")
+
+
+def test_restoring_keeps_the_former_database(city, govcloud, tmp_path):
+    """A mistaken restore is no loss either."""
+    copy = str(tmp_path / "city.db")
+    govcloud("backup", copy)
+    govcloud("quota", "set", "hrss", "vcpu=61")
+    now = govcloud("quota", "show", "hrss").out
+    assert "--yes" in govcloud("restore", copy, code=Exit.USAGE).err
+    told = govcloud("restore", copy, "--yes").err
+    assert govcloud("quota", "show", "hrss").out != now
+    (former,) = (city / ".govcloud").glob("govcloud.db.2*Z")
+    assert str(former) in told
+    govcloud("restore", str(former), "--yes")
+    assert govcloud("quota", "show", "hrss").out == now
+
+
+def test_a_database_in_use_is_not_replaced(city, govcloud, tmp_path):
+    """A server would go on writing into the former one."""
+    copy = str(tmp_path / "city.db")
+    govcloud("backup", copy)
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+        "c.execute('SELECT count(*) FROM audit').fetchall(); print('open', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(city / FILE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as user:
+        assert user.stdout is not None
+        user.stdout.readline()
+        assert "in use" in govcloud("restore", copy, "--yes", code=Exit.UNAVAILABLE).err
+        user.communicate("\n")
+    govcloud("get", "vm")
+
+
+def test_backups_are_not_overwritten_and_damage_is_found(city, govcloud, tmp_path, monkeypatch):
+    """An existing file, a file that is no database, a chain that was touched."""
+    copy = tmp_path / "city.db"
+    govcloud("backup", str(copy))
+    assert "already" in govcloud("backup", str(copy), code=Exit.USAGE).err
+    assert "/nowhere" in govcloud("backup", "/nowhere/city.db", code=Exit.USAGE).err
+    junk = tmp_path / "junk.db"
+    junk.write_bytes(b"this is no database" * 100)
+    govcloud("restore", str(junk), "--yes", code=Exit.UNAVAILABLE)
+    forged = sqlite3.connect(copy)
+    forged.execute("DROP TRIGGER audit_no_update")
+    forged.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 3")
+    forged.commit()
+    forged.close()
+    assert "3" in govcloud("restore", str(copy), "--yes", code=Exit.VERIFICATION).err
+    govcloud("get", "vm")
+    govcloud("restore", str(tmp_path / "none"), code=Exit.USAGE)
+    monkeypatch.setenv("GOVCLOUD_DATABASE_URL", "postgresql+psycopg://db/city")
+    assert "pg_dump" in govcloud("backup", str(copy), code=Exit.USAGE).err
