@@ -12,7 +12,8 @@ from urllib.parse import quote
 from cli.http import httpx
 from cli.speech import language
 from govcloud import errors
-from govcloud.errors import Exit, GovcloudError, UnavailableError
+from govcloud.errors import Exit, GovcloudError, Text, UnavailableError
+from govcloud.messages import system_fault
 from govcloud.settings import Settings
 
 Body = Mapping[str, Any]
@@ -88,7 +89,7 @@ class Client:
         try:
             answer = self._http.request(method, path, params=sent, json=body)
         except httpx.TransportError as error:
-            detail = str(error) or type(error).__name__
+            detail = _why(error)
             raise UnavailableError("cli.unreachable", server=self._where, detail=detail) from error
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             raise self._refusal(answer)
@@ -137,6 +138,16 @@ def _trust(server: str) -> ssl.SSLContext | bool:
     # The system's certificates, where a city's own authority is installed, and not a list that
     # came with a library; nothing is loaded where nothing is encrypted.
     return ssl.create_default_context() if server.startswith("https:") else False
+
+
+def _why(error: httpx.TransportError) -> Text | str:
+    """Return why nothing answered: what the system said beneath the libraries, if it did."""
+    if isinstance(error, httpx.TimeoutException):
+        return Text("labels.os.ETIMEDOUT")
+    beneath: BaseException | None = error
+    while beneath is not None and not (isinstance(beneath, OSError) and beneath.errno):
+        beneath = beneath.__cause__ or beneath.__context__
+    return system_fault(beneath) if beneath else str(error) or type(error).__name__
 
 
 def _camel(name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.output import complain, paint
-from cli.speech import has, language, t, word
+from cli.speech import language, t, word
 from govcloud import messages
 from govcloud.errors import Diagnostic, GovcloudError, InvalidInputError
 
@@ -94,27 +94,6 @@ def refusal(refused: Mapping[str, Any]) -> str:
         place=f" ({place})" if place else "",
         **numbers,
     )
-
-
-def usage(error: Any) -> str:
-    """Return what is wrong with a command line, in the language of this run.
-
-    Typer's errors speak English; their type and attributes say enough to speak Chinese.
-    """
-    name = "usage_" + type(error).__name__.lower()
-    parameter = getattr(error, "param", None)
-    shown = ""
-    if parameter is not None:
-        option = parameter.param_type_name == "option"
-        shown = (
-            max(parameter.opts, key=len) if option else parameter.metavar or parameter.name.upper()
-        )
-    words = {"parameter": shown, "option": getattr(error, "option_name", None) or ""}
-    if has(name) and (shown or words["option"]):
-        near = getattr(error, "possibilities", None)
-        meant = t("perhaps", near=", ".join(near)) if near else ""
-        return t(name, **words, detail=getattr(error, "message", ""), meant=meant)
-    return t("usage_other", detail=error.format_message())
 
 
 def _red(text: str) -> str:

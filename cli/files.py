@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from govcloud.errors import Diagnostic, InvalidInputError, TooLargeError, UsageError
+from govcloud.messages import system_fault
 
 STDIN: Final = "(stdin)"
 ENDINGS: Final = (".yaml", ".yml", ".json")
@@ -71,7 +72,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _unreadable(file: object, error: OSError) -> UsageError:
-    return UsageError("cli.unreadable", file=str(file), detail=error.strerror or str(error))
+    return UsageError("cli.unreadable", file=str(file), detail=system_fault(error))
 
 
 def _text(name: str, content: bytes) -> str:
@@ -100,7 +101,7 @@ def write(path: str, content: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        detail = error.strerror or str(error)
+        detail = system_fault(error)
         raise UsageError("cli.unwritable", file=path, detail=detail) from error
 
 

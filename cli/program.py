@@ -12,7 +12,7 @@ from typing import Any
 from cli import globals as options
 from cli import lean, output, session, speech, streams
 from govcloud import messages
-from govcloud.errors import Exit, GovcloudError
+from govcloud.errors import Exit, GovcloudError, Text
 
 
 def process(argv: Sequence[str]) -> int:
@@ -94,7 +94,9 @@ def _system(error: OSError) -> int:
     if error.errno == errno.EPIPE:
         return _pipe_closed()
     what = f"{error.filename}: " if error.filename else ""
-    detail = f"{what}{error.strerror or error}"
+    fault = messages.system_fault(error)
+    said = messages.render(fault.key, speech.language()) if isinstance(fault, Text) else fault
+    detail = f"{what}{said}"
     output.complain(speech.t("system_error", detail=detail))
     return Exit.FAILURE
 
@@ -123,9 +125,9 @@ def _failure(message: str) -> int:
 
 
 def _usage(error: Any) -> int:
-    from cli import failures
+    from cli.usage import usage
 
-    output.complain(speech.t("error") + failures.usage(error))
+    output.complain(speech.t("error") + usage(error))
     if error.ctx is not None:
         output.complain(speech.t("see_help", command=error.ctx.command_path))
     return Exit.USAGE

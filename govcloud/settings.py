@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from govcloud.errors import NotFoundError, UnauthenticatedError, UsageError
+from govcloud.errors import NotFoundError, Text, UnauthenticatedError, UsageError
+from govcloud.messages import system_fault
 
 FOLDER: Final = ".govcloud"
 CONFIG: Final = "config.toml"
@@ -207,5 +208,5 @@ def _word(config: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _why(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _why(error: Exception) -> Text | str:
+    return system_fault(error) if isinstance(error, OSError) else str(error)

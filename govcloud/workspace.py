@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from govcloud.errors import UsageError
+from govcloud.messages import system_fault
 from govcloud.settings import CLOUDS, CONFIG, CREDENTIALS, FOLDER, read_credentials
 
 PRIVATE_FILE: Final = 0o600
@@ -44,7 +45,7 @@ def make_folder(directory: Path) -> tuple[Path, bool]:
             return workspace, False
         write_private(workspace / CONFIG, TEMPLATE)
     except OSError as error:
-        detail = error.strerror or str(error)
+        detail = system_fault(error)
         raise UsageError("errors.unwritable", file=str(workspace), detail=detail) from error
     return workspace, True
 

@@ -11,7 +11,8 @@ import typer
 
 from cli import lean, output, session
 from cli.speech import t
-from govcloud.errors import UnavailableError, UsageError
+from govcloud.errors import Text, UnavailableError, UsageError
+from govcloud.messages import system_fault
 from govcloud.settings import LOOPBACK
 
 BACKLOG: Final = 2048
@@ -44,7 +45,7 @@ def serve(
         raise UsageError("cli.serve_needs_database")
     for file in (tls_cert, tls_key):
         if file is not None and not os.access(file, os.R_OK):
-            raise UsageError("cli.unreadable", file=file, detail=os.strerror(2))
+            raise UsageError("cli.unreadable", file=file, detail=Text("labels.os.EACCES"))
     _run(host, port, tls_cert, tls_key)
 
 
@@ -90,7 +91,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind((host, port))
             listener.listen(BACKLOG)
         except OSError as error:
-            where = {"host": host, "port": port, "detail": error.strerror or str(error)}
+            where = {"host": host, "port": port, "detail": system_fault(error)}
             raise UnavailableError("cli.cannot_listen", **where) from error
         yield listener
 

@@ -6,6 +6,7 @@ of `str.format`. TOML and the standard library rather than gettext: gettext want
 binaries, and its keys are sentences, which makes a missing translation invisible.
 """
 
+import errno
 import locale
 import os
 import tomllib
@@ -83,6 +84,14 @@ def remedy(key: str, language: str, params: Mapping[str, object] | None = None) 
     if lookup(f"{key}_remedy", language) is None:
         return None
     return render(f"{key}_remedy", language, params)
+
+
+def system_fault(error: OSError) -> Text | str:
+    """Return what the operating system says, as a text where the catalogue knows the error."""
+    name = errno.errorcode.get(error.errno or 0, "")
+    if f"os.{name}" in catalogue(DEFAULT_LANGUAGE, "labels"):
+        return Text(f"labels.os.{name}")
+    return error.strerror or str(error)
 
 
 def preferred(explicit: str | None = None) -> str:
