@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from typing import Final, TextIO
-from unicodedata import combining, east_asian_width
+from unicodedata import category, combining, east_asian_width
 
 _STYLES: Final = {
     "bold": "1",
@@ -102,7 +102,7 @@ def width(text: str) -> int:
 
 
 def _cells(character: str) -> int:
-    if combining(character):
+    if combining(character) or category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if east_asian_width(character) in "WF" else 1
 

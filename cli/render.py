@@ -3,9 +3,11 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from shutil import get_terminal_size
 from typing import Any, Final
 
 from cli.options import Output
@@ -15,7 +17,10 @@ from cli.speech import t
 Item = Mapping[str, Any]
 _FORMULA: Final = ("=", "+", "@", "\t", "\r")
 _SAMPLE: Final = 1000
-"""Rows that decide the widths of a table; later ones that are wider stick out."""
+"""Rows that decide the widths of a table; later ones that are wider stick out, or are cut."""
+_GAP: Final = "   "
+_NARROWEST: Final = 8
+"""Cells that a column keeps however little room there is: enough to tell rows apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +113,77 @@ def table(
     more: Iterable[Sequence[str]] = (),
     indent: str = "",
 ) -> None:
-    """Print headings and rows, aligned by cells of the terminal."""
+    """Print headings and rows, aligned by cells of the terminal and cut to its width."""
+    room = get_terminal_size().columns - len(indent) if sys.stdout.isatty() else None
+    for line in lines(headings, rows, columns, more, room=room):
+        emit(indent + line)
+
+
+def lines(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    columns: Sequence[Column] = (),
+    more: Iterable[Sequence[str]] = (),
+    *,
+    room: int | None = None,
+) -> Iterator[str]:
+    """Yield the lines of a table; with `room`, of at most so many cells where that is possible."""
     widths = [width(heading) for heading in headings]
     for row in rows:
         widths = [max(wide, width(cell)) for wide, cell in zip(widths, row, strict=True)]
-    line = _line(list(headings), widths, columns, plain=True)
-    emit(indent + paint(line, "bold"))
+    if room is not None:
+        whole = {0} | {index for index, column in enumerate(columns) if column.right}
+        widths = _fitted(widths, whole, room - len(_GAP) * (len(widths) - 1))
+    yield paint(
+        _line(list(headings), widths, columns, plain=True, cutting=room is not None), "bold"
+    )
     for source in (rows, more):
         for row in source:
-            emit(indent + _line(row, widths, columns))
+            yield _line(row, widths, columns, cutting=room is not None)
+
+
+def _fitted(widths: Sequence[int], whole: Container[int], room: int) -> list[int]:
+    """Return widths that fit the room: the widest give way, but names and numbers stay whole."""
+    fitted = list(widths)
+    yielding = [index for index in range(len(widths)) if index not in whole]
+    while sum(fitted) > room and yielding:
+        widest = max(yielding, key=lambda index: fitted[index])
+        if fitted[widest] <= _NARROWEST:
+            break
+        fitted[widest] -= 1
+    return fitted
+
+
+def cut(text: str, cells: int) -> str:
+    """Return the text, or what of it fits so many cells with the mark that says there is more."""
+    if width(text) <= cells:
+        return text
+    kept, used = "", 0
+    for character in text:
+        used += width(character)
+        if used > cells - 1:
+            break
+        kept += character
+    return f"{kept.rstrip()}…"
 
 
 def _line(
-    row: Sequence[str], widths: Sequence[int], columns: Sequence[Column], *, plain: bool = False
+    row: Sequence[str],
+    widths: Sequence[int],
+    columns: Sequence[Column],
+    *,
+    plain: bool = False,
+    cutting: bool = False,
 ) -> str:
     cells = []
     for index, (cell, wide) in enumerate(zip(row, widths, strict=True)):
         column = columns[index] if columns else None
-        padded = pad(cell, wide, right=bool(column and column.right))
+        padded = pad(
+            cut(cell, wide) if cutting else cell, wide, right=bool(column and column.right)
+        )
         style = column.style(cell) if column and column.style and not plain else None
         cells.append(paint(padded, style) if style else padded)
-    return "   ".join(cells).rstrip()
+    return _GAP.join(cells).rstrip()
 
 
 def write_csv(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
