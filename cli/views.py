@@ -28,6 +28,7 @@ def proposal(item: Item, *, everything: bool = False) -> None:
     findings(item.get("findings") or [])
     quota(item.get("quota") or [])
     refusals(item.get("refusals") or [])
+    refusals(item.get("forced") or [], section="section_forced")
     price(item.get("price"))
     emit()
     emit(summary(item))
@@ -97,11 +98,11 @@ def findings(listed: Sequence[Item]) -> None:
             emit("\n".join(failures.finding(found)))
 
 
-def refusals(listed: Sequence[Item]) -> None:
-    """Print why quota would refuse."""
+def refusals(listed: Sequence[Item], section: str = "section_refusals") -> None:
+    """Print why quota would refuse, or what it was forced to."""
     if listed:
         emit()
-        emit(paint(t("section_refusals"), "red"))
+        emit(paint(t(section), "red"))
         for refused in listed:
             emit(f"  {failures.refusal(refused)}")
 
@@ -120,20 +121,28 @@ def quota(lines: Sequence[Item]) -> None:
 
 def _quota_row(line: Item) -> list[str]:
     before = int(line["allocated"]) + int(line["reserved"])
-    after = before + int(line["requested"])
+    asked, freed = int(line["requested"]), int(line.get("freed") or 0)
+    after = before + asked - freed
     limit = line.get("limit")
     share = f" ({after / limit:.0%})" if limit else ""
     over = " !" if limit is not None and after > limit else ""
-    word, asked = line["class"], amount(line["class"], line["requested"])
+    word = line["class"]
+    parts = [f"+{amount(word, asked)}"] if asked or not freed else []
+    parts += [f"-{amount(word, freed)}"] if freed else []
     return [
         str(line["department"]),
         resource(line),
         place(line),
-        "∞" if limit is None else amount(word, limit),
+        limitless(line) if limit is None else amount(word, limit),
         amount(word, before),
-        asked if asked.startswith("-") else f"+{asked}",
+        " ".join(parts),
         f"{amount(word, after)}{share}{over}",
     ]
+
+
+def limitless(line: Item) -> str:
+    """Return what stands for a limit where a line has none: what will really happen."""
+    return t("limit_above") if line.get("limited", True) else t("limit_nowhere")
 
 
 def amount(word: str, number: int) -> str:

@@ -58,7 +58,8 @@ class Resource:
     falling. `props` are compared with what is observed; `immutable` names those that only a
     replacement can change. `unit` says which of the object's units (machines, by number) this is the
     body of: figures count a unit for as long as its bodies stand. None is for accessories (a port,
-    a security group), without which the machine is still there.
+    a security group), without which the machine is still there. `build` is what `create` needs
+    beside all this, and nothing compares.
     """
 
     uid: str
@@ -71,6 +72,7 @@ class Resource:
     rank: int = 0
     immutable: frozenset[str] = frozenset()
     unit: int | None = 0
+    build: Mapping[str, object] = field(default_factory=dict)
 
 
 class State(StrEnum):
@@ -214,13 +216,15 @@ class CloudAddress:
     """What a driver's factory gets: the cloud's name, its connection references, whose marks.
 
     `installation` tells this govcloud from another one that may use the same cloud; `folder` is
-    where a driver without a server of its own may keep files.
+    where a driver without a server of its own may keep files. `storage` says what the cloud calls
+    a storage class, where it is not the same.
     """
 
     name: str
     connection: Mapping[str, str]
     installation: str
     folder: str
+    storage: Mapping[str, str] = field(default_factory=dict)
 
 
 class ProvisionerFactory(Protocol):
@@ -288,7 +292,12 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class QuotaLine:
-    """Quota before and after, of one node, scope and class; base units."""
+    """Quota before and after, of one node, scope and class; base units.
+
+    `requested` is charged at once, `freed` is given back when the clouds confirm; `borrowable` may
+    be used beyond the limit. Not `limited`: no level limits the class here, so that nothing of it
+    is granted.
+    """
 
     department: str
     cloud: str
@@ -298,6 +307,9 @@ class QuotaLine:
     allocated: int
     reserved: int
     requested: int = 0
+    freed: int = 0
+    borrowable: int = 0
+    limited: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,16 +358,29 @@ class Difference:
 class Ledger(Protocol):
     """The quota ledger. Methods run inside the caller's transaction and never commit."""
 
-    def check(self, session: "Session", demands: Sequence[Demand], at: datetime) -> Verdict:
+    def check(
+        self,
+        session: "Session",
+        demands: Sequence[Demand],
+        at: datetime,
+        *,
+        gone: Sequence[str] = (),
+    ) -> Verdict:
         """Say what `reserve` would say now, with the lines before and after; write nothing."""
         ...
 
     def reserve(
-        self, session: "Session", demands: Sequence[Demand], at: datetime, expires_at: datetime
+        self,
+        session: "Session",
+        demands: Sequence[Demand],
+        at: datetime,
+        expires_at: datetime,
+        *,
+        gone: Sequence[str] = (),
     ) -> Verdict:
         """Reserve all demands or none, atomically at every level of the tree (Q1).
 
-        A key that is reserved or allocated already is granted again without a second charge.
+        `gone` are the owners that are to be released: the lines say what that will free. A key that is reserved or allocated already is granted again without a second charge.
         """
         ...
 

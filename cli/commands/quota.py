@@ -161,7 +161,8 @@ def _cell(node: Node, name: str) -> str:
     if len(lines) == 1:
         return _numbers(lines[0])
     totals: dict[str, Any] = {"class": lines[0]["class"]}
-    for part in ("allocated", "reserved", "limit"):
+    totals["limited"] = any(line.get("limited", True) for line in lines)
+    for part in ("allocated", "reserved", "borrowed", "over", "limit"):
         values = [line.get(part) for line in lines]
         totals[part] = (
             None if part == "limit" and None in values else sum(value or 0 for value in values)
@@ -172,10 +173,11 @@ def _cell(node: Node, name: str) -> str:
 def _numbers(line: Mapping[str, Any]) -> str:
     allocated, reserved = int(line["allocated"] or 0), int(line["reserved"] or 0)
     limit = line["limit"]
-    over = " !" if limit is not None and allocated + reserved > limit else ""
+    borrowed, over = int(line.get("borrowed") or 0), " !" if line.get("over") else ""
+    lent = t("borrowed", amount=_beside(borrowed, line)) if borrowed else ""
     held = f"+{_beside(reserved, line)}" if reserved else ""
-    shown = "∞" if limit is None else _amount(line, "limit")
-    return f"{_beside(allocated, line)}{held}/{shown}{over}"
+    shown = views.limitless(line) if limit is None else _amount(line, "limit")
+    return f"{_beside(allocated, line)}{held}/{shown}{lent}{over}"
 
 
 def _beside(number: int, line: Mapping[str, Any]) -> str:
@@ -187,8 +189,10 @@ def _beside(number: int, line: Mapping[str, Any]) -> str:
     figures = limit.rstrip("KMGTPim")
     if exact.rstrip("KMGTPim") + limit.removeprefix(figures) == exact:
         return exact
-    scaled = f"{int(figures) * number / line['limit']:.1f}".removesuffix(".0")
-    return scaled + limit.removeprefix(figures)
+    scaled = int(figures) * number / line["limit"]
+    if scaled < 1 and scaled != round(scaled, 1):  # rounded, little would look like nothing
+        return exact
+    return f"{scaled:.1f}".removesuffix(".0") + limit.removeprefix(figures)
 
 
 def _amount(line: Mapping[str, Any], part: str) -> str:
@@ -231,7 +235,7 @@ _PLACE: Final = (
 LINES: Final = (
     Column("department", at("department")),
     *_PLACE,
-    *(_shown(part) for part in ("limit", "allocated", "reserved", "available")),
+    *(_shown(part) for part in ("limit", "allocated", "reserved", "borrowed", "available")),
 )
 
 
@@ -244,20 +248,21 @@ def _telling(line: Mapping[str, Any]) -> bool:
 
 
 def _left(line: Mapping[str, Any]) -> str:
-    return _amount(line, "left") if line.get("binding") else "0"
+    return _amount(line, "left") if line.get("binding") else views.limitless(line)
 
 
 def _binding(line: Mapping[str, Any]) -> str | None:
     found = line.get("binding")
     if not found:
         return None
-    limit = (found.get("show") or {}).get("limit")
-    return t("bound_by", department=found.get("department"), limit=limit, place=views.place(found))
+    limit, place = (found.get("show") or {}).get("limit"), views.place(found)
+    key = "bound_by" if place == "-" else "bound_by_in"
+    return t(key, department=found.get("department"), limit=limit, place=place)
 
 
 BINDING: Final = (
     *_PLACE,
-    *(_shown(part) for part in ("limit", "allocated", "reserved")),
+    *(_shown(part) for part in ("limit", "allocated", "reserved", "borrowed")),
     Column("left", _left, right=True),
     Column("binding", _binding),
 )

@@ -99,22 +99,37 @@ def _line(line: QuotaLine, tongue: str) -> dict[str, Any]:
         "allocated": line.allocated,
         "reserved": line.reserved,
         "available": _free(line),
+        "borrowed": _borrowed(line),
+        "over": max(0, _beyond(line) - line.borrowable),
     }
-    return {"cloud": line.cloud, "zone": line.zone} | views.amounts(
-        line.resource_class, numbers, tongue
-    )
+    place = {"cloud": line.cloud, "zone": line.zone, "limited": line.limited}
+    return place | views.amounts(line.resource_class, numbers, tongue)
+
+
+def _beyond(line: QuotaLine) -> int:
+    """Return how much more than its limit a line carries."""
+    return 0 if line.limit is None else max(0, line.allocated + line.reserved - line.limit)
+
+
+def _borrowed(line: QuotaLine) -> int:
+    return min(_beyond(line), line.borrowable)
 
 
 def _free(line: QuotaLine) -> int | None:
-    return None if line.limit is None else line.limit - line.allocated - line.reserved
+    """Return how much more may be used, borrowing included; None where nothing limits the line."""
+    if line.limit is None:
+        return None
+    return max(0, line.limit + line.borrowable - line.allocated - line.reserved)
 
 
 def _cells(department: str, lines: Sequence[QuotaLine]) -> list[QuotaLine]:
     """Return a line of the department for every scope and class that any of its levels has."""
     own = {_cell(line): line for line in lines if line.department == department}
     wanted = {_cell(line) for line in lines}
+    limited = {_cell(line) for line in lines if line.limited}
     return [
-        own.get(cell) or QuotaLine(department, cell[1], cell[2], cell[0], None, 0, 0)
+        own.get(cell)
+        or QuotaLine(department, cell[1], cell[2], cell[0], None, 0, 0, limited=cell in limited)
         for cell in sorted(wanted)
     ]
 

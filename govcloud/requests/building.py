@@ -14,6 +14,7 @@ from govcloud.ports import Demand, Ledger, QuotaLine, Refusal
 from govcloud.requests.changes import Change
 from govcloud.requests.fulfilment import close_records
 from govcloud.requests.proposal import Proposal
+from govcloud.requests.proposing import given_back
 from govcloud.store import objects, work
 from govcloud.store.tables import EventRow, ObjectRow, RequestRow
 from govcloud.store.unit import Unit
@@ -44,10 +45,11 @@ def build(unit: Unit, ledger: Ledger, row: RequestRow, proposal: Proposal) -> Bu
         if change.action is Action.CREATE
     }
     lines: tuple[QuotaLine, ...] = ()
-    if proposal.demands:
+    gone = given_back(proposal.effective)
+    if proposal.demands or gone:
         demands = [_named(demand, named) for demand in proposal.demands]
         expires_at = unit.now + timedelta(days=proposal.reservation_days)
-        verdict = ledger.reserve(unit.session, demands, unit.now, expires_at)
+        verdict = ledger.reserve(unit.session, demands, unit.now, expires_at, gone=gone)
         if not verdict.granted:
             return Built(granted=False, refusals=tuple(verdict.refusals))
         lines = tuple(verdict.lines)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -112,9 +113,11 @@ class Application:
         self.unit.session.flush()
         touched = [c for c in (*written, *given_back) if c.action is not Action.NONE]
         refusals = self._tell_ledger(touched, given_back)
+        forced = refusals if self.force else ()
         for change in given_back:
             self._remove(change)
-        return Proposal(changes=(*written, *given_back), refusals=refusals)
+        refusals = () if self.force else refusals
+        return Proposal(changes=(*written, *given_back), refusals=refusals, forced=forced)
 
     def _put(self, change: Change) -> Change:
         if change.action is Action.NONE:
@@ -172,7 +175,10 @@ class Application:
     def _tell_ledger(
         self, touched: Sequence[Change], given_back: Sequence[Change]
     ) -> tuple[Refusal, ...]:
-        """Keep the ledger's tree and limits in step with the objects."""
+        """Keep the ledger's tree and limits in step with the objects.
+
+        Returns what stands against that: nothing is written then, unless it is forced.
+        """
         gone = {change.key for change in given_back}
         units = {
             key.name: row
@@ -180,15 +186,17 @@ class Application:
             if key.kind == "Department" and key not in gone
         }
         moved = any(change.key.kind == "Department" for change in touched)
-        return tuple(
-            self.ledger.revise(
-                self.unit.session,
-                self.unit.now,
-                parents={n: row.spec.get("parent") for n, row in units.items()} if moved else None,
-                limits=dict(self._limits(c) for c in touched if c.key.kind == "Quota"),
-                force=self.force,
-            )
+        revise = partial(
+            self.ledger.revise,
+            self.unit.session,
+            self.unit.now,
+            parents={n: row.spec.get("parent") for n, row in units.items()} if moved else None,
+            limits=dict(self._limits(c) for c in touched if c.key.kind == "Quota"),
         )
+        refusals = tuple(revise())
+        if refusals and self.force:
+            revise(force=True)
+        return refusals
 
     def _limits(self, change: Change) -> tuple[str, tuple[LimitFact, ...]]:
         source, spec = self._rows[change.key].uid, change.draft.spec

@@ -21,12 +21,14 @@ class Proposal:
     """What a change set comes to: changes, findings, quota, price, and the digest of it all.
 
     `changes` hold the unchanged objects too, with action NONE; `effective` leaves them out.
+    `forced` is what an administrator overrode.
     """
 
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...] = ()
     lines: tuple[QuotaLine, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    forced: tuple[Refusal, ...] = ()
     demands: tuple[Demand, ...] = ()
     policy_version: str = ""
     reservation_days: float = 7
@@ -65,6 +67,7 @@ class Proposal:
             "findings": [localised(finding.plain(), language) for finding in self.findings],
             "quota": [line_plain(line) for line in self.lines],
             "refusals": [localised(refusal_plain(refusal), language) for refusal in self.refusals],
+            "forced": [localised(refusal_plain(refusal), language) for refusal in self.forced],
             "price": {"before": before, "after": after},
             "digest": self.digest,
             "policyVersion": self.policy_version,
@@ -80,6 +83,7 @@ def line_plain(line: QuotaLine) -> dict[str, Any]:
         "allocated": line.allocated,
         "reserved": line.reserved,
         "requested": line.requested,
+        "freed": line.freed,
     }
     return {
         "department": line.department,
@@ -87,6 +91,7 @@ def line_plain(line: QuotaLine) -> dict[str, Any]:
         "zone": line.zone,
         "class": line.resource_class,
         "label": label(line.resource_class),
+        "limited": line.limited,
         **numbers,
         "show": _shown(line.resource_class, numbers),
     }

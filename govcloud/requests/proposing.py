@@ -54,10 +54,10 @@ class Assessor:
     ) -> Proposal:
         effective = [change for change in changes if change.action is not Action.NONE]
         effective.sort(key=lambda change: (KINDS[change.key.kind].rank, change.key))
-        demands = demands_of(effective, world)
+        demands, gone = demands_of(effective, world), given_back(effective)
         verdict = Verdict(granted=True)
-        if demands and self.ask_ledger:
-            verdict = self.ledger.check(self.session, demands, self.at)
+        if (demands or gone) and self.ask_ledger:
+            verdict = self.ledger.check(self.session, demands, self.at, gone=gone)
         briefing = Briefing(effective, world)
         pools = tuple(self._pools(effective, world))
         setting = briefing.setting(city_day(self.at), pools, justification)
@@ -153,6 +153,11 @@ def demands_of(changes: Iterable[Change], world: World) -> tuple[Demand, ...]:
         for change in changes
         if change.action in (Action.CREATE, Action.CHANGE) and change.demand
     )
+
+
+def given_back(changes: Iterable[Change]) -> list[str]:
+    """Return the owners, as the ledger knows them, of what is given back."""
+    return [change.uid for change in changes if change.action is Action.RELEASE and change.uid]
 
 
 def _added(changes: Iterable[Change], world: World) -> dict[str, Mapping[str, int]]:

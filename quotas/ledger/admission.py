@@ -222,7 +222,7 @@ def refuse(
     )
 
 
-def line(standing: Standing, cell: Cell, requested: int = 0) -> QuotaLine:
+def line(standing: Standing, cell: Cell, requested: int = 0, freed: int = 0) -> QuotaLine:
     """Return the line of a cell as people see it."""
     cap, charge = standing.cap(cell), standing.charge(cell)
     return QuotaLine(
@@ -234,4 +234,7 @@ def line(standing: Standing, cell: Cell, requested: int = 0) -> QuotaLine:
         allocated=charge.allocated,
         reserved=charge.reserved,
         requested=requested,
+        freed=freed,
+        borrowable=standing.allowance(cell) if cap is not None else 0,
+        limited=cap is not None or _limited(standing, cell),
     )

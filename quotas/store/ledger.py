@@ -36,19 +36,32 @@ class SqlLedger:
 
     # --- Demands --------------------------------------------------------------------------------
 
-    def check(self, session: Session, demands: Sequence[Demand], at: datetime) -> Verdict:
+    def check(
+        self,
+        session: Session,
+        demands: Sequence[Demand],
+        at: datetime,
+        *,
+        gone: Sequence[str] = (),
+    ) -> Verdict:
         """Say what `reserve` would say now, with the lines before and after; write nothing."""
         db = _connect(session)
         charter = self._charter(db, rows.revision(db))
-        return _consider(db, charter, demands, at, expires_at=at).verdict
+        return _consider(db, charter, demands, gone, at=at, expires_at=at).verdict
 
     def reserve(
-        self, session: Session, demands: Sequence[Demand], at: datetime, expires_at: datetime
+        self,
+        session: Session,
+        demands: Sequence[Demand],
+        at: datetime,
+        expires_at: datetime,
+        *,
+        gone: Sequence[str] = (),
     ) -> Verdict:
         """Reserve all demands or none, atomically at every level of the tree (Q1)."""
         db = _connect(session)
         charter = self._charter(db, rows.enter(db))
-        case = _consider(db, charter, demands, at, expires_at)
+        case = _consider(db, charter, demands, gone, at=at, expires_at=expires_at)
         _post(db, case.lapse, case.relief, case.kept, at)
         if case.verdict.granted:
             _post(db, case.reserve, case.growth, _sum(case.kept, case.relief), at)
@@ -202,13 +215,17 @@ def _consider(
     db: Connection,
     charter: Charter,
     demands: Sequence[Demand],
+    gone: Sequence[str],
+    *,
     at: datetime,
     expires_at: datetime,
 ) -> _Case:
-    lapse = _due(db, demands, at)
+    lapse = _due(db, demands, at, gone)
     reserve = steps.reserve(lapse.after, demands, expires_at)
+    settled = _settled(reserve, demands, gone)
     relief, growth = change(lapse, charter.tree), change(reserve, charter.tree)
-    shown = _shown(charter, demands)
+    freed = change(settled, charter.tree)
+    shown = _shown(charter, demands) | {cell for cell, by in freed.items() if by.total}
     kept = rows.balances(db, {*relief, *growth, *shown, *_trading(charter, growth)})
     standing = Standing(charter, at, _sum(kept, relief))
     refusals = weigh(standing, demands, growth)
@@ -216,17 +233,25 @@ def _consider(
         refusals = _levelled(db, refusals)
     own = {Cell(demand.department, "", "", word) for demand in demands for word in demand.amounts}
     lines = tuple(
-        line(standing, cell, growth.get(cell, NOTHING).total)
+        line(standing, cell, growth.get(cell, NOTHING).total, -freed.get(cell, NOTHING).total)
         for cell in sorted(shown, key=leaf_first(charter.tree))
         if standing.cap(cell) is not None or cell in own
     )
     return _Case(kept, lapse, relief, reserve, growth, Verdict(not refusals, refusals, lines))
 
 
-def _due(db: Connection, demands: Sequence[Demand], at: datetime) -> Step:
+def _settled(reserve: Step, demands: Sequence[Demand], gone: Sequence[str]) -> Step:
+    """Return what follows once all that was reserved is built, and all that goes is gone."""
+    if not gone and not reserve.before:
+        return Step(reserve.after, reserve.after, ())
+    built = steps.allocate(reserve.after, [demand.key for demand in demands])
+    return Step(reserve.after, steps.release(built.after, gone).after, ())
+
+
+def _due(db: Connection, demands: Sequence[Demand], at: datetime, gone: Sequence[str] = ()) -> Step:
     """Return the lapse of all reservations whose time is over, with the askers' holds in it."""
     owners = rows.owners(db, [demand.key for demand in demands], due_at=at)
-    owners |= {demand.owner for demand in demands}
+    owners |= {demand.owner for demand in demands} | set(gone)
     return steps.expire(rows.holds(db, owners), at)
 
 

@@ -171,7 +171,7 @@ def test_references_are_checked_with_what_was_meant(town: Town) -> None:
         ("spec.zone", None),
         ("spec.rule", "NET-03"),
         ("spec.rule", None),
-        ("spec.checks", "NET-09"),
+        ("spec.checks", "NET-19"),
         ("spec.parameters", "pool-limit"),
         ("spec.approval[0].kinds", None),
         ("spec.approval[0].steps[0].role", "approver"),
@@ -325,7 +325,9 @@ def test_a_department_does_not_move_beyond_the_new_parents_limit(town: Town) -> 
         "county", "county", "vms",
     )  # fmt: skip
     assert (exceeded["limit"], exceeded["requested"], exceeded["available"]) == (1, 2, 1)
-    town.apply(moved, force=True)
+    proposal = town.desk.apply(ADMIN, read(moved), force=True).plain("en")
+    assert {each["obstacle"] for each in proposal["forced"]} >= {"ParentExceeded"}
+    assert proposal["refusals"] == []
     with town.store.reading() as session:
         lines = town.ledger.lines(session, town.store.clock.now(), ["county"])
     over = {line.resource_class: line.reserved for line in lines if not line.cloud}

@@ -294,6 +294,32 @@ def test_a_move_counts_as_a_promise_and_respects_what_siblings_keep(
     ]
 
 
+def test_lines_say_what_is_freed_once_all_is_built_or_gone(
+    database: Database, ledger: SqlLedger
+) -> None:
+    build(database, ledger, demand("u", "bureau", 6), demand("v", "school", 3))
+    with database.reading() as session:
+        verdict = ledger.check(session, [demand("u", "bureau", 4, 2)], START, gone=["v"])
+    shown = {
+        line.department: (line.allocated, line.requested, line.freed)
+        for line in verdict.lines
+        if line.resource_class == "vms" and not line.cloud
+    }
+    assert shown == {"bureau": (6, 0, 2), "east": (9, 0, 5), "city": (9, 0, 5)}
+
+
+def test_lines_tell_borrowing_and_classes_that_nobody_limits(
+    database: Database, ledger: SqlLedger
+) -> None:
+    facts = [limit("city", 20), limit("east", 4), replace(limit("west", 4), borrow=3)]
+    with database.writing() as session:
+        assert ledger.revise(session, START, limits={"q": facts}) == ()
+        (vms, gpu) = ledger.check(session, [demand("u", "bureau", 2)], START).lines[:2]
+        lines = {line.department: line for line in ledger.lines(session, START)}
+    assert (vms.limited, gpu.resource_class, gpu.limited) == (True, "gpu", False)
+    assert (lines["west"].borrowable, lines["east"].borrowable) == (3, 0)
+
+
 @pytest.mark.guarantee("Q1")
 def test_a_move_and_reservations_at_once_pass_no_limit(
     database: Database, ledger: SqlLedger

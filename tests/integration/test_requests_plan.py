@@ -64,7 +64,7 @@ def test_creations_come_in_the_order_they_are_built_with_demand_and_price(town: 
         if (line["department"], line["class"], line["cloud"]) == ("health", "memory", "")
     )
     assert line["show"] == {
-        "limit": "1Ti", "allocated": "0Mi", "reserved": "0Mi", "requested": "4Gi",
+        "limit": "1Ti", "allocated": "0Mi", "reserved": "0Mi", "requested": "4Gi", "freed": "0Mi",
     }  # fmt: skip
     assert plain["steps"] == [{"name": "admin-review", "role": "approver", "ownDepartment": False}]
 

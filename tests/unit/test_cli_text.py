@@ -11,7 +11,7 @@ from cli.commands.quota import _numbers, ordered, subtree
 from cli.commands.wait import judge, seconds
 from cli.options import Output
 from cli.render import Column
-from govcloud.errors import UsageError
+from govcloud.errors import NotFoundError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_the_tree_is_drawn_depth_first_whatever_order_it_came_in():
         ("c", 2),
     ]
     assert [n["department"] for n in subtree(drawn, "b")] == ["b", "c"]
-    with pytest.raises(UsageError):
+    with pytest.raises(NotFoundError):
         subtree(drawn, "z")
 
 
@@ -176,6 +176,10 @@ def test_use_is_shown_in_the_unit_of_its_limit():
     line = {"class": "disk.ssd", "limit": 768 * 1024, "allocated": 563028, "reserved": 0}
     assert _numbers(line) == "549.8Ti/768Ti"
     assert _numbers({**line, "reserved": 1024, "allocated": 0}) == "0+1Ti/768Ti"
-    assert _numbers({**line, "limit": None}) == "563028Gi/∞"
-    assert _numbers({"class": "vms", "limit": 2, "allocated": 2, "reserved": 1}) == "2+1/2 !"
+    assert _numbers({**line, "limit": 5 * 1024, "allocated": 40}) == "40Gi/5Ti"
+    assert _numbers({**line, "limit": None}) == "563028Gi/as above"
+    assert _numbers({**line, "limit": None, "limited": False}) == "563028Gi/no quota"
+    full = {"class": "vms", "limit": 2, "allocated": 2, "reserved": 1}
+    assert _numbers({**full, "over": 1}) == "2+1/2 !"
+    assert _numbers({**full, "borrowed": 1, "over": 0}) == "2+1/2 (1 borrowed)"
     assert _numbers({"class": "k8s-cpu", "limit": 4000, "allocated": 500, "reserved": 0}) == "0.5/4"
