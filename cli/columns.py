@@ -1,12 +1,15 @@
 """Which columns a table has: headings stand in the catalogue, cells are paths into the JSON."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from cli.labels import resource, shown
 from cli.render import Column, Item
 from cli.speech import t, word
+
+CITY_TIME: Final = timezone(timedelta(hours=8))
+"""China has one time zone and no summer time."""
 
 
 def at(path: str) -> Callable[[Item], object]:
@@ -37,13 +40,18 @@ def age(instant: object) -> str:
 
 
 def moment(instant: object) -> str:
-    """Return an ISO instant in the local time of the reader, to the second."""
+    """Return an ISO instant in the city's time with its offset, to the second.
+
+    What two machines show, or one shows today and another year, can be compared and given to
+    `--as-of` again, whatever their own time zones are. JSON and YAML keep UTC.
+    """
     if not isinstance(instant, str):
         return "-"
     try:
-        return datetime.fromisoformat(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        local = datetime.fromisoformat(instant).astimezone(CITY_TIME)
     except ValueError:
         return instant
+    return local.isoformat(sep=" ", timespec="seconds")
 
 
 def status(item: Item) -> str:
@@ -258,8 +266,14 @@ def of_kind(kind: str) -> tuple[Column, ...]:
 
 
 def object_name(item: Item) -> str:
-    """Return what `-o name` prints: the kind in lower case, a slash, the name."""
-    return f"{str(item['kind']).lower()}/{item['metadata']['name']}"
+    """Return what `-o name` prints, and every command takes: `DEPARTMENT/KIND/NAME` of an object."""
+    return full_name(item["kind"], item["metadata"]["name"], item["metadata"].get("department"))
+
+
+def full_name(kind: object, name: object, department: object) -> str:
+    """Return the reference of an object; what belongs to nobody is `KIND/NAME`."""
+    whose = f"{department}/" if department else ""
+    return f"{whose}{str(kind).lower()}/{name}"
 
 
 def request_state(item: Item) -> str:

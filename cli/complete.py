@@ -9,6 +9,7 @@ from typing import Any, Final
 import typer
 
 Words = list[str]
+SHELLS: Final = ("bash", "zsh", "fish", "powershell")
 MOST: Final = 200
 """More candidates than this help nobody at a prompt, and cost time."""
 
@@ -31,7 +32,9 @@ def kinds(incomplete: str) -> Words:
     """Return the words for kinds that begin so."""
 
     def ask() -> Iterable[str]:
-        for kind in _client().get("/v1/kinds"):
+        from cli import knowledge
+
+        for kind in knowledge.kinds():
             yield kind["plural"]
             yield from kind.get("short") or ()
 
@@ -81,6 +84,27 @@ def departments(incomplete: str) -> Words:
 def clouds(incomplete: str) -> Words:
     """Return the names of clouds."""
     return objects_of("cloud", incomplete)
+
+
+def roles(incomplete: str) -> Words:
+    """Return the roles of users."""
+
+    def ask() -> Iterable[str]:
+        from govcloud.domain.access import Role
+
+        return (role.value for role in Role)
+
+    return _quietly(ask, incomplete)
+
+
+def scopes(incomplete: str) -> Words:
+    """Return the scopes of tokens."""
+    return _quietly(lambda: ("full", "read"), incomplete)
+
+
+def shells(incomplete: str) -> Words:
+    """Return the shells that there are completion scripts for."""
+    return _quietly(lambda: SHELLS, incomplete)
 
 
 def files(incomplete: str) -> Words:

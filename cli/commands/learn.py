@@ -5,16 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import complete, output, render
-from cli.client import path as api_path
+from cli import complete, knowledge, output, render
 from cli.options import Output
 from cli.output import emit, pad, paint, width, wrap
-from cli.session import client
 from cli.speech import has, t
 from govcloud.errors import UsageError
 
 COLUMNS = 96
-SHELLS = ("bash", "zsh", "fish", "powershell")
 Form = Annotated[
     str, typer.Option("--output", "-o", metavar="text|json|yaml", help=t("opt_output_text"))
 ]
@@ -33,12 +30,10 @@ def explain(
     if path is None:
         from cli.commands.objects import KINDS
 
-        render.show(
-            client().get("/v1/kinds"), KINDS, Output.TABLE, name=lambda item: str(item["name"])
-        )
+        render.show(knowledge.kinds(), KINDS, Output.TABLE, name=lambda item: str(item["name"]))
         output.hint(t("hint_explain"))
         return
-    found = client().get("/v1/explain", path=path)
+    found = knowledge.explain(path)
     if form in ("json", "yaml"):
         render.structured(found, Output(form))
         return
@@ -102,7 +97,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of one kind or of all, for editors."""
-    found = client().get("/v1/schema" if kind is None else api_path("schema", kind))
+    found = knowledge.schema(kind)
     text = render.as_json(found)
     if file is None:
         emit(text)
@@ -116,14 +111,19 @@ def schema(
 
 def completion(
     shell: Annotated[
-        str, typer.Argument(metavar="bash|zsh|fish|powershell", help=t("arg_shell"))
+        str,
+        typer.Argument(
+            metavar="bash|zsh|fish|powershell",
+            help=t("arg_shell"),
+            autocompletion=complete.shells,
+        ),
     ] = "bash",
 ) -> None:
     """Print the completion script of a shell."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-    if shell not in SHELLS:
-        raise UsageError("cli.no_such_shell", shell=shell, known=SHELLS)
+    if shell not in complete.SHELLS:
+        raise UsageError("cli.no_such_shell", shell=shell, known=complete.SHELLS)
     emit(
         get_completion_script(prog_name="govcloud", complete_var="_GOVCLOUD_COMPLETE", shell=shell)
     )

@@ -4,32 +4,48 @@ from typing import Annotated, Final
 
 import typer
 
-from cli import output, render, session
+from cli import complete, output, render, session
 from cli.client import path
 from cli.columns import at, moment
 from cli.options import Department, Format, Output
 from cli.render import Column
 from cli.session import client
-from cli.speech import t
+from cli.speech import t, word
 from govcloud.errors import UsageError
 
 TOKENS: Final = (
     Column("id", at("id")),
     Column("user", at("user")),
+    Column("role", lambda item: word("role", item.get("role"))),
+    Column("department", at("department")),
     Column("scope", at("scope")),
     Column("created_at", lambda item: moment(item.get("createdAt"))),
     Column("expires_at", lambda item: moment(item.get("expiresAt"))),
     Column("revoked_at", lambda item: moment(item.get("revokedAt"))),
+)
+WHO: Final = (
+    Column("user", at("name")),
+    Column("role", lambda item: word("role", item.get("role"))),
+    Column("department", at("department")),
+    Column("scope", at("scope")),
+    Column("expires_at", lambda item: moment(item["token"].get("expiresAt"))),
+    Column("permissions", at("permissions"), wide=True),
 )
 
 
 def create(
     *,
     user: Annotated[str, typer.Argument(metavar="USER", help=t("arg_user"))],
-    role: Annotated[str | None, typer.Option("--role", metavar="ROLE", help=t("opt_role"))] = None,
+    role: Annotated[
+        str | None,
+        typer.Option("--role", metavar="ROLE", help=t("opt_role"), autocompletion=complete.roles),
+    ] = None,
     department: Department = None,
     scope: Annotated[
-        str, typer.Option("--scope", metavar="full|read", help=t("opt_scope"))
+        str,
+        typer.Option(
+            "--scope", metavar="full|read", help=t("opt_scope"), autocompletion=complete.scopes
+        ),
     ] = "full",
     expires_days: Annotated[
         int, typer.Option("--expires-days", metavar="N", min=1, help=t("opt_expires_days"))
@@ -83,3 +99,9 @@ def revoke(
     for identity in ids:
         client().delete(path("tokens", identity))
         output.note(t("token_revoked", id=identity))
+
+
+def whoami(form: Format = Output.TABLE) -> None:
+    """Show who the token speaks for, and what that one may do."""
+    found = client().get("/v1/whoami")
+    render.show([found], WHO, form, whole=found, name=lambda item: str(item["name"]))

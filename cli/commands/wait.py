@@ -21,6 +21,7 @@ SLOWEST_LOOK_S: Final = 2.0
 """Between looks: quick at first for what is nearly done, then slow enough for many who wait."""
 
 Item = Mapping[str, Any] | None
+_ABSENT: Final = ("requests.no_such_object", "requests.no_such_request")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -120,8 +121,9 @@ def _fetched(place: str, department: str | None = None) -> Item:
     try:
         found: dict[str, Any] = client().get(place, department=department)
     except ApiError as error:
-        # A kind that does not exist is a mistake; an object that does not may come yet.
-        if error.status == 404 and "kind" not in error.key.rpartition(".")[2]:
+        # An object that is not there may come yet; a kind that is none, or a name that several
+        # departments have, is a mistake.
+        if error.key.startswith(_ABSENT):
             return None
         raise
     return found

@@ -9,7 +9,7 @@ from govcloud import __version__
 from govcloud.api.kinds import kind_named
 from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
 from govcloud.domain.access import GRANTS
-from govcloud.domain.kinds.registry import KINDS, Kind
+from govcloud.domain.kinds.registry import described
 from govcloud.messages import render
 
 router = APIRouter(route_class=GuardedRoute, tags=["meta"])
@@ -52,8 +52,7 @@ def whoami(who: WhoCalls, tongue: Tongue) -> JSONResponse:
 @router.get("/v1/kinds", summary="The kinds of objects")
 def kinds(tongue: Tongue) -> JSONResponse:
     """Return the kinds in the order in which they are applied."""
-    ordered = sorted(KINDS.values(), key=lambda kind: (kind.rank, kind.name))
-    return JSONResponse([_kind(kind, tongue) for kind in ordered])
+    return JSONResponse(described(tongue))
 
 
 @router.get("/v1/schema", summary="JSON Schema of all kinds, for editors")
@@ -78,14 +77,3 @@ def explain(path: Annotated[str, Query(min_length=1, max_length=300)], tongue: T
     from govcloud.domain.explain import explain as explanation
 
     return JSONResponse(explanation(path, tongue).plain())
-
-
-def _kind(kind: Kind, tongue: str) -> dict[str, Any]:
-    return {
-        "name": kind.name,
-        "plural": kind.plural,
-        "short": list(kind.short),
-        "label": render(f"labels.kind.{kind.name}", tongue),
-        "owned": kind.owned,
-        "allocates": kind.allocates,
-    }

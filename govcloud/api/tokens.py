@@ -39,7 +39,8 @@ def list_tokens(services: Wired, user: str | None = None) -> JSONResponse:
     """Return what is known of the tokens of one user or of all."""
     with services.store.reading() as session:
         rows = users.list_tokens(session, user)
-    return JSONResponse(pages.whole([_token(row) for row in rows]))
+        owners = {row.name: row for row in users.list_users(session)}
+    return JSONResponse(pages.whole([_token(row) | _role(owners[row.user]) for row in rows]))
 
 
 @router.post("/v1/tokens", summary="Make a token; it is shown this once", status_code=201)
@@ -48,8 +49,7 @@ def create_token(body: NewToken, actor: Acting, services: Wired) -> JSONResponse
     wanted = users.Grant(body.user, body.role, body.department, body.scope, body.expires_days)
     with services.store.unit(actor) as unit:
         row, user, token = users.grant(unit, wanted)
-    shown = _token(row) | {"role": user.role, "department": user.department or None}
-    return JSONResponse(shown | {"token": token}, status_code=201)
+    return JSONResponse(_token(row) | _role(user) | {"token": token}, status_code=201)
 
 
 @router.delete("/v1/tokens/{token_id}", summary="End a token")
@@ -69,6 +69,10 @@ def _user(row: UserRow) -> dict[str, Any]:
         "disabled": row.disabled,
         "createdAt": row.created_at.isoformat(),
     }
+
+
+def _role(row: UserRow) -> dict[str, Any]:
+    return {"role": row.role, "department": row.department or None}
 
 
 def _token(row: TokenRow) -> dict[str, Any]:

@@ -67,14 +67,14 @@ def resolve(as_of: str | date | datetime | None, now: datetime, zone: str) -> Cu
     except (ValueError, OverflowError):
         raise _fault("errors.as_of_unreadable", as_of) from None
     if day.year < EARLIEST:
-        raise _fault("errors.as_of_unreadable", as_of)
+        raise _fault("errors.as_of_too_early", as_of, earliest=f"{EARLIEST}-01-01")
     if instant > now:
         raise _fault("errors.as_of_future", as_of)
     return Cutoff(instant, day, zone)
 
 
-def _fault(key: str, as_of: object) -> InvalidInputError:
-    return InvalidInputError([Diagnostic(key, {"as_of": str(as_of)}, field="asOf")])
+def _fault(key: str, as_of: object, **params: object) -> InvalidInputError:
+    return InvalidInputError([Diagnostic(key, {"as_of": str(as_of), **params}, field="asOf")])
 
 
 def _instant(wanted: date | datetime | None, now: datetime, place: tzinfo) -> datetime:

@@ -23,10 +23,14 @@ LOCAL_ONLY = {
     "completion": "prints a script",
     "simulate": "acts on files of the workspace",
     "edit": "is get and submit",
+    "backup": "copies the database",
+    "restore": "replaces the database",
 }
 STEPS: tuple[tuple[str, ...], ...] = (
     ("version", "-o", "json"),
     ("doctor",),
+    ("whoami",),
+    ("--as", "hrss", "whoami", "-o", "json"),
     ("explain",),
     ("explain", "vm.network"),
     ("explain", "vm.netwrk"),
@@ -70,6 +74,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("drift",),
     ("report", "on-cloud-rate", "--as-of", "2026-01-01", "--format", "json"),
     ("report", "explain", "on-cloud-rate", "-o", "json"),
+    ("report", "explain", "fact", "1", "-o", "csv"),
+    ("report", "explain", "fact", "999999"),
     ("token", "create", "somebody", "--role", "operator", "-o", "json"),
     ("token", "list"),
     ("token", "revoke", "tk-000000000000"),

@@ -7,6 +7,7 @@ from typing import Final
 
 from govcloud.domain.base import Model
 from govcloud.domain.kinds import estate, governance, platform, systems
+from govcloud.messages import render
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +111,18 @@ def find_kind(word: str) -> Kind | None:
     """Return the kind that a user means by `vm`, `VirtualMachine`, `云主机`…, or None."""
     wanted = word.lower()
     return next((kind for kind in KINDS.values() if wanted in kind.words), None)
+
+
+def described(language: str) -> list[dict[str, object]]:
+    """Return the kinds as JSON, in the order in which they are applied."""
+    return [
+        {
+            "name": kind.name,
+            "plural": kind.plural,
+            "short": list(kind.short),
+            "label": render(f"labels.kind.{kind.name}", language),
+            "owned": kind.owned,
+            "allocates": kind.allocates,
+        }
+        for kind in sorted(KINDS.values(), key=lambda kind: (kind.rank, kind.name))
+    ]

@@ -1,0 +1,138 @@
+"""What people learn from the program itself: knowledge without a workspace, completion, whoami."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from govcloud.errors import Exit
+
+PROGRAM = [sys.executable, "-c", "from cli.main import main; main()"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain",),
+        ("explain", "vm.network", "--lang", "zh"),
+        ("schema",),
+        ("schema", "vm"),
+        ("completion", "fish"),
+        ("version",),
+        ("version", "--client", "-o", "json"),
+        ("--help",),
+        ("get", "--help"),
+    ],
+)
+def test_knowledge_needs_no_workspace(govcloud, tmp_path, monkeypatch, words):
+    """Who writes YAML at home has neither."""
+    monkeypatch.chdir(tmp_path)
+    ended = govcloud(*words)
+    assert ended.out
+    assert ended.err == ""
+
+
+def test_a_mistyped_field_is_guessed_without_a_workspace(govcloud, tmp_path, monkeypatch):
+    """The same sentences as a server's."""
+    monkeypatch.chdir(tmp_path)
+    assert "network" in govcloud("explain", "vm.netwrk", code=None).err
+    assert "vm" in govcloud("schema", "vmm", code=Exit.NOT_FOUND).err
+
+
+def test_whoami_says_who_and_what(city, govcloud):
+    """Of the credential that speaks."""
+    assert govcloud("whoami", "-o", "name").lines == ["admin"]
+    shown = govcloud("--as", "hrss", "whoami").out
+    assert "hrss" in shown
+    assert "read_own" in govcloud("--as", "hrss", "whoami", "-o", "csv").out
+
+
+def test_tokens_are_listed_with_role_and_scope(city, govcloud):
+    """Whoever looks for a token that may too much must see what it may."""
+    (line,) = [line for line in govcloud("token", "list").lines if " hrss " in line]
+    assert "applicant" in line
+    assert "full" in line
+
+
+def complete(shell: str, line: str, folder: Path, workspace: Path | None) -> list[str]:
+    """Ask the program as the shell's script does; return what the shell would offer."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOVCLOUD_")}
+    place = {"GOVCLOUD_WORKSPACE": str(workspace)} if workspace else {}
+    protocol = {"_GOVCLOUD_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": line}
+    if shell == "fish":
+        protocol["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
+    done = subprocess.run(
+        PROGRAM,
+        cwd=folder,
+        env={**kept, **place, **protocol, "GOVCLOUD_LANG": "en"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    if shell == "zsh":
+        text = done.stdout.strip().removeprefix("_arguments '*: :((").removesuffix("))'")
+        return [word.partition(":")[0].strip('"') for word in text.splitlines()]
+    return [word.partition("\t")[0] for word in done.stdout.splitlines() if word]
+
+
+def complete_in_bash(line: list[str], folder: Path, workspace: Path | None) -> list[str]:
+    """Let bash itself run the completion function on the words of a line."""
+    program = folder / "govcloud"
+    program.write_text(f"#!{sys.executable}\nfrom cli.main import main\nmain()\n")
+    program.chmod(0o755)
+    words = " ".join(f"'{word}'" for word in line)
+    script = (
+        f'eval "$(govcloud completion bash)"; COMP_WORDS=({words}); COMP_CWORD={len(line) - 1};'
+        ' _govcloud_completion govcloud 2>/dev/null; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOVCLOUD_")}
+    place = {"GOVCLOUD_WORKSPACE": str(workspace)} if workspace else {}
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env={**kept, **place, "GOVCLOUD_LANG": "en", "PATH": f"{folder}:{kept['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_shells_offer_what_there_is(city, tmp_path, shell):
+    """Commands, flags, their values, kinds, names, departments."""
+
+    def offered(line: str) -> list[str]:
+        return complete(shell, line, tmp_path, city)
+
+    assert offered("govcloud who") == ["whoami"]
+    assert {"vm", "vms", "volumes"} <= set(offered("govcloud get v"))
+    assert offered("govcloud get vm so") == ["social-insurance-app"]
+    assert offered("govcloud get vm -d h") == ["hrss"]
+    assert "--department" in offered("govcloud get vm --d")
+    assert offered("govcloud get vm -o js") == ["json"]
+    assert offered("govcloud --lang zh describe vm/so") == ["vm/social-insurance-app"]
+    assert offered("govcloud completion f") == ["fish"]
+    assert offered("govcloud token create x --role app") == ["applicant", "approver"]
+
+
+def test_bash_offers_what_there_is(city, tmp_path):
+    """As typed: bash runs the function that the script defines."""
+
+    def offered(*line: str) -> list[str]:
+        return complete_in_bash(["govcloud", *line], tmp_path, city)
+
+    assert {"vm", "volumes"} <= set(offered("get", "v"))
+    assert offered("get", "vm", "so") == ["social-insurance-app"]
+    assert "apply" in offered("")
+    assert "--department" in offered("get", "vm", "--d")
+
+
+def test_kinds_are_offered_without_a_workspace(tmp_path):
+    """They are the program's own knowledge."""
+    assert "vm" in complete_in_bash(["govcloud", "get", "v"], tmp_path, None)
+    assert "vm" in complete("fish", "govcloud explain v", tmp_path, None)
+    assert complete("fish", "govcloud get vm s", tmp_path, None) == []
