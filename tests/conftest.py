@@ -13,6 +13,7 @@ from govcloud.store.engine import Database
 from govcloud.store.schema import create
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
+from govcloud.testing.kubernetes import ControlPlane, find_programs
 from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
 
 # CI repeats the same examples, so that a change is judged and not its luck; elsewhere they vary.
@@ -28,6 +29,16 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip("no PostgreSQL server programs (Debian package postgresql)")
     with PostgresServer.start() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A Kubernetes control plane of this test process, on loopback."""
+    programs = find_programs()
+    if isinstance(programs, str):
+        pytest.skip(programs)
+    with ControlPlane.start(programs) as plane:
+        yield plane
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A real Kubernetes control plane for tests and benchmarks, on loopback only.
 
 etcd, kube-apiserver and kube-controller-manager, without nodes: pods can be created and are never
-run. The programs come from the folder in `KUBEBUILDER_ASSETS` (`/usr/local/kubebuilder/bin` where it
+run. The programs come from the folder in `KUBEBUILDER_ASSETS` (`/usr/local/kubebuilder/bin` if it
 is not set; etcd may also be the distribution's). Instead, `GOVCLOUD_TEST_KUBECONFIG` may name the
 kubeconfig of an existing cluster; it is refused unless `GOVCLOUD_TEST_KUBECONFIG_WRITABLE=yes` says
 that the tests may create and remove namespaces there.
@@ -144,6 +144,15 @@ class ControlPlane:
         with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310
             text = answer.read().decode()
             return json.loads(text) if text.startswith("{") else text
+
+    def look(self, path: str) -> Any:
+        """Return what is at a path, or None where nothing is."""
+        try:
+            return self.call("GET", path)
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return None
 
     # --- Its processes: etcd, apiserver, manager ---
 

@@ -1,0 +1,194 @@
+"""The driver of a Kubernetes cluster."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from govcloud.errors import CloudConflictError
+from govcloud.ports import (
+    CloudAddress,
+    CloudReport,
+    Observed,
+    Order,
+    Provisioner,
+    Resource,
+    State,
+    TenantQuota,
+)
+from provisioners.kubernetes import objects, rights
+from provisioners.kubernetes.errors import other_managers
+from provisioners.kubernetes.listing import pages
+from provisioners.kubernetes.marks import FIELD_MANAGER, mark_of, selector
+from provisioners.kubernetes.reading import observed as read
+from provisioners.kubernetes.session import Session
+from provisioners.kubernetes.settings import Settings, read_settings
+from provisioners.kubernetes.shrinking import check_use
+from provisioners.kubernetes.types import BY_WORD, NAMESPACE, TYPES, Type
+
+Json = dict[str, Any]
+_NEVER: Final = "1"
+"""A version that no object has: applied with it, a manifest can create and never change."""
+_BATCH: Final = 100
+"""Objects in one selector: their uids are some 3 kB of the address."""
+_CLUSTERS_OWN: Final = ("default", "kube-")
+"""Beginnings of the names of namespaces that belong to the cluster itself."""
+
+
+def open_cloud(address: CloudAddress) -> Provisioner:
+    """Return the driver of a cluster; the entry point of `govcloud.provisioners`."""
+    return open_cluster(address)
+
+
+def open_cluster(address: CloudAddress) -> "KubernetesProvisioner":
+    """Return the driver of a cluster; raises InvalidInputError for a connection that is unclear."""
+    settings = read_settings(address.connection)
+    return KubernetesProvisioner(Session(settings), settings, address.installation)
+
+
+class KubernetesProvisioner:
+    """A `Provisioner` of a cluster; see the port for what the methods promise."""
+
+    def __init__(self, session: Session, settings: Settings, installation: str) -> None:
+        self._session = session
+        self._settings = settings
+        self._installation = installation
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Calls of the API server by this instance so far, by HTTP method; a page is a call."""
+        return dict(self._session.calls)
+
+    def resources(self, order: Order) -> tuple[Resource, ...]:
+        """Return the namespace, its limits, its borders and its people."""
+        return objects.resources(order, self._settings, self._installation)
+
+    # --- Looking ---
+
+    def observe(self) -> Iterator[Sequence[Observed]]:
+        """List all namespaces, and what is marked in them, a type after the other."""
+        ending: set[str] = set()
+        for kind in TYPES:
+            chosen = selector(self._installation) if kind.namespaced else ""
+            for page in pages(self._session, kind, self._settings.page_size, chosen):
+                yield [seen for item in page if (seen := self._seen(item, kind, ending))]
+
+    def find(self, uids: Sequence[str]) -> Sequence[Observed]:
+        """Look up by mark: a list of each type for a batch of objects."""
+        found: list[Observed] = []
+        for start in range(0, len(uids), _BATCH):
+            chosen = selector(self._installation, tuple(uids[start : start + _BATCH]))
+            ending: set[str] = set()
+            for kind in TYPES:
+                for page in pages(self._session, kind, self._settings.page_size, chosen):
+                    found += [seen for item in page if (seen := self._seen(item, kind, ending))]
+        return found
+
+    def _seen(self, item: Json, kind: Type, ending: set[str]) -> Observed | None:
+        """Return an item as observed; what is in a namespace that ends, ends with it."""
+        namespace = item["metadata"].get("namespace", "")
+        seen = read(item, kind, self._installation, ending=namespace in ending)
+        if kind is not NAMESPACE:
+            return seen if seen.uid else None
+        if seen.state is State.DELETING:
+            ending.add(seen.name)
+        return seen if seen.uid or not seen.name.startswith(_CLUSTERS_OWN) else None
+
+    # --- Acting ---
+
+    def create(self, resource: Resource) -> Observed:
+        """Apply a manifest that cannot change anything that is there already (R2)."""
+        kind = BY_WORD[resource.type]
+        body = objects.manifest(resource, self._installation)
+        body["metadata"]["resourceVersion"] = _NEVER
+        path = kind.path(resource.tenant, resource.name)
+        try:
+            made = self._session.apply(path, body, fieldManager=FIELD_MANAGER)
+        except CloudConflictError as error:
+            raise CloudConflictError("NameTaken", f"{kind.kind} {resource.name}") from error
+        return read(made, kind, self._installation)
+
+    def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
+        """Apply what is wanted of the named fields, and of the others what is there."""
+        kind = BY_WORD[wanted.type]
+        path = kind.path(observed.tenant, observed.name)
+        item = self._marked(path, observed)
+        if item is None:
+            raise CloudConflictError("Gone", f"{kind.kind} {observed.name}")
+        current = read(item, kind, self._installation)
+        check_use(current, wanted, fields)
+        body = objects.manifest(_merged(current, wanted, fields), self._installation)
+        body["metadata"]["resourceVersion"] = item["metadata"]["resourceVersion"]
+        return read(self._applied(path, body), kind, self._installation)
+
+    def _applied(self, path: str, body: Json) -> Json:
+        """Apply; where others manage one of the fields, take it back or say who it is."""
+        try:
+            return self._session.apply(path, body, fieldManager=FIELD_MANAGER)
+        except CloudConflictError as error:
+            if error.reason != "FieldManager" or not self._settings.take_over:
+                raise
+            if not other_managers(error.message):
+                raise
+        return self._session.apply(path, body, fieldManager=FIELD_MANAGER, force=True)
+
+    def delete(self, observed: Observed) -> None:
+        """Ask for the removal of exactly this object, as it is now."""
+        kind = BY_WORD.get(observed.type)
+        if kind is None:
+            raise CloudConflictError("NotOurs", observed.name)
+        path = kind.path(observed.tenant, observed.name)
+        item = self._marked(path, observed)
+        if item is None or "deletionTimestamp" in item["metadata"]:
+            return
+        about = item["metadata"]
+        exactly = {"uid": about["uid"], "resourceVersion": about["resourceVersion"]}
+        self._session.delete(path, {"kind": "DeleteOptions", "preconditions": exactly})
+
+    def _marked(self, path: str, observed: Observed) -> Json | None:
+        """Return the object if it is still there; raises CloudConflictError if it is not ours."""
+        item = self._session.get(path)
+        if item is None or item["metadata"]["uid"] != observed.id:
+            return None
+        if not observed.uid or mark_of(item, self._installation) != (observed.uid, observed.part):
+            raise CloudConflictError("NotOurs", f"{observed.type} {observed.name}")
+        return item
+
+    # --- Quota: a namespace's limits are the approved object itself ---
+
+    def quotas(self) -> Iterator[Sequence[TenantQuota]]:
+        """Yield nothing: a namespace has no quota beside the one that its object says."""
+        return iter(())
+
+    def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:
+        """Pass over all classes: none is counted beyond the namespace's own quota."""
+
+    # --- The cluster ---
+
+    def report(self) -> CloudReport:
+        """Say the version, and which rights are missing."""
+        return rights.report(self._session, self._settings)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._session.close()
+
+
+def _merged(current: Observed, wanted: Resource, fields: Sequence[str]) -> Resource:
+    """Return what to apply: what is there, with the named fields as wanted.
+
+    A field that nobody asked to change may differ because the policy leaves it alone.
+    """
+    tags = {field.removeprefix("tag:") for field in fields if field.startswith("tag:")}
+    props = {name: _either(name, fields, wanted.props, current.props) for name in wanted.props}
+    listed = {name: value for name, value in current.props.items() if name not in props}
+    kept = {
+        name: wanted.tags[name] if name in tags else current.tags.get(name, text)
+        for name, text in wanted.tags.items()
+    }
+    return replace(wanted, props={**listed, **props}, tags=kept)
+
+
+def _either(
+    name: str, fields: Sequence[str], wanted: Mapping[str, Any], current: Mapping[str, Any]
+) -> Any:
+    return wanted[name] if name in fields else current.get(name, wanted[name])

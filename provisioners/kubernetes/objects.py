@@ -1,0 +1,234 @@
+"""What a cluster should hold for a `Namespace`, and the manifest of each resource: pure.
+
+A resource's props hold all that its manifest says beside name, mark and tags, so that the same
+props always give the same manifest, and what is observed can be read back into props (`reading`).
+Whatever is a list of names beside its values (`hard`, `rules`) shows when one is added or lost.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from govcloud.ports import Order, Resource, Value
+from provisioners.kubernetes import quantities
+from provisioners.kubernetes.borders import policies
+from provisioners.kubernetes.marks import metadata, namespace_name
+from provisioners.kubernetes.settings import ROLES, Settings
+from provisioners.kubernetes.types import ACCESS, BY_WORD, LIMITS, NAMESPACE, POLICY, QUOTA, Type
+
+Json = dict[str, Any]
+Props = dict[str, Value]
+POD_SECURITY: Final = "pod-security.kubernetes.io"
+MODES: Final = ("enforce", "audit", "warn")
+RBAC: Final = "rbac.authorization.k8s.io"
+_PLAIN_COUNTS: Final = frozenset(
+    {
+        "configmaps",
+        "persistentvolumeclaims",
+        "replicationcontrollers",
+        "resourcequotas",
+        "secrets",
+        "services",
+        "services.loadbalancers",
+        "services.nodeports",
+    }
+)
+"""Objects that a quota counts by their bare name; all others by `count/<name>`."""
+_SIZES: Final = {"defaultRequest": "request", "default": "limit", "max": "max"}
+"""A LimitRange's words for ours."""
+BORDERS: Final = 1
+PEOPLE: Final = 2
+"""Ranks: nobody gets in before the borders stand, and access ends first."""
+
+
+def resources(order: Order, settings: Settings, installation: str) -> tuple[Resource, ...]:
+    """Return the resources of an object; none for a kind that is not built here."""
+    if order.kind != "Namespace":
+        return ()
+    name = namespace_name(order.department, order.name)
+    return tuple(_parts(order, name, settings, installation))
+
+
+def _parts(order: Order, name: str, settings: Settings, installation: str) -> Iterator[Resource]:
+    def part(kind: Type, word: str, props: Mapping[str, Value], rank: int = BORDERS) -> Resource:
+        return Resource(
+            uid=order.uid,
+            part="-".join(filter(None, (kind.word, word))),
+            type=kind.word,
+            name="-".join(filter(None, ("govcloud", word))) if kind.namespaced else name,
+            tenant=name,
+            props=props,
+            tags=order.tags,
+            rank=rank,
+            immutable=frozenset({"role"} & props.keys()),
+            unit=None if kind.namespaced else 0,
+        )
+
+    spec: Mapping[str, Any] = order.spec
+    yield part(NAMESPACE, "", _levels(str(spec.get("podSecurity", "restricted"))), rank=0)
+    yield part(QUOTA, "", _listed("hard", _hard(spec, settings)))
+    yield part(LIMITS, "", _listed("rules", _rules(spec)))
+    for word, policy in policies(order, settings, installation).items():
+        yield part(POLICY, word, policy_props(policy))
+    for role in ROLES:
+        people = (spec.get("access") or {}).get(role)
+        if people:
+            props = access_props(settings.roles[role], _subjects(people, role, name, settings))
+            yield part(ACCESS, role, props, rank=PEOPLE)
+
+
+# --- From the spec to props ---
+
+
+def _levels(level: str) -> Props:
+    return {f"pod_security.{mode}": level for mode in MODES}
+
+
+def _listed(word: str, values: Mapping[str, Value]) -> Props:
+    return {word: " ".join(sorted(values))} | {f"{word}.{n}": v for n, v in values.items()}
+
+
+def _hard(spec: Mapping[str, Any], settings: Settings) -> Props:
+    storage: Mapping[str, int] = spec.get("storage") or {}
+    classes = {
+        f"{name}.storageclass.storage.k8s.io/requests.storage": size
+        for name, size in storage.items()
+    }
+    return {
+        **{counted(name): count for name, count in (spec.get("objects") or {}).items()},
+        "requests.cpu": spec["cpu"],
+        "limits.cpu": spec["cpu"],
+        "requests.memory": spec["memory"],
+        "limits.memory": spec["memory"],
+        "pods": spec.get("pods", 0),
+        f"requests.{settings.gpu_resource}": spec.get("gpu", 0),
+        "requests.storage": sum(storage.values()),
+        **classes,
+    }
+
+
+def counted(name: str) -> str:
+    """Return a quota's word for how many objects of a kind there may be."""
+    return name if name in _PLAIN_COUNTS else f"count/{name}"
+
+
+def _rules(spec: Mapping[str, Any]) -> Props:
+    """Return the sizes of one container, with what the API server would fill in itself."""
+    sizes: Mapping[str, Mapping[str, int]] = spec.get("containers") or {}
+    found: Props = {}
+    for resource in ("cpu", "memory"):
+        most = sizes.get("max", {}).get(resource)
+        limit = sizes.get("limit", {}).get(resource, most)
+        request = sizes.get("request", {}).get(resource, limit)
+        values = {"defaultRequest": request, "default": limit, "max": most}
+        found |= {f"Container.{w}.{resource}": v for w, v in values.items() if v is not None}
+    return found
+
+
+def policy_props(policy: Mapping[str, Any]) -> Props:
+    """Return the props of a network policy's spec."""
+    return {
+        "types": " ".join(sorted(policy.get("policyTypes") or ())),
+        "pods": dump(policy.get("podSelector") or {}),
+        "ingress": dump(policy.get("ingress") or []),
+        "egress": dump(policy.get("egress") or []),
+    }
+
+
+def access_props(role: str, subjects: list[str]) -> Props:
+    """Return the props of a role binding."""
+    return {"role": f"ClusterRole/{role}", "subjects": dump(sorted(subjects))}
+
+
+def _subjects(people: list[str], role: str, namespace: str, settings: Settings) -> list[str]:
+    """Return who gets a role: users, groups, and the account whose short tokens members get."""
+    account = f"ServiceAccount:{settings.access_namespace}/{account_name(namespace, role)}"
+    return [account, *(_person(name, settings) for name in people)]
+
+
+def _person(name: str, settings: Settings) -> str:
+    if name.startswith("group:"):
+        return f"Group:{settings.group_prefix}{name.removeprefix('group:')}"
+    return f"User:{settings.user_prefix}{name}"
+
+
+def account_name(namespace: str, role: str) -> str:
+    """Return the name of the account that acts for the members of a namespace with this role."""
+    return f"{namespace}.{role}"
+
+
+def dump(value: object) -> str:
+    """Return JSON, the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+# --- From props to the manifest ---
+
+
+def manifest(resource: Resource, installation: str) -> Json:
+    """Return the whole of what is ours of a resource, as server-side apply wants it."""
+    kind = BY_WORD[resource.type]
+    labels, annotations = metadata(installation, resource.uid, resource.part, resource.tags)
+    about: Json = {"name": resource.name, "labels": labels, "annotations": annotations}
+    if kind.namespaced:
+        about["namespace"] = resource.tenant
+    body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": about}
+    return _BODIES[resource.type](body, resource.props)
+
+
+def _namespace(body: Json, props: Mapping[str, Value]) -> Json:
+    body["metadata"]["labels"] |= {
+        f"{POD_SECURITY}/{mode}": level
+        for mode in MODES
+        if (level := props.get(f"pod_security.{mode}"))
+    }
+    return body
+
+
+def _quota(body: Json, props: Mapping[str, Value]) -> Json:
+    names = str(props["hard"]).split()
+    hard = {name: quantities.show(name, props[f"hard.{name}"]) for name in names}
+    return body | {"spec": {"hard": hard}}
+
+
+def _limits(body: Json, props: Mapping[str, Value]) -> Json:
+    items: dict[str, Json] = {}
+    for rule in sorted(set(str(props["rules"]).split())):
+        kind, word, resource = rule.split(".", 2)
+        item = items.setdefault(kind, {"type": kind})
+        item.setdefault(word, {})[resource] = quantities.show(resource, props[f"rules.{rule}"])
+    return body | {"spec": {"limits": list(items.values())}}
+
+
+def _policy(body: Json, props: Mapping[str, Value]) -> Json:
+    spec = {
+        "policyTypes": str(props["types"]).split(),
+        "podSelector": json.loads(str(props["pods"])),
+        "ingress": json.loads(str(props["ingress"])),
+        "egress": json.loads(str(props["egress"])),
+    }
+    return body | {"spec": spec}
+
+
+def _access(body: Json, props: Mapping[str, Value]) -> Json:
+    kind, _, name = str(props["role"]).partition("/")
+    role = {"apiGroup": RBAC, "kind": kind, "name": name}
+    subjects = [_subject(text) for text in json.loads(str(props["subjects"]))]
+    return body | {"roleRef": role, "subjects": subjects}
+
+
+def _subject(text: str) -> Json:
+    kind, _, name = text.partition(":")
+    if kind == "ServiceAccount":
+        namespace, _, account = name.partition("/")
+        return {"kind": kind, "namespace": namespace, "name": account}
+    return {"apiGroup": RBAC, "kind": kind, "name": name}
+
+
+_BODIES: Final[Mapping[str, Callable[[Json, Mapping[str, Value]], Json]]] = {
+    NAMESPACE.word: _namespace,
+    QUOTA.word: _quota,
+    LIMITS.word: _limits,
+    POLICY.word: _policy,
+    ACCESS.word: _access,
+}

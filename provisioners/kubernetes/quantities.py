@@ -1,0 +1,52 @@
+"""Kubernetes' quantities as whole numbers of our base units, and back in their canonical form."""
+
+import re
+from fractions import Fraction
+from typing import Final
+
+_FORM: Final = re.compile(
+    r"(?P<number>[+-]?(\d+\.?\d*|\.\d+))(?P<unit>[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?"
+)
+_BINARY: Final = {f"{letter}i": Fraction(1024**n) for n, letter in enumerate("KMGTPE", start=1)}
+_DECIMAL: Final = {letter: Fraction(1000) ** n for n, letter in enumerate("num kMGTPE", start=-3)}
+_UNITS: Final = _BINARY | _DECIMAL
+_MIB: Final = 1024**2
+_GIB: Final = 1024**3
+
+
+def base_unit(name: str) -> Fraction:
+    """Return what one of our base units of a counted thing is: `limits.cpu`, `requests.storage`.
+
+    CPU is counted in thousandths, memory in MiB, storage in GiB, all else in pieces.
+    """
+    last = name.rpartition("/")[2].rpartition(".")[2]
+    return {"cpu": Fraction(1, 1000), "memory": Fraction(_MIB), "storage": Fraction(_GIB)}.get(
+        last, Fraction(1)
+    )
+
+
+def read(name: str, text: object) -> int | str:
+    """Return a quantity in base units, or its text where it is no whole number of them."""
+    found = _FORM.fullmatch(str(text))
+    if found is None:
+        return str(text)
+    unit = found["unit"] or ""
+    factor = Fraction(10) ** int(unit[1:]) if unit[:1] in ("e", "E") and unit[1:] else None
+    value = Fraction(found["number"]) * (factor or _UNITS.get(unit, Fraction(1))) / base_unit(name)
+    return int(value) if value.denominator == 1 else str(text)
+
+
+def show(name: str, amount: object) -> str:
+    """Return an amount in base units as the API server would write it itself."""
+    if not isinstance(amount, int):
+        return str(amount)
+    value = amount * base_unit(name)
+    if base_unit(name).denominator > 1:
+        return str(value) if value.denominator == 1 else f"{amount}m"
+    whole, unit = int(value), ""
+    if base_unit(name) > 1:
+        for letter, factor in _BINARY.items():
+            if whole and whole % factor == 0:
+                unit, divisor = letter, factor
+        whole = whole // int(divisor) if unit else whole
+    return f"{whole}{unit}"

@@ -1,0 +1,179 @@
+"""What the API server says of an object, as the port's value: the inverse of `objects`; pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from govcloud.ports import Observed, State, Value
+from provisioners.kubernetes import quantities
+from provisioners.kubernetes.marks import FIELD_MANAGER, mark_of, tags_of
+from provisioners.kubernetes.objects import MODES, POD_SECURITY, access_props, policy_props
+from provisioners.kubernetes.types import ACCESS, LIMITS, NAMESPACE, POLICY, QUOTA, Type
+
+Json = dict[str, Any]
+_WAITING: Final = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
+_FAILING: Final = (
+    "NamespaceDeletionDiscoveryFailure",
+    "NamespaceDeletionGroupVersionParsingFailure",
+    "NamespaceDeletionContentFailure",
+)
+
+
+def observed(item: Json, kind: Type, installation: str, *, ending: bool = False) -> Observed:
+    """Return an object of the API server as observed; `ending`: its namespace is being deleted."""
+    about = item["metadata"]
+    uid, part = mark_of(item, installation)
+    name = about["name"]
+    deleting = ending or "deletionTimestamp" in about or _phase(item) == "Terminating"
+    return Observed(
+        id=about["uid"],
+        type=kind.word,
+        name=name,
+        tenant=about.get("namespace", name),
+        state=State.DELETING if deleting else _state(item, kind),
+        uid=uid,
+        part=part,
+        props=_PROPS[kind.word](item),
+        tags=tags_of(item),
+        info=_INFO.get(kind.word, _nothing)(item),
+        fault=held_by(item) if deleting and kind is NAMESPACE else "",
+    )
+
+
+def _phase(item: Json) -> str:
+    return str((item.get("status") or {}).get("phase", ""))
+
+
+def _state(item: Json, kind: Type) -> State:
+    """Return the state; a quota counts only once the controller manager has taken note of it."""
+    if kind is not QUOTA:
+        return State.READY
+    enforced = (item.get("status") or {}).get("hard")
+    wanted = (item.get("spec") or {}).get("hard") or {}
+    if enforced is None:
+        return State.BUILDING
+    same = {n: quantities.read(n, enforced.get(n)) for n in wanted} == _amounts(wanted)
+    return State.READY if same else State.CHANGING
+
+
+# --- Props ---
+
+
+def _namespace(item: Json) -> dict[str, Value]:
+    labels = item["metadata"].get("labels") or {}
+    return {f"pod_security.{mode}": labels.get(f"{POD_SECURITY}/{mode}") for mode in MODES}
+
+
+def _quota(item: Json) -> dict[str, Value]:
+    hard = (item.get("spec") or {}).get("hard") or {}
+    ours = owned(item, "f:spec", "f:hard")
+    names = sorted(hard if ours is None else ours & hard.keys())
+    return {"hard": " ".join(names)} | {f"hard.{n}": v for n, v in _amounts(hard).items()}
+
+
+def _amounts(quantity_of: Mapping[str, object]) -> dict[str, Value]:
+    return {name: quantities.read(name, text) for name, text in quantity_of.items()}
+
+
+def _limits(item: Json) -> dict[str, Value]:
+    rules = list(_rules(item))
+    return {"rules": " ".join(sorted(name for name, _ in rules))} | {
+        f"rules.{name}": value for name, value in rules
+    }
+
+
+def _rules(item: Json) -> Iterator[tuple[str, Value]]:
+    for limit in (item.get("spec") or {}).get("limits") or ():
+        for word, values in limit.items():
+            if isinstance(values, dict):
+                for resource, text in values.items():
+                    yield f"{limit['type']}.{word}.{resource}", quantities.read(resource, text)
+
+
+def _policy(item: Json) -> dict[str, Value]:
+    return policy_props(item.get("spec") or {})
+
+
+def _access(item: Json) -> dict[str, Value]:
+    role = item["roleRef"]
+    props = access_props(role["name"], [_subject(who) for who in item.get("subjects") or ()])
+    return props | {"role": f"{role['kind']}/{role['name']}"}
+
+
+def _subject(who: Json) -> str:
+    prefix = f"{who['namespace']}/" if who["kind"] == "ServiceAccount" else ""
+    return f"{who['kind']}:{prefix}{who['name']}"
+
+
+_PROPS: Final[Mapping[str, Callable[[Json], dict[str, Value]]]] = {
+    NAMESPACE.word: _namespace,
+    QUOTA.word: _quota,
+    LIMITS.word: _limits,
+    POLICY.word: _policy,
+    ACCESS.word: _access,
+}
+
+
+# --- What is shown ---
+
+
+def _nothing(_item: Json) -> dict[str, Value]:
+    return {}
+
+
+def _use(item: Json) -> dict[str, Value]:
+    """Return what is used of each limit, and the limit, in base units."""
+    status = item.get("status") or {}
+    used, hard = (_amounts(status.get(word) or {}) for word in ("used", "hard"))
+    shown = {f"used.{name}": value for name, value in used.items()}
+    return shown | {f"limit.{name}": value for name, value in hard.items()}
+
+
+_INFO: Final[Mapping[str, Callable[[Json], dict[str, Value]]]] = {QUOTA.word: _use}
+
+
+def held_by(item: Json) -> str:
+    """Say what keeps a namespace that is being deleted: what remains, and whose finalizers."""
+    conditions = {
+        entry["type"]: entry.get("message", "")
+        for entry in (item.get("status") or {}).get("conditions") or ()
+        if entry.get("status") == "True"
+    }
+    said = [conditions[word] for word in (*_FAILING, *_WAITING) if conditions.get(word)]
+    own = [name for name in item["metadata"].get("finalizers") or () if name != "kubernetes"]
+    if own:
+        said.append(f"finalizers of the namespace itself: {', '.join(own)}")
+    return "; ".join(said)
+
+
+# --- Who manages what ---
+
+
+def owned(item: Json, *path: str) -> set[str] | None:
+    """Return the names below a path that govcloud manages; None where nobody keeps account."""
+    managers = item["metadata"].get("managedFields")
+    if not managers:
+        return None
+    names: set[str] = set()
+    for entry in managers:
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+            fields = _below(entry, path)
+            names.update(name.removeprefix("f:") for name in fields if name.startswith("f:"))
+    return names
+
+
+def managers(item: Json, *path: str) -> set[str]:
+    """Return who, other than govcloud, manages anything at or below a path."""
+    return {
+        str(entry.get("manager"))
+        for entry in item["metadata"].get("managedFields") or ()
+        if entry.get("manager") != FIELD_MANAGER
+        and entry.get("subresource") != "status"
+        and _below(entry, path)
+    }
+
+
+def _below(entry: Json, path: tuple[str, ...]) -> Json:
+    fields: Json = entry.get("fieldsV1") or {}
+    for step in path:
+        fields = fields.get(step) or {}
+    return fields

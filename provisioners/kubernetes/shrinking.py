@@ -1,0 +1,26 @@
+"""A limit is not pushed below what is in use (Q5), unless the approved object says that it may."""
+
+from collections.abc import Sequence
+
+from govcloud.errors import TerminalCloudError
+from govcloud.ports import Observed, Resource
+from provisioners.kubernetes import quantities
+
+_HARD = "hard."
+
+
+def check_use(current: Observed, wanted: Resource, fields: Sequence[str]) -> None:
+    """Raise TerminalCloudError, with the numbers, if a named limit would fall below its use."""
+    if wanted.props.get("below_use"):
+        return
+    below = [text for name in fields if (text := _below(current, wanted, name))]
+    if below:
+        raise TerminalCloudError("BelowUsage", ", ".join(sorted(below)))
+
+
+def _below(current: Observed, wanted: Resource, field: str) -> str:
+    name = field.removeprefix(_HARD)
+    limit, used = wanted.props.get(field), current.info.get(f"used.{name}")
+    if name == field or not isinstance(limit, int) or not isinstance(used, int) or limit >= used:
+        return ""
+    return f"{name}: {quantities.show(name, limit)} < {quantities.show(name, used)}"

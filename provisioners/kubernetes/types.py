@@ -1,0 +1,43 @@
+"""The types of resources that a namespace is made of, and where the API server keeps each."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """One type: our word, the API's kind, and its place; `namespaced` ones live in a namespace."""
+
+    word: str
+    kind: str
+    plural: str
+    group: str = ""
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """As manifests say it."""
+        return f"{self.group}/v1" if self.group else "v1"
+
+    @property
+    def everywhere(self) -> str:
+        """The path of all of them, in all namespaces."""
+        base = f"/apis/{self.group}/v1" if self.group else "/api/v1"
+        return f"{base}/{self.plural}"
+
+    def path(self, namespace: str, name: str) -> str:
+        """Return the path of one of them."""
+        if not self.namespaced:
+            return f"{self.everywhere}/{name}"
+        base, _, plural = self.everywhere.rpartition("/")
+        return f"{base}/namespaces/{namespace}/{plural}/{name}"
+
+
+NAMESPACE: Final = Type("namespace", "Namespace", "namespaces", namespaced=False)
+QUOTA: Final = Type("quota", "ResourceQuota", "resourcequotas")
+LIMITS: Final = Type("limits", "LimitRange", "limitranges")
+POLICY: Final = Type("policy", "NetworkPolicy", "networkpolicies", "networking.k8s.io")
+ACCESS: Final = Type("access", "RoleBinding", "rolebindings", "rbac.authorization.k8s.io")
+TYPES: Final = (NAMESPACE, QUOTA, LIMITS, POLICY, ACCESS)
+"""All of them; the namespace first, since the others are judged by it."""
+BY_WORD: Final = {entry.word: entry for entry in TYPES}
