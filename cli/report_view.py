@@ -7,7 +7,7 @@ from cli import render
 from cli.columns import at
 from cli.options import Output
 from cli.output import emit, note, paint
-from cli.render import Column, Item
+from cli.render import Column, Item, text_of
 from cli.speech import language, t
 from cli.views import pairs
 from govcloud import messages
@@ -89,7 +89,33 @@ LINES: Final = (
     Column("verdict", lambda item: _word("verdict", item["verdict"])),
     Column("components", _share, right=True),
     Column("why", lambda item: _word("why", item["why"])),
+    Column("step", lambda item: _word("column.step", item.get("step") or ""), wide=True),
     Column("records", lambda item: [_record(one) for one in item["records"]], wide=True),
+)
+FACT: Final = (
+    Column("fact", at("fact"), right=True),
+    Column("kind", at("kind")),
+    Column("department", at("department")),
+    Column("name", at("name")),
+    Column("from", at("from")),
+    Column("until", at("until")),
+    Column("request", at("requestId")),
+    Column("field", at("field")),
+    Column("value", lambda item: text_of(item["value"])),
+)
+CHANGES: Final = (
+    Column("field", at("field")),
+    Column("before", lambda item: text_of(item["before"])),
+    Column("after", lambda item: text_of(item["after"])),
+)
+AUDIT: Final = (
+    Column("seq", at("seq"), right=True),
+    Column("at", at("at")),
+    Column("actor", at("actor")),
+    Column("action", at("action")),
+    Column("target", at("target")),
+    Column("request", at("requestId")),
+    Column("hash", at("hash")),
 )
 STEPS: Final = (
     "opening",
@@ -108,7 +134,8 @@ STEPS: Final = (
 def _word(area: str, value: object) -> str:
     """Return a word of the reports' own catalogue; the value itself where it has none."""
     name = str(value).replace("-", "_").lower()
-    for key in (str(value), f"reports.{area}.{value}", f"reports.{area}.{name}"):
+    keys = (f"reports.{area}.{value}", f"reports.{area}.{name}", f"reports.{area}_{name}")
+    for key in (str(value), *keys):
         if messages.lookup(key, language()) is not None:
             return messages.render(key, language())
     return str(value)
@@ -192,3 +219,25 @@ def show_explanation(found: Mapping[str, Any], form: Output) -> None:
         if len(found["lines"]) < found["total"]:
             note(t("more_lines", shown=len(found["lines"]), total=found["total"]))
         _foot(found)
+
+
+def show_fact(found: Mapping[str, Any], form: Output) -> None:
+    """Print a fact; in lists and CSV each field of what the object was has a line."""
+    fields = [{**found, "field": name, "value": value} for name, value in _fact_fields(found)]
+    if form not in (Output.TABLE, Output.WIDE):
+        name = f"{found['kind'].lower()}/{found['name']}"
+        render.show(fields, FACT, form, name=lambda _: name, whole=found)
+        return
+    who = "/".join(str(found[part]) for part in ("department", "name") if found.get(part))
+    emit(paint(f"#{found['fact']} {found['kind']} {who}  {found['displayName'] or ''}", "bold"))
+    span = [("from", found["from"]), ("until", found["until"] or t("fact_stands"))]
+    rest = [("request", found["requestId"]), ("before", found["factBefore"])]
+    pairs([(t(f"fact_{name}"), value) for name, value in (*span, *rest)], indent="  ")
+    _title("fact")
+    pairs([(field["field"], field["value"]) for field in fields], indent="  ")
+    _part("changes", found["changes"], CHANGES)
+    _part("written_with", found["audit"], AUDIT)
+
+
+def _fact_fields(found: Mapping[str, Any]) -> list[tuple[str, object]]:
+    return [("phase", found["phase"]), *sorted(found["spec"].items())]

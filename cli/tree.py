@@ -68,7 +68,12 @@ ROOT: Final = Branch(
         "report": Branch(
             {
                 "on-cloud-rate": Leaf("report", "on_cloud_rate"),
-                "explain": Branch({"on-cloud-rate": Leaf("report", "explain_on_cloud_rate")}),
+                "explain": Branch(
+                    {
+                        "on-cloud-rate": Leaf("report", "explain_on_cloud_rate"),
+                        "fact": Leaf("report", "explain_fact"),
+                    }
+                ),
             }
         ),
         "audit": Branch({"log": Leaf("audit", "log"), "verify": Leaf("audit", "verify")}),

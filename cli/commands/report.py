@@ -27,9 +27,19 @@ Whose = Annotated[
 ]
 
 
+Version = Annotated[
+    str | None, typer.Option("--definition", metavar="VERSION", help=t("opt_definition"))
+]
+
+
 def on_cloud_rate(
+    *,
     as_of: AsOf = None,
     department: Whose = None,
+    definition: Version = None,
+    beside: Annotated[
+        list[str] | None, typer.Option("--beside", metavar="VERSION", help=t("opt_beside"))
+    ] = None,
     form: Annotated[
         str, typer.Option("--format", metavar="table|csv|xlsx|json", help=t("opt_report_format"))
     ] = "table",
@@ -39,7 +49,12 @@ def on_cloud_rate(
 ) -> None:
     """Report the on-cloud rate by department, as of any instant."""
     form = _form(form, file)
-    query = {"as_of": _instant(as_of), "department": department}
+    query = {
+        "as_of": _instant(as_of),
+        "department": department,
+        "definition": definition,
+        "beside": ",".join(beside or ()) or None,
+    }
     if form in SPREADSHEETS:
         _check_destination(form, file)
         _deliver(client().download(PATH, format=form, **query), file)
@@ -96,15 +111,37 @@ def _table(door: Client, query: dict[str, Any]) -> None:
 
 
 def explain_on_cloud_rate(
+    *,
     department: Whose = None,
     as_of: AsOf = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="ID", help=t("opt_metric"))
+    ] = None,
+    definition: Version = None,
     form: Format = Output.TABLE,
 ) -> None:
     """Show which systems count, which do not, and why, down to the records."""
-    found = client().get(f"{PATH}/explain", as_of=_instant(as_of), department=department)
+    found = client().get(
+        f"{PATH}/explain",
+        as_of=_instant(as_of),
+        department=department,
+        metric=metric,
+        definition=definition,
+    )
     if form in (Output.JSON, Output.YAML):
         render.structured(found, form)
         return
     from cli.report_view import show_explanation
 
     show_explanation(found, form)
+
+
+def explain_fact(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help=t("arg_fact"))],
+    form: Format = Output.TABLE,
+) -> None:
+    """Show the record behind a figure: what it says, from when, and what wrote it."""
+    found = client().get(f"/v1/reports/facts/{number}")
+    from cli.report_view import show_fact
+
+    show_fact(found, form)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
 
 from govcloud.api import pages
@@ -36,16 +36,20 @@ def on_cloud_rate(
     as_of: AsOf = None,
     department: pages.Word = None,
     definition: pages.Word = None,
+    beside: pages.Word = None,
     format: Format = "json",  # noqa: A002 (the parameter's name in the address)
 ) -> Response:
-    """Return the report as of an instant; a node gets its own figures and those below."""
+    """Return the report as of an instant; a node gets its own figures and those below.
+
+    `beside`: versions, separated by commas, whose rate is printed too (in the month of a change).
+    """
     from govcloud.reports import on_cloud, write
 
     report = on_cloud.make(
         services.store,
         as_of,
         definition=definition or FIRST.version,
-        **_whose(actor, department),
+        **_whose(actor, department, tuple(filter(None, (beside or "").split(",")))),
     )
     content = write.render(report, format, tongue)
     with services.store.unit(actor) as unit:
@@ -88,7 +92,17 @@ def explain(
     return JSONResponse(found.plain())
 
 
-def _whose(actor: Actor, department: str | None) -> dict[str, Any]:
+@router.get("/v1/reports/facts/{number}", summary="The record behind a figure")
+def fact(
+    *, actor: Acting, services: Wired, number: Annotated[int, Path(ge=1, lt=2**63)]
+) -> JSONResponse:
+    """Return a fact by its number: what it says, from when until when, and what wrote it."""
+    from govcloud.reports.provenance import provenance
+
+    return JSONResponse(provenance(services.store, actor, number).plain())
+
+
+def _whose(actor: Actor, department: str | None, beside: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return whose figures the actor gets, as `make` and `explain` take it.
 
     Who sees all gets any node; who approves, operates or audits for a node gets it with what is
@@ -98,14 +112,14 @@ def _whose(actor: Actor, department: str | None) -> dict[str, Any]:
 
     own = actor.department
     if sees_all(actor):
-        return {"department": department}
+        return {"department": department, "options": Options(beside=beside)}
     if not own:
         raise ForbiddenError("errors.no_department_of_own", user=actor.name)
     if actor.role is not Role.APPLICANT:
-        return {"department": department or own, "options": Options(within=own)}
+        return {"department": department or own, "options": Options(beside=beside, within=own)}
     if department not in (None, own):
         raise NotFoundError("errors.unknown_department", department=department)
-    return {"department": own, "options": Options(below=False)}
+    return {"department": own, "options": Options(beside=beside, below=False)}
 
 
 def _file(day: str, format: str, tongue: str) -> str:  # noqa: A002

@@ -11,13 +11,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import String, cast, type_coerce
 from sqlmodel import Session, col, select
 
+from govcloud.store.facts import last_number
 from govcloud.store.objects import DEFAULT_LIMIT, Page, bounded, make_token, read_token
 from govcloud.store.tables import AuditRow, ChainRow
 from govcloud.store.unit import GENESIS, HASHED, record_hash
@@ -81,6 +82,15 @@ class Verification:
             self.faults.append(fault)
         else:
             self.more = True
+
+
+def recorded_at(session: Session, instant: datetime) -> list[AuditRow]:
+    """Return the records of one instant: what one unit of work recorded, with its facts."""
+    columns = AuditRow.__table__.c  # type: ignore[attr-defined]
+    last = last_number(session, columns.seq, columns.at, instant)
+    before = last_number(session, columns.seq, columns.at, instant - timedelta(microseconds=1))
+    statement = select(AuditRow).where(col(AuditRow.seq) > before, col(AuditRow.seq) <= last)
+    return list(session.exec(statement.order_by(col(AuditRow.seq))))
 
 
 def list_records(

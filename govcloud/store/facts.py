@@ -88,24 +88,27 @@ class Digest:
 
 
 def last_fact(session: Session, instant: datetime) -> int:
-    """Return the number of the last fact recorded at or before an instant; 0 for none.
+    """Return the number of the last fact recorded at or before an instant; 0 for none."""
+    return last_number(session, _FACTS.seq, _FACTS.recorded_at, instant)
 
-    By bisection over the key, so that no index on instants has to be kept for it.
+
+def last_number(
+    session: Session, seq: ColumnElement[Any], at: ColumnElement[Any], instant: datetime
+) -> int:
+    """Return the number of the last row dated at or before an instant; 0 for none.
+
+    For rows that are numbered in the order of their instants: by bisection over the key, so that
+    no index on instants has to be kept for it.
     """
-    low, high = 0, session.execute(select(func.coalesce(func.max(_FACTS.seq), 0))).scalar_one()
+    low, high = 0, session.execute(select(func.coalesce(func.max(seq), 0))).scalar_one()
     while low < high:
         middle = (low + high + 1) // 2
-        nearest = (
-            select(_FACTS.seq, _FACTS.recorded_at)
-            .where(_FACTS.seq <= middle, _FACTS.seq > low)
-            .order_by(_FACTS.seq.desc())
-            .limit(1)
-        )
+        nearest = select(seq, at).where(seq <= middle, seq > low).order_by(seq.desc()).limit(1)
         found = session.execute(nearest).first()
-        if found is None or found.recorded_at <= instant:
+        if found is None or found[1] <= instant:
             low = middle
         else:
-            high = found.seq - 1
+            high = found[0] - 1
     return low
 
 

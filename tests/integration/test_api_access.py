@@ -70,6 +70,7 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
     ("GET", "/v1/reports/on-cloud-rate"): ("/v1/reports/on-cloud-rate?department={d}", None),
     ("GET", "/v1/reports/on-cloud-rate/explain"): (
         "/v1/reports/on-cloud-rate/explain?department={d}", None),
+    ("GET", "/v1/reports/facts/{number}"): ("/v1/reports/facts/1", None),
     ("GET", "/v1/audit"): ("/v1/audit", None),
     ("POST", "/v1/audit/verify"): ("/v1/audit/verify", {}),
     ("GET", "/v1/users"): ("/v1/users", None),
@@ -242,6 +243,8 @@ def prying() -> Iterator[tuple[str, str, Any]]:
     for metric in ("MET-1", "MET-1a", "MET-3", "MET-3a", "MET-4", "MET-5"):
         yield "GET", f"/v1/reports/on-cloud-rate/explain?metric={metric}", None
         yield "GET", f"/v1/reports/on-cloud-rate/explain?metric={metric}&department={OTHER}", None
+    for number in range(1, 60):
+        yield "GET", f"/v1/reports/facts/{number}", None
     text = VM.format(department=OTHER)
     yield "POST", "/v1/plan", {"files": [{"name": "x.yaml", "text": text}]}
     yield "POST", "/v1/requests", {"files": [{"name": "x.yaml", "text": text}]}
