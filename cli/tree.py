@@ -63,7 +63,9 @@ ROOT: Final = Branch(
         ),
         "drift": Leaf("drift", "drift"),
         "retry": Leaf("recover", "retry"),
+        "rebuild": Leaf("recover", "rebuild"),
         "abandon": Leaf("recover", "abandon"),
+        "resume": Leaf("recover", "resume"),
         "controller": Branch({"run": Leaf("controller", "run")}),
         "report": Branch(
             {
@@ -112,7 +114,9 @@ ROOT: Final = Branch(
             "delete",
             "controller",
             "retry",
+            "rebuild",
             "abandon",
+            "resume",
             "serve",
             "backup",
             "restore",

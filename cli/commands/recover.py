@@ -1,14 +1,15 @@
-"""The operator's ways out of a stuck object: try again now, or give it up."""
+"""The operator's ways out of what is stuck: try again, build again, give up, let a cloud heal."""
 
 from typing import Annotated, Any, Final
 
 import typer
 
 from cli import columns, complete, failures, output, refs, render
+from cli.client import path
 from cli.commands.submit import confirm
 from cli.options import Department, Format, Output, Yes
 from cli.session import client
-from cli.speech import t
+from cli.speech import t, word
 from govcloud.errors import GovcloudError
 
 SHOWN: Final = 20
@@ -48,6 +49,29 @@ def retry(
         raise typer.Exit(failed.exit_code)
 
 
+def rebuild(
+    *,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
+    ],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_rebuild_reason"))],
+    department: Department = None,
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Remove what has failed of an object, with the data in it, and build it again."""
+    (reference,) = refs.parse([target], department)
+    if not yes:
+        seen = client().get(reference.path, department=reference.department)
+        output.complain(str(seen["status"].get("message") or columns.status(seen)))
+        confirm(t("ask_rebuild", object=reference.shown))
+    found = _post(reference, "rebuild", {"reason": reason})
+    _say(found, "rebuilt", form)
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+
+
 def abandon(
     *,
     target: Annotated[
@@ -74,6 +98,24 @@ def abandon(
         _leftovers(found)
 
 
+def resume(
+    *,
+    cloud: Annotated[str, typer.Argument(metavar="CLOUD", help=t("arg_cloud"))],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_resume_reason"))],
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Confirm that what is missing from a cloud is lost, so that it is built again."""
+    if not yes:
+        [seen] = client().get("/v1/drift", cloud=cloud)["clouds"]
+        confirm(t("ask_resume", cloud=cloud, lost=seen["lost"]))
+    found = client().post(path("clouds", cloud, "resume"), {"reason": reason})
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+    else:
+        output.emit(cloud if form is Output.NAME else f"{cloud}  {word('done', 'resumed')}")
+
+
 def _post(
     reference: refs.Reference, verb: str, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -87,7 +129,7 @@ def _say(found: dict[str, Any], done: str, form: Output) -> None:
     if form in (Output.JSON, Output.YAML):
         return
     name = columns.object_name(found)
-    output.emit(name if form is Output.NAME else f"{name}  {t(f'done_{done}')}")
+    output.emit(name if form is Output.NAME else f"{name}  {word('done', done)}")
 
 
 def _leftovers(item: dict[str, Any]) -> None:

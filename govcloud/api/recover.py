@@ -1,4 +1,4 @@
-"""The ways out of a stuck object: look at it again now, or give it up (R8); operators only."""
+"""The ways out of what is stuck: look again, build again, give up, heal on (R8); operators only."""
 
 from typing import Any, Final
 
@@ -15,17 +15,24 @@ from govcloud.domain.access import Actor
 from govcloud.errors import ConflictError, Diagnostic, InvalidInputError
 from govcloud.messages import render
 from govcloud.plan.phases import Phase
-from govcloud.reconcile import recover
+from govcloud.reconcile import brake, recover
 from govcloud.requests import fulfilment
 from govcloud.store import objects
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["objects"])
 
 
-class Abandonment(Body):
-    """Why an object is given up although the cloud has not confirmed that it is gone."""
+class Grounds(Body):
+    """Why an operator takes a step that cannot be taken back."""
 
     reason: Note = Field(description="Why; kept in the audit log.")
+
+    def given(self) -> str:
+        """Return the reason; raises InvalidInputError for an empty one."""
+        reason = self.reason.strip()
+        if not reason:
+            raise InvalidInputError([Diagnostic("controller.no_reason", {}, field="reason")])
+        return reason
 
 
 @router.post("/v1/objects/{kind}/{name}/retry", summary="Look at an object again now")
@@ -46,21 +53,39 @@ def retry(
     return JSONResponse(shown)
 
 
+@router.post("/v1/objects/{kind}/{name}/rebuild", summary="Build again what has failed")
+def rebuild(
+    *,
+    kind: str,
+    name: str,
+    body: Grounds,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    department: pages.Word = None,
+) -> JSONResponse:
+    """Remove what failed after its delivery, with the data in it, and build it again."""
+    reason = body.given()
+    uid = _uid(services, actor, (kind, name, department))
+    with services.store.unit(actor) as unit:
+        row = recover.rebuild(unit, uid, reason)
+        shown = views.object_(row, actor, tongue)
+    return JSONResponse(shown)
+
+
 @router.post("/v1/objects/{kind}/{name}/abandon", summary="Give up an object that is stuck")
 def abandon(
     *,
     kind: str,
     name: str,
-    body: Abandonment,
+    body: Grounds,
     actor: Acting,
     services: Wired,
     tongue: Tongue,
     department: pages.Word = None,
 ) -> JSONResponse:
     """Free its quota and forget it; `status.resources` is what it may leave behind, unmanaged."""
-    reason = body.reason.strip()
-    if not reason:
-        raise InvalidInputError([Diagnostic("controller.no_reason", {}, field="reason")])
+    reason = body.given()
     uid = _uid(services, actor, (kind, name, department))
     with services.store.unit(actor) as unit:
         row = recover.abandon(unit, services.ledger, uid, reason)
@@ -69,6 +94,16 @@ def abandon(
         shown = views.object_(row, actor, tongue)
     shown["status"] |= _given_up(reason, tongue)
     return JSONResponse(shown)
+
+
+@router.post("/v1/clouds/{name}/resume", summary="Heal on in a cloud where much is missing")
+def resume(*, name: str, body: Grounds, actor: Acting, services: Wired) -> JSONResponse:
+    """Confirm that what is missing is lost; return how many objects are built again."""
+    reason = body.given()
+    with services.store.unit(actor) as unit:
+        cloud = objects.get_object(unit.session, actor, "Cloud", name)
+        count = brake.resume(unit, cloud.name, reason)
+    return JSONResponse({"cloud": cloud.name, "objects": count})
 
 
 def _uid(services: Services, actor: Actor, named: tuple[str, str, str | None]) -> str:

@@ -64,6 +64,9 @@ READY: Final = Conditions(True, False, "Ready", Text("controller.ready"), Next.F
 DRIFTED: Final = "Drifted"
 MISSING: Final = "Missing"
 HEAL_STORM: Final = "HealStorm"
+MASS_LOSS: Final = "MassLoss"
+WITHHELD: Final = {HEAL_STORM: "controller.heal_storm", MASS_LOSS: "controller.mass_loss"}
+"""Why healing was withheld, and the key of the sentence that says so."""
 _NAMED: Final = 5
 """So many of the parts that are missing are named."""
 
@@ -92,15 +95,15 @@ def conclude(
     failures: Sequence[Failure],
     *,
     releasing: bool = False,
-    storm: bool = False,
+    withheld: str = "",
     total: int = 0,
 ) -> Conditions:
     """Return the conditions after one attempt: a plan, and which of its actions failed.
 
-    `total` is how many resources are wanted, for the sentence. With `storm` the healing actions
-    were withheld.
+    `total` is how many resources are wanted, for the sentence. `withheld` is why the healing
+    actions were not carried out, if they were not.
     """
-    halted = _halted(plan, failures, storm=storm)
+    halted = _halted(plan, failures, withheld)
     if halted is not None:
         return halted
     if failures:
@@ -110,7 +113,7 @@ def conclude(
     return _running(plan, total, releasing=releasing)
 
 
-def _halted(plan: Plan, failures: Sequence[Failure], *, storm: bool) -> Conditions | None:
+def _halted(plan: Plan, failures: Sequence[Failure], withheld: str) -> Conditions | None:
     final = next((failure for failure in failures if failure.final), None)
     if final is not None:
         return _failed(final, Next.STOP)
@@ -120,7 +123,7 @@ def _halted(plan: Plan, failures: Sequence[Failure], *, storm: bool) -> Conditio
     if plan.faults:
         item = plan.faults[0]
         return _stopped("Failed", "controller.failed", id=item.id, fault=item.fault)
-    return _stopped(HEAL_STORM, "controller.heal_storm") if storm else None
+    return _stopped(withheld, WITHHELD[withheld]) if withheld else None
 
 
 def _stopped(reason: str, key: str, **params: object) -> Conditions:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from govcloud.errors import CloudError, TransientCloudError
 from govcloud.plan.actions import Action, Plan, Reason, Situation, plan
-from govcloud.plan.conditions import Conditions, Failure, conclude
+from govcloud.plan.conditions import HEAL_STORM, MASS_LOSS, Conditions, Failure, conclude
 from govcloud.plan.drift import modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
@@ -25,8 +25,9 @@ class Attempt:
     """What is known of one claimed object while it is worked on.
 
     `lease_until` moves as the lease is renewed: no action begins after it (R9). `overtaken`: the
-    lease was lost and claimed anew, so what came of this attempt no longer counts. The fields that
-    actions change are guarded by `lock`, since they run at the same time.
+    lease was lost and claimed anew, so what came of this attempt no longer counts. `braked`: so
+    much is missing from the cloud that nothing of it is healed. The fields that actions change are
+    guarded by `lock`, since they run at the same time.
     """
 
     claim: Claim
@@ -37,7 +38,8 @@ class Attempt:
     plan: Plan | None = None
     conditions: Conditions | None = None
     lacking: frozenset[int] | None = None
-    storm: bool = False
+    braked: bool = False
+    withheld: str = ""
     seen: dict[str, Observed] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -67,14 +69,17 @@ class Attempt:
             self.lacking = lacking(self.resources, found, self.status.delivered)
         parts = [action.part for action in self.plan.actions if action.reason is Reason.HEAL]
         since = now - timedelta(seconds=s.heal_window_s)
-        self.storm = self.status.fought_over(parts, s.heal_limit, since)
+        if parts and self.braked:
+            self.withheld = MASS_LOSS
+        elif self.status.fought_over(parts, s.heal_limit, since):
+            self.withheld = HEAL_STORM
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """The actions to carry out: in a storm, all but the healing ones."""
+        """The actions to carry out: all, or all but the healing ones."""
         if self.plan is None:
             return ()
-        if not self.storm:
+        if not self.withheld:
             return self.plan.actions
         return tuple(a for a in self.plan.actions if a.reason is not Reason.HEAL)
 
@@ -114,6 +119,6 @@ class Attempt:
             self.plan,
             self.failures,
             releasing=self.releasing,
-            storm=self.storm,
+            withheld=self.withheld,
             total=len(self.resources),
         )

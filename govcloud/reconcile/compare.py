@@ -15,14 +15,15 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from govcloud.domain.access import CONTROLLER
+from govcloud.domain.kinds.platform import CloudLimits
 from govcloud.domain.kinds.systems import DriftMode
-from govcloud.plan.actions import Situation, plan
-from govcloud.plan.conditions import DRIFTED, MISSING
+from govcloud.plan.actions import Plan, Situation, plan
+from govcloud.plan.conditions import DRIFTED, MASS_LOSS, MISSING
 from govcloud.plan.drift import Whole, modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
 from govcloud.ports import Observed, Provisioner
-from govcloud.reconcile import desired
+from govcloud.reconcile import brake, desired
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
 from govcloud.reconcile.index import Index, Need, Nobodys, fingerprint
@@ -36,13 +37,16 @@ _MANY: Final = 2_000
 """Objects on their way whose tenants are looked up at most; beyond it is a great move-in."""
 
 
-_COMPARED: Final = frozenset({DRIFTED, MISSING})
+_COMPARED: Final = frozenset({DRIFTED, MISSING, MASS_LOSS})
 """Reasons for not being ready of what waits for no person: it is compared like what is ready."""
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What a comparison found; `pages` is the calls that the listing took."""
+    """What a comparison found; `pages` is the calls that the listing took.
+
+    `lost` are the objects of which something is missing that is to be built again.
+    """
 
     cloud: str
     pages: int = 0
@@ -53,6 +57,7 @@ class Comparison:
     unmanaged: int = 0
     quotas_set: int = 0
     drift_written: int = 0
+    lost: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -64,6 +69,31 @@ class _Said(NamedTuple):
     wanted: str | None
     found: str | None
     mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A plan for what did not match of an object; `twice`: a mark that did match is there again."""
+
+    plan: Plan
+    twice: bool
+
+    @property
+    def heals_missing(self) -> bool:
+        """Whether something that is missing would be built again."""
+        return any(
+            drift.field == Whole.MISSING and drift.mode is DriftMode.HEAL
+            for drift in self.plan.drifts
+        )
+
+
+def _differs(draft: _Draft, said: set[_Said]) -> bool:
+    """Whether there is something to do for an object, or something new to say of it."""
+    made = draft.plan
+    if draft.twice or not made.settled or made.faults or made.conflicts:
+        return True
+    would = {_Said(d.resource, d.field, d.wanted, d.found, d.mode.value) for d in made.drifts}
+    return would != said
 
 
 def listing(provisioner: Provisioner, gate: Gate) -> Iterator[Sequence[Observed]]:
@@ -89,7 +119,9 @@ class Comparer:
         gate: Gate,
         push: QuotaPush,
         settings: Settings,
+        limits: CloudLimits,
     ) -> None:
+        self._limits = limits
         self._cloud = cloud
         self._provisioner = provisioner
         self._store = store
@@ -169,12 +201,21 @@ class Comparer:
         with self._store.reading() as session:
             said = _said(session, self._cloud)
             current = {wanted.uid: wanted for wanted in desired.by_uid(session, sorted(candidates))}
-            differing = [
-                uid
+            drafts = {
+                uid: draft
                 for uid, wanted in current.items()
                 if uid not in index.held
                 and uid in index.missing
-                and self._differs(index, wanted, world, said.get(uid, set()))
+                and (draft := self._draft(index, wanted, world)) is not None
+            }
+            found.lost = sum(draft.heals_missing for draft in drafts.values())
+            braked = brake.too_much(self._limits, found.lost, len(index.missing))
+            turns = brake.changes(session, self._cloud, found.lost, braked=braked)
+            differing = [
+                uid
+                for uid, draft in drafts.items()
+                if not (braked and current[uid].reason == MASS_LOSS)
+                and _differs(draft, said.get(uid, set()))
             ]
             well = (index.held | said.keys()) - candidates - index.skipped
             looks = {*differing, *index.unsettled, *(well & index.missing.keys())}
@@ -186,34 +227,29 @@ class Comparer:
                 for item in index.odd.get(uid, ())
             ]
         found.differing, found.unmanaged = len(differing), len(index.nobodys)
-        found.enqueued = self._enqueue(generations)
+        found.enqueued = len(generations)
+        if generations or turns:
+            with self._store.unit(CONTROLLER) as unit:
+                if turns:
+                    brake.follow(unit, self._cloud, found.lost, braked=braked)
+                work.notice(unit.session, self._entries(generations), unit.now)
         found.drift_written = self._say(index.nobodys, world, said.get("", set()))
 
-    def _differs(self, index: Index, wanted: Wanted, world: World, said: set[_Said]) -> bool:
-        """Whether there is something to do for an object, or something new to say of it."""
+    def _draft(self, index: Index, wanted: Wanted, world: World) -> "_Draft | None":
+        """Plan for what did not match of an object; None where that cannot be planned."""
         missing, odd = index.missing[wanted.uid], index.odd.get(wanted.uid, [])
         try:
             resources = resources_of(self._provisioner, world, wanted.approved)
         except UNPLANNABLE:
-            return False
+            return None
         open_ = [r for r in resources if fingerprint(r, r.props, r.tags) in missing]
         matched = {r.part for r in resources} - {r.part for r in open_}
-        if any(item.part in matched for item in odd):
-            return True  # the same mark twice
         drift = read_spec(wanted.kind, wanted.spec).drift
-        draft = plan(open_, odd, Situation(modes(wanted.kind, drift, world.rules)))
-        if not draft.settled or draft.faults or draft.conflicts:
-            return True
-        would = {_Said(d.resource, d.field, d.wanted, d.found, d.mode.value) for d in draft.drifts}
-        return would != said
+        made = plan(open_, odd, Situation(modes(wanted.kind, drift, world.rules)))
+        return _Draft(made, twice=any(item.part in matched for item in odd))
 
-    def _enqueue(self, generations: Mapping[str, int]) -> int:
-        if not generations:
-            return 0
-        with self._store.unit(CONTROLLER) as unit:
-            entries = [(uid, self._cloud, number) for uid, number in sorted(generations.items())]
-            work.notice(unit.session, entries, unit.now)
-        return len(generations)
+    def _entries(self, generations: Mapping[str, int]) -> list[tuple[str, str, int]]:
+        return [(uid, self._cloud, number) for uid, number in sorted(generations.items())]
 
     def _say(self, nobodys: Sequence[Nobodys], world: World, said: set[_Said]) -> int:
         """Keep the rows of what is nobody's; it is reported or ignored, never touched (R2)."""

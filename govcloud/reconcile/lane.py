@@ -26,7 +26,7 @@ from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep, Recorder
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.status import Status
-from govcloud.store import work
+from govcloud.store import clouds, work
 from govcloud.store.unit import Store
 
 LOG: Final = logging.getLogger(__name__)
@@ -200,8 +200,9 @@ class Lane:
             rows = desired.with_status(session, list(by_uid))
             world = World.read(session, today)
             world.add_systems(session, (wanted for wanted, _ in rows))
+            braked = clouds.braked(session, self.name)
         attempts = [
-            Attempt(by_uid[wanted.uid], wanted, Status.read(status), until)
+            Attempt(by_uid[wanted.uid], wanted, Status.read(status), until, braked=braked)
             for wanted, status in rows
         ]
         self._forget(set(by_uid) - {wanted.uid for wanted, _ in rows})

@@ -23,7 +23,7 @@ from govcloud.reconcile import presence
 from govcloud.reconcile.outcome import Outcome, Pace, follow_up
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.status import Status
-from govcloud.store import work
+from govcloud.store import objects, work
 from govcloud.store.tables import DriftRow, EventRow, ObjectRow
 from govcloud.store.unit import Store, Unit
 
@@ -194,7 +194,7 @@ def _gone(batch: _Batch, row: ObjectRow) -> None:
     unit.fact(row, phase=Phase.GONE)
     unit.audit(
         "object.gone",
-        f"{row.kind}/{row.name}",
+        str(objects.key_of(row)),
         department=row.department,
         request_id=row.request_id,
         before=row.digest,
@@ -217,7 +217,7 @@ def _delivered(batch: _Batch, row: ObjectRow) -> None:
     _request(batch, row)
     batch.unit.audit(
         "object.built",
-        f"{row.kind}/{row.name}",
+        str(objects.key_of(row)),
         department=row.department,
         request_id=row.request_id,
         after=row.digest,

@@ -4,9 +4,10 @@ They write desired state's bookkeeping only. What a cloud still holds is the con
 at, or, after `abandon`, a person's: it is then reported as an orphan.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlmodel import select
 
@@ -16,7 +17,7 @@ from govcloud.plan.phases import Phase
 from govcloud.ports import Ledger
 from govcloud.reconcile.record import forget_object, make_event
 from govcloud.reconcile.status import Status
-from govcloud.store import work
+from govcloud.store import objects, work
 from govcloud.store.engine import lock_row
 from govcloud.store.tables import ObjectRow, WorkRow
 from govcloud.store.unit import Unit
@@ -38,20 +39,24 @@ def retry(unit: Unit, uid: str) -> ObjectRow:
     return row
 
 
-def rebuild(unit: Unit, uid: str) -> None:
+def rebuild(unit: Unit, uid: str, reason: str) -> ObjectRow:
     """Let the controller remove what has failed of an object and build it again.
 
     What may hold data is never removed otherwise; whoever calls this says that it is lost or
-    saved. Raises NotFoundError.
+    saved. Raises NotFoundError, and ConflictError where nothing has failed after its delivery.
     """
     row = _row(unit, uid)
     status = Status.read(row.status)
+    if row.phase != Phase.ACTIVE or not status.failed:
+        raise ConflictError("controller.nothing_failed", kind=row.kind, name=row.name)
     resources = tuple(
         {**resource, "delivered": False} if resource.get("state") == "failed" else resource
         for resource in status.resources
     )
+    detail = {"reason": reason, "resources": [dict(one) for one in status.failed]}
     status = replace(status, resources=resources, heals={})
-    _again(unit, row, status, Text("controller.rebuild_asked"), "object.rebuild")
+    _again(unit, row, status, Text("controller.rebuild_asked"), "object.rebuild", detail=detail)
+    return row
 
 
 def abandon(unit: Unit, ledger: Ledger, uid: str, reason: str) -> ObjectRow:
@@ -69,7 +74,7 @@ def abandon(unit: Unit, ledger: Ledger, uid: str, reason: str) -> ObjectRow:
     unit.fact(row, phase=Phase.GONE)
     unit.audit(
         "object.abandon",
-        f"{row.kind}/{row.name}",
+        str(objects.key_of(row)),
         department=row.department,
         request_id=row.request_id,
         before=row.digest,
@@ -109,12 +114,24 @@ def _row(unit: Unit, uid: str) -> ObjectRow:
     return row
 
 
-def _again(unit: Unit, row: ObjectRow, status: Status, text: Text, action: str) -> None:
+def _again(
+    unit: Unit,
+    row: ObjectRow,
+    status: Status,
+    text: Text,
+    action: str,
+    *,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
     row.status = status.written(text)
     row.progressing = True
     unit.session.add(row)
     work.enqueue(unit.session, [(row.uid, row.cloud or "", row.generation)], unit.now)
     unit.session.add(make_event(row.uid, unit.now, "Normal", "Retry", text))
     unit.audit(
-        action, f"{row.kind}/{row.name}", department=row.department, request_id=row.request_id
+        action,
+        str(objects.key_of(row)),
+        department=row.department,
+        request_id=row.request_id,
+        detail=detail,
     )

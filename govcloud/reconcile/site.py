@@ -57,7 +57,13 @@ class Site:
         self._restore()
         push = QuotaPush(provisioner, self.gate)
         self.comparer = Comparer(
-            name, provisioner, store=store, gate=self.gate, push=push, settings=settings
+            name,
+            provisioner,
+            store=store,
+            gate=self.gate,
+            push=push,
+            settings=settings,
+            limits=spec.limits,
         )
         self.lane = Lane(
             name,

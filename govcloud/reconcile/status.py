@@ -44,6 +44,13 @@ class Status:
         """The ids of those that were ready once."""
         return frozenset(str(r["id"]) for r in self.resources if r.get("delivered"))
 
+    @property
+    def failed(self) -> tuple[Mapping[str, Any], ...]:
+        """Those that were ready once and have failed."""
+        return tuple(
+            one for one in self.resources if one.get("delivered") and one.get("state") == "failed"
+        )
+
     def fought_over(self, parts: Iterable[str], limit: int, since: datetime) -> bool:
         """Whether any of `parts` was healed `limit` times or more after `since`."""
         return any(

@@ -85,3 +85,17 @@ def pause(session: Session, cloud: str, until: datetime | None, error: str) -> N
     row = remember(session, cloud)
     row.open_until, row.error = until, error
     session.add(row)
+
+
+def braked(session: Session, cloud: str) -> bool:
+    """Whether nothing is healed in a cloud, because too much was missing at once."""
+    row = session.get(CloudRow, cloud)
+    return row is not None and row.braked_at is not None
+
+
+def brake(session: Session, cloud: str, at: datetime | None, lost: int = 0) -> None:
+    """Let nothing be healed in a cloud since `at`, or with None let it be healed again."""
+    row = remember(session, cloud)
+    row.braked_at = (row.braked_at or at) if at else None
+    row.lost = lost
+    session.add(row)

@@ -60,6 +60,9 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
         "/v1/objects/vm/virtualmachine/events?department={d}", None),
     ("POST", "/v1/objects/{kind}/{name}/retry"): (
         "/v1/objects/vm/virtualmachine/retry?department={d}", {}),
+    ("POST", "/v1/objects/{kind}/{name}/rebuild"): (
+        "/v1/objects/vm/virtualmachine/rebuild?department={d}", {"reason": "data saved"}),
+    ("POST", "/v1/clouds/{name}/resume"): ("/v1/clouds/gov/resume", {"reason": "really lost"}),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): (
         "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),
     ("GET", "/v1/quota/tree"): ("/v1/quota/tree", None),

@@ -207,7 +207,7 @@ def test_what_failed_after_it_was_handed_over_is_left_until_an_operator_decides(
     assert found is not None
     assert found.enqueued == 0
     with lab.store.unit(ADMIN) as unit:
-        recover.rebuild(unit, uid)
+        recover.rebuild(unit, uid, "restored from a backup")
     lab.drive(controller)
     [rebuilt] = lab.there(uid)
     assert rebuilt.id != machine.id

@@ -140,7 +140,7 @@ def test_a_retry_after_the_cause_is_gone_removes_it_and_frees_its_quota(
     assert (act.actor, act.department, act.target) == (
         "operator",
         DEPARTMENT,
-        "VirtualMachine/web",
+        f"VirtualMachine {DEPARTMENT}/web",
     )
 
 
@@ -447,3 +447,50 @@ def test_several_are_retried_and_those_that_cannot_be_are_named(
     assert "vm/none:" in error
     _, error = govcloud("retry", "vm/web", code=Exit.FORBIDDEN, who="clerk")
     assert "operator" not in error.splitlines()[0]
+
+
+def broken(lab: Lab, controller: Controller) -> Observed:
+    """Build a machine, and let it fail after it was handed over."""
+    uid = lab.approve("web")
+    lab.drive(controller)
+    [machine] = lab.there(uid)
+    tamper.fail(lab.path(), machine.id)
+    controller.pass_once(CLOUD)
+    lab.drive(controller)
+    return machine
+
+
+@pytest.mark.guarantee("R8")
+def test_what_failed_after_its_delivery_is_built_again_on_an_operators_word(
+    api: Any, lab: Lab, controller: Controller
+) -> None:
+    lab.approve("db")
+    machine = broken(lab, controller)
+    body = {"reason": "restored from the backup of Friday"}
+    assert api.post("operator", "/v1/objects/vm/db/rebuild", body).status_code == 409
+    assert api.post("clerk", f"{WEB}/rebuild", body).status_code == 403
+    assert api.post("operator", f"{WEB}/rebuild", {"reason": " "}).status_code == 422
+    answer = api.post("operator", f"{WEB}/rebuild", body)
+    assert answer.json()["status"]["progressing"] is True, answer.text
+    lab.drive(controller)
+    [rebuilt] = lab.there(machine.uid)
+    assert rebuilt.id != machine.id
+    assert lab.row(machine.uid).ready  # type: ignore[union-attr]
+    [act] = acts(lab, "object.rebuild")
+    assert (act.target, act.detail["reason"]) == (
+        f"VirtualMachine {DEPARTMENT}/web",
+        body["reason"],
+    )
+    assert [one["id"] for one in act.detail["resources"]] == [machine.id]
+
+
+@pytest.mark.guarantee("R8")
+def test_rebuild_is_a_command_and_describe_names_it(
+    lab: Lab, controller: Controller, govcloud: Typing
+) -> None:
+    machine = broken(lab, controller)
+    page, _ = govcloud("describe", "vm/web", "-d", DEPARTMENT, who="clerk")
+    assert f"govcloud rebuild {NAMED} --reason" in page
+    govcloud("rebuild", NAMED, "--reason", "no data in it", "--yes")
+    lab.drive(controller)
+    assert [item.id for item in lab.there(machine.uid)] != [machine.id]

@@ -8,6 +8,7 @@ from govcloud.messages import LANGUAGES, render
 from govcloud.plan.actions import Plan, Situation, Verb, plan
 from govcloud.plan.conditions import (
     GONE,
+    HEAL_STORM,
     READY,
     Conditions,
     Failure,
@@ -100,7 +101,12 @@ def test_faults() -> None:
 
 def test_a_storm_stops_the_healing() -> None:
     healing = plan([ONE], [], Situation(HEAL))
-    assert summary(conclude(healing, [], storm=True)) == (False, False, "HealStorm", Next.STOP)
+    assert summary(conclude(healing, [], withheld=HEAL_STORM)) == (
+        False,
+        False,
+        "HealStorm",
+        Next.STOP,
+    )
 
 
 def test_what_could_not_be_asked_or_planned_is_tried_again() -> None:

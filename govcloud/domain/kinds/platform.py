@@ -106,6 +106,12 @@ class CloudLimits(Model):
     resync_seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] = Field(
         60, description="Seconds between full comparisons; drift is seen within this time."
     )
+    brake_count: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(
+        5, description="So many objects missing at once, and `brakeShare`, stop all healing."
+    )
+    brake_share: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(
+        0.2, description="Such a share of them missing, and `brakeCount`, stops all healing."
+    )
 
 
 class CloudCapacity(Model):
@@ -144,6 +150,11 @@ class CloudSpec(Model):
     mainland: Flag = Field(True, description="Data and operation are in mainland China.")
     limits: CloudLimits = Field(CloudLimits(), description="How hard it may be worked.")
     capacity: CloudCapacity = Field(CloudCapacity(), description="Its physical size.")
+    storage: dict[Name, Line] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="What each storage class is called in the cloud; absent: as here.",
+    )
     prices: dict[Line, Money] = Field(
         default_factory=dict,
         max_length=64,
@@ -173,6 +184,24 @@ class ZoneSpec(Model):
     ipv6: Flag = Field(True, description="Networks in it are dual-stack.")
     floating_ips: Flag = Field(False, description="Floating addresses may be given out.")
     xinchuang: Flag = Field(False, description="Domestic-technology stack.")
+    host_zone: Line | None = Field(
+        None, description="Availability zone of the cloud on whose hosts its machines stand."
+    )
+    external_network: Line | None = Field(
+        None, description="The cloud's network outside: routers lead to it, addresses come from it."
+    )
+    subnet_pools: list[Line] = Field(
+        default_factory=list,
+        max_length=2,
+        description="The cloud's address pools for its networks, one a version of IP; "
+        "absent: private addresses.",
+    )
+    nameservers: list[Line] = Field(
+        default_factory=list, max_length=6, description="Addresses of its name servers."
+    )
+    ntp_servers: list[Line] = Field(
+        default_factory=list, max_length=6, description="Its time servers."
+    )
 
 
 class FlavorSpec(Model):
@@ -184,6 +213,11 @@ class FlavorSpec(Model):
     arch: Line = Field("x86_64", description="CPU architecture.")
     xinchuang: Flag = Field(False, description="Domestic-technology stack.")
     price: Money = Field(0, description="Yuan a month.")
+    clouds: dict[Name, Line] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="What it is called in each cloud, by the cloud's name; absent: as here.",
+    )
 
 
 class ImageSpec(Model):
@@ -194,6 +228,11 @@ class ImageSpec(Model):
     xinchuang: Flag = Field(False, description="Domestic-technology stack.")
     end_of_support: Day | None = Field(None, description="When its maker ends support.")
     min_disk: Count = Field(20, description="Smallest system disk, GiB.")
+    clouds: dict[Name, Line] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="What it is called in each cloud, by the cloud's name; absent: as here.",
+    )
 
 
 def _limits(value: object) -> object:
