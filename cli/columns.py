@@ -35,8 +35,8 @@ def age(instant: object) -> str:
         return instant
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
         if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{max(seconds, 0)}s"
+            return word("age", unit, count=seconds // size)
+    return word("age", "s", count=max(seconds, 0))
 
 
 def moment(instant: object) -> str:
@@ -266,7 +266,7 @@ def of_kind(kind: str) -> tuple[Column, ...]:
 
 
 def object_name(item: Item) -> str:
-    """Return what `-o name` prints, and every command takes: `DEPARTMENT/KIND/NAME` of an object."""
+    """Return what `-o name` prints and every command takes: `DEPARTMENT/KIND/NAME`."""
     return full_name(item["kind"], item["metadata"]["name"], item["metadata"].get("department"))
 
 

@@ -21,6 +21,7 @@ from cli.options import (
     Watch,
     Zone,
 )
+from cli.output import emit
 from cli.render import Column
 from cli.session import client
 from cli.speech import t, word
@@ -87,6 +88,9 @@ def get(
         return
     where |= {"labels": labels, "system": system, "cloud": cloud, "zone": zone}
     where["phase"] = meaning("phase", phase) if phase else None
+    if "," in kind:
+        _several(kind.split(","), where, form, limit=limit, export=export)
+        return
     if watch:
         _watch(kind, where, form)
     items = client().items(path("objects", kind), limit=limit, **where)
@@ -94,6 +98,25 @@ def get(
         _export(items, form)
     else:
         _list(kind, items, form)
+
+
+def _several(
+    kinds: list[str], where: dict[str, Any], form: Output, *, limit: int | None, export: bool
+) -> None:
+    """List objects of several kinds: one after the other, or as one list of documents."""
+    lists = {
+        kind: list(client().items(path("objects", kind), limit=limit, **where)) for kind in kinds
+    }
+    every = [item for items in lists.values() for item in items]
+    if export:
+        _export(every, form)
+    elif form in (Output.JSON, Output.YAML):
+        render.structured({"items": every}, form)
+    else:
+        for number, (kind, items) in enumerate(lists.items()):
+            if number and form is not Output.NAME:
+                emit()
+            _list(kind, iter(items), form)
 
 
 def _export(items: Iterable[dict[str, Any]], form: Output) -> None:

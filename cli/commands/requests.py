@@ -1,6 +1,6 @@
 """The queue of requests, and one request in full."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,7 +10,20 @@ from cli.options import Department, Format, Limit, Output
 from cli.session import client
 from cli.speech import t
 
+ACTIONS: Final = ("create", "change", "release")
 Everything = Annotated[bool, typer.Option("--all", help=t("opt_all_changes"))]
+
+
+def _count(action: str) -> render.Column:
+    return render.Column(f"to_{action}", lambda item: item["summary"].get(action, 0), right=True)
+
+
+CSV: Final = tuple(
+    shown
+    for column in columns.REQUESTS
+    for shown in (map(_count, ACTIONS) if column.heading == "changes" else (column,))
+)
+"""As the table, but numbers stand alone: a spreadsheet takes `+1 -2` for a formula."""
 
 
 def list_requests(
@@ -22,7 +35,8 @@ def list_requests(
     """List requests, the open ones unless another state is asked for."""
     found = client().items("/v1/requests", limit=limit, state=state, department=department)
     empty = t("no_open_requests") if state == "open" else t("no_requests", state=state)
-    render.show(found, columns.REQUESTS, form, name=lambda item: str(item["id"]), empty=empty)
+    shown = CSV if form is Output.CSV else columns.REQUESTS
+    render.show(found, shown, form, name=lambda item: str(item["id"]), empty=empty)
     output.hint(t("hint_requests"))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import complete, files, output, refs, render, views
+from cli.asking import agreed
 from cli.options import Department, DryRun, Files, Format, Output, Timeout, Wait, Yes
 from cli.session import client
 from cli.speech import t
@@ -145,6 +146,8 @@ def show_proposal(found: dict[str, Any], form: Output, *, everything: bool = Fal
     elif form in (Output.JSON, Output.YAML):
         render.structured(found, form)
     else:
+        from cli.columns import full_name
+
         columns = [
             render.Column("action", lambda item: item["action"]),
             render.Column("kind", lambda item: item["kind"]),
@@ -152,7 +155,10 @@ def show_proposal(found: dict[str, Any], form: Output, *, everything: bool = Fal
             render.Column("name", lambda item: item["name"]),
         ]
         render.show(
-            found["changes"], columns, form, name=lambda c: f"{c['kind'].lower()}/{c['name']}"
+            found["changes"],
+            columns,
+            form,
+            name=lambda c: full_name(c["kind"], c["name"], c.get("department")),
         )
 
 
@@ -176,6 +182,6 @@ def confirm(question: str) -> None:
     """Ask a person; UsageError where there is none to ask."""
     if not output.interactive():
         raise UsageError("cli.needs_yes")
-    if not typer.confirm(question, err=True):
+    if not agreed(question):
         output.note(t("nothing_done"))
         raise typer.Exit(Exit.FAILURE)

@@ -38,7 +38,7 @@ def test_what_was_approved_runs(city, govcloud):
     """A request that is fulfilled has its machines ready on the cloud."""
     (request,) = json.loads(govcloud("requests", "--state", "all", "-o", "json").out)["items"]
     assert request["state"] == "fulfilled"
-    assert govcloud("get", "vm", "-o", "name").lines == ["virtualmachine/social-insurance-app"]
+    assert govcloud("get", "vm", "-o", "name").lines == ["hrss/virtualmachine/social-insurance-app"]
     assert "Ready" in govcloud("get", "vm").out
     assert len(govcloud("simulate", "list", "--type", "server", "-o", "name").lines) == 2
 

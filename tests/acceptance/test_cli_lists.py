@@ -1,0 +1,52 @@
+"""Lists: names that can be fed back, several kinds at once, cells that are no formulas."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from govcloud.errors import Exit
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "small"
+
+
+def test_what_a_list_names_can_be_fed_back(city, govcloud):
+    """Whoever asks: an administrator has no department of their own."""
+    for kind in ("vm", "systems", "zones"):
+        names = govcloud("get", kind, "-o", "name").lines
+        assert names
+        assert govcloud("get", *names, "-o", "name").lines == names
+
+
+def test_several_kinds_are_listed_at_once(city, govcloud):
+    """As kubectl does: a table each, or one list of documents."""
+    names = govcloud("get", "system,vm", "-o", "name").lines
+    assert [name.split("/")[1] for name in names] == ["system", "virtualmachine"]
+    items = json.loads(govcloud("get", "system,vm", "-o", "json").out)["items"]
+    assert [item["kind"] for item in items] == ["System", "VirtualMachine"]
+    govcloud("get", "system,vmm", code=Exit.NOT_FOUND)
+
+
+def test_the_queue_as_csv_has_numbers_and_no_formulas(city, govcloud):
+    """A spreadsheet takes `+1` for a formula."""
+    text = govcloud("requests", "--state", "all", "-o", "csv").out
+    rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
+    assert rows[0]["TO CREATE"] == "2"
+    assert not [
+        cell for row in rows for cell in row.values() if cell[:1] in "=+-@'" and cell != "-"
+    ]
+
+
+def test_handing_in_what_stands_already_ends_well(city, govcloud):
+    """Like `unchanged` of kubectl: a sentence, no number, exit code 0."""
+    ended = govcloud("--as", "hrss", "submit", "-f", str(EXAMPLES / "department.yaml"))
+    assert ended.out == ""
+    assert "Unchanged" in ended.err
+
+
+def test_empty_files_are_the_same_error_for_apply_plan_and_submit(city, govcloud, tmp_path):
+    """An empty file is a slip, whoever it is handed to."""
+    file = tmp_path / "empty.yaml"
+    file.write_text("# nothing\n")
+    for command in ("apply", "plan", "submit"):
+        assert govcloud(command, "-f", str(file), code=Exit.USAGE).err
