@@ -5,7 +5,10 @@
 The register is written in bulk: each request brings a department's systems with their machines
 (first pending, then active) or their legacy hosts and migrations; a tenth of the machines changes
 again after the cut-off. Each report is made in a process of its own, so that its peak memory is
-its own. The first run of a process is measured, imports not counted. Prints a Markdown table.
+its own. The first run of a process is measured, imports not counted. Beside it stands the floor of
+the same run: the driver alone reading the same facts once, from the first to the last, in a process
+of its own as well. The ratio of the two says more than seconds on a machine that others share.
+Prints a Markdown table.
 """
 
 import argparse
@@ -14,7 +17,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -58,8 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     sizes: Sequence[tuple[int, int]] = QUICK_SIZES if options.quick else SIZES
     if options.sizes:
         sizes = [(max(1, min(1_000, int(n) // 73)), int(n)) for n in options.sizes.split(",")]
-    print("| database | departments | systems | facts | wall, s | CPU, s | memory, MiB | rate, % |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    print(
+        "| database | departments | systems | facts | wall, s | CPU, s | floor, s | ratio |"
+        " memory, MiB | rate, % |"
+    )
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     missed = False
     for database in ("sqlite", *(("postgresql",) if options.postgresql else ())):
         for departments, systems in sizes:
@@ -67,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             missed |= figures["seconds"] > AIMS_S.get(systems, float("inf"))
             print(
                 f"| {database} | {departments:,} | {systems:,} | {figures['facts']:,} |"
-                f" {figures['seconds']:.2f} | {figures['cpu']:.2f} | {figures['mib']:.0f} |"
+                f" {figures['seconds']:.2f} | {figures['cpu']:.2f} | {figures['floor']:.2f} |"
+                f" {figures['seconds'] / figures['floor']:.1f} | {figures['mib']:.0f} |"
                 f" {figures['rate']} |",
                 flush=True,
             )
@@ -83,14 +90,38 @@ def measure(database: str, departments: int, systems: int) -> dict[str, Any]:
         database_url(database, Path(name)) as url,
     ):
         facts = fill(url, departments, systems)
-        answer = Path(name) / "answer.json"
-        process = CONTEXT.Process(target=report, args=(url, answer))
-        process.start()
-        process.join()
-        if process.exitcode:
-            raise SystemExit("the report failed")
-        figures: dict[str, Any] = json.loads(answer.read_text())
-        return figures | {"facts": facts}
+        floor = _apart(read_all, url, Path(name))
+        return _apart(report, url, Path(name)) | floor | {"facts": facts}
+
+
+def _apart(work: Callable[[str, Path], None], url: str, folder: Path) -> dict[str, Any]:
+    """Do work in a process of its own; return the figures that it left."""
+    answer = folder / f"{work.__name__}.json"
+    process = CONTEXT.Process(target=work, args=(url, answer))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{work.__name__} failed")
+    figures: dict[str, Any] = json.loads(answer.read_text())
+    return figures
+
+
+def read_all(url: str, answer: Path) -> None:
+    """Read all facts with nothing but the driver, and leave what it took in a file."""
+    database = Database(url)
+    with database.reading() as session:
+        driver = session.connection().connection.driver_connection
+        assert driver is not None
+        named = {} if database.is_sqlite else {"name": "floor"}  # else it takes all rows at once
+        cursor = driver.cursor(**named)
+        began = time.perf_counter()
+        cursor.execute("SELECT * FROM facts ORDER BY seq")
+        while cursor.fetchmany(CHUNK):
+            pass
+        seconds = time.perf_counter() - began
+        cursor.close()
+    database.close()
+    answer.write_text(json.dumps({"floor": seconds}))
 
 
 @contextmanager
