@@ -202,6 +202,8 @@ def text_of(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return t("yes") if value else t("no")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, list | tuple):
         return ", ".join(text_of(entry) for entry in value)
     return clean(str(value))

@@ -30,7 +30,9 @@ def has(name: str) -> bool:
     return messages.lookup(f"cli.{name}", _spoken) is not None
 
 
-def word(area: str, value: object) -> str:
+def word(area: str, value: object, /, **params: object) -> str:
     """Return what a value of an enumeration is called, `labels.<area>.<value>`, or the value."""
     key = f"labels.{area}.{value}"
-    return str(value) if messages.lookup(key, _spoken) is None else messages.render(key, _spoken)
+    if messages.lookup(key, _spoken) is None:
+        return str(value)
+    return messages.render(key, _spoken, params)

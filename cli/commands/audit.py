@@ -9,24 +9,29 @@ from cli.columns import at, moment
 from cli.options import Format, Limit, Output
 from cli.render import Column
 from cli.session import client
-from cli.speech import t
+from cli.speech import t, word
 from govcloud.errors import Exit, UsageError
+
+
+def _outcome_style(text: str) -> str | None:
+    return None if text.strip() == word("outcome", "ok") else "red"
+
 
 LOG: Final = (
     Column("seq", at("seq"), right=True),
     Column("at", lambda item: moment(item.get("at"))),
     Column("actor", at("actor")),
-    Column("role", at("role"), wide=True),
+    Column("role", lambda item: word("role", item.get("role")), wide=True),
     Column("department", at("department"), wide=True),
-    Column("action", at("action")),
+    Column("action", lambda item: word("audit-action", item.get("action"))),
     Column("target", at("target")),
     Column("request", at("requestId")),
-    Column("outcome", at("outcome"), style=lambda text: None if text.strip() == "ok" else "red"),
+    Column("outcome", lambda item: word("outcome", item.get("outcome")), style=_outcome_style),
     Column("hash", at("hash"), wide=True),
 )
 FAULTS: Final = (
     Column("seq", at("seq"), right=True),
-    Column("what", at("what")),
+    Column("what", lambda item: word("tampering", item.get("what"))),
     Column("message", at("message")),
 )
 

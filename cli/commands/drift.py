@@ -10,7 +10,7 @@ from cli.columns import at, moment
 from cli.options import Cloud, Department, Format, Output
 from cli.render import Column
 from cli.session import client
-from cli.speech import t
+from cli.speech import t, word
 from govcloud.errors import Exit
 
 DRIFT: Final = (
@@ -18,10 +18,10 @@ DRIFT: Final = (
     Column("department", at("department")),
     Column("object", lambda item: item.get("object") or item.get("name") or t("nobodys")),
     Column("resource_id", at("resource")),
-    Column("field", at("field")),
+    Column("field", lambda item: word("drift-field", item.get("field"))),
     Column("wanted", at("wanted")),
     Column("found", at("found")),
-    Column("mode", at("mode")),
+    Column("mode", lambda item: word("drift-mode", item.get("mode"))),
     Column("since", lambda item: columns.age(item.get("since"))),
 )
 

@@ -18,7 +18,7 @@ TOKENS: Final = (
     Column("user", at("user")),
     Column("role", lambda item: word("role", item.get("role"))),
     Column("department", at("department")),
-    Column("scope", at("scope")),
+    Column("scope", lambda item: word("scope", item.get("scope"))),
     Column("created_at", lambda item: moment(item.get("createdAt"))),
     Column("expires_at", lambda item: moment(item.get("expiresAt"))),
     Column("revoked_at", lambda item: moment(item.get("revokedAt"))),

@@ -60,23 +60,42 @@ def lookup(key: str, language: str) -> str | None:
 def render(key: str, language: str, params: Mapping[str, object] | None = None) -> str:
     """Return the sentence of `key` in `language`, or the key itself where no catalogue has it.
 
-    Parameters that are `Text` are rendered in the same language; enumerations and anything else
-    are shown as `str` shows them.
+    Parameters that are `Text` are rendered in the same language, and so are values of enumerations
+    under their usual names; anything else is shown as `str` shows it.
     """
     sentence = lookup(key, language)
-    shown = {name: _shown(value, language) for name, value in (params or {}).items()}
+    shown = {name: _shown(value, language, name) for name, value in (params or {}).items()}
     if sentence is None:
         rest = ", ".join(f"{name}={value}" for name, value in shown.items())
         return f"{key} ({rest})" if rest else key
     return sentence.format_map(_Absent(shown))
 
 
-def _shown(value: object, language: str) -> object:
+def _shown(value: object, language: str, name: str) -> object:
     if isinstance(value, Text):
         return render(value.key, language, value.params)
     if isinstance(value, list | tuple):
-        return ("、" if language == "zh" else ", ").join(str(_shown(v, language)) for v in value)
+        between = "、" if language == "zh" else ", "
+        return between.join(str(_shown(each, language, name)) for each in value)
+    if isinstance(value, str) and language != DEFAULT_LANGUAGE:
+        keys = (f"labels.{area}.{value}" for area in _VALUES.get(name, ()))
+        return next((word for key in keys if (word := lookup(key, language))), value)
     return value
+
+
+_VALUES: Final[Mapping[str, tuple[str, ...]]] = {
+    "action": ("action",),
+    "environment": ("environment",),
+    "fields": ("drift-field",),
+    "parts": ("stack-part",),
+    "phase": ("project-phase",),
+    "reason": ("reason",),
+    "role": ("role",),
+    "state": ("request", "room-state", "host-state", "network-state"),
+    "verb": ("verb",),
+    "verdict": ("verdict",),
+}
+"""Parameters that hold values of enumerations, and where their words stand."""
 
 
 def remedy(key: str, language: str, params: Mapping[str, object] | None = None) -> str | None:

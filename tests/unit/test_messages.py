@@ -96,3 +96,17 @@ def test_every_error_says_what_to_do() -> None:
 def test_a_missing_parameter_shows_the_placeholder_and_an_unknown_key_itself() -> None:
     assert "{count}" in render("errors.invalid", "en")
     assert render("nothing.here", "zh", {"a": 1}) == "nothing.here (a=1)"
+
+
+@pytest.mark.guarantee("P4")
+def test_values_inside_sentences_are_in_their_language() -> None:
+    params = {"part": "server-0", "verb": "create", "reason": "NoCapacity", "detail": "-"}
+    assert "创建" in render("controller.refused", "zh", params)
+    assert "容量不足" in render("controller.refused", "zh", params)
+    assert "create" in render("controller.refused", "en", params)
+    found = {"count": 2, "fields": ["missing", "vcpu"]}
+    assert "缺失、vcpu" in render("controller.drift_found", "zh", found)
+    late = {"end": "2026-01-01", "days": 30, "environment": "emergency"}
+    assert "应急" in render("policy.LIFE-1", "zh", late)
+    assert "审计员" in render("requests.may_not_submit", "zh", {"role": "auditor"})
+    assert "自由说明" in render("controller.abandoned", "zh", {"reason": "自由说明"})
