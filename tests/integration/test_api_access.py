@@ -205,6 +205,25 @@ def test_a_department_sees_its_own_and_the_city_sees_all(world: Any) -> None:
     assert MARK[OTHER] in everything
 
 
+@pytest.mark.guarantee("P1")
+def test_who_audits_or_approves_for_a_node_gets_the_figures_of_what_is_below_it(world: Any) -> None:
+    path = "/v1/reports/on-cloud-rate"
+    for role in (Role.AUDITOR, Role.APPROVER):
+        world.token(f"{role.value}-city", role, "city")
+        world.token(f"{role.value}-own", role, OWN)
+        whole = world.get(f"{role.value}-city", path).json()
+        assert {OWN, OTHER} <= {row["department"] for row in whole["rows"]}
+        part = world.get(f"{role.value}-city", f"{path}?department={OTHER}").json()
+        assert [row["department"] for row in part["rows"]] == [OTHER]
+        own = world.get(f"{role.value}-own", path)
+        assert [row["department"] for row in own.json()["rows"]] == [OWN]
+        assert MARK[OTHER] not in own.text
+        for beyond in (OTHER, "city"):
+            for what in (path, f"{path}/explain"):
+                answer = world.get(f"{role.value}-own", f"{what}?department={beyond}")
+                assert answer.status_code == 404, answer.text
+
+
 def test_where_a_cloud_is_is_no_business_of_departments(world: Any) -> None:
     spec = world.get("applicant", "/v1/objects/cloud/sim").json()["spec"]
     assert "connection" not in spec

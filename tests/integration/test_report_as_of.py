@@ -322,3 +322,27 @@ def test_the_digest_is_the_same_on_any_database_and_in_any_process(
     clock.advance(60)
     digest = "29731def1065cd09aa4e7fc2cbe0bb6b419d9100d25b9923d829759146da82d2"
     assert make(store).digest == digest
+
+
+@pytest.mark.guarantee("F1")
+def test_what_is_recorded_late_with_earlier_dates_changes_today_and_no_past_report(
+    store: Store, register: Register, clock: FixedClock
+) -> None:
+    """Time is when a thing was recorded; dates of business are contents, not time."""
+    register.plan("hrss", "archive", "trial")
+    clock.set(datetime(2026, 7, 1, 1, tzinfo=UTC))
+    june, may = everything(store, "2026-06-30"), everything(store, "2026-05-31")
+    # In July it comes out: exempt since January, accepted and its host off since April.
+    register.exemption("edu", "school", approvedOn="2026-01-05", validFrom="2026-01-01")
+    register.plan("hrss", "archive", "accepted")
+    register.host("hrss", "old", "archive", state="off")
+    register.machine("hrss", "archive-app", "archive")
+    register.department("edu", "教育局", connected=True, ipv6=True, testedOn="2026-02-01")
+    register.system("hrss", "forgotten", launchedOn="2020-01-01")
+    clock.advance(60)
+    assert everything(store, "2026-06-30") == june
+    assert everything(store, "2026-05-31") == may
+    today = make(store)
+    assert by_name(today) == {"edu": (0, 0, "—"), "hrss": (2, 3, "66.7")}
+    assert (today.movement_total.movement.new, today.movement_total.movement.exempted) == (1, 1)
+    assert today.movement_total.movement.opening == 3, "July opens with what June closed with"
