@@ -1,7 +1,7 @@
 """Looking at objects and at what happens to them: get, events."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -43,11 +43,17 @@ def _event_style(text: str) -> str | None:
     return "yellow" if text.strip() == word("event-type", "Warning") else None
 
 
+def _whose(item: Mapping[str, Any]) -> str:
+    """Return what an event is about, as commands name it: `hrss/VirtualMachine/web`."""
+    named = "/".join(filter(None, (item.get("department"), item.get("object"))))
+    return named or str(item.get("uid"))
+
+
 EVENTS: Final = (
     Column("at", lambda item: moment(item.get("at"))),
     Column("type", lambda item: word("event-type", item.get("type")), style=_event_style),
     Column("reason", lambda item: word("reason", item.get("reason"))),
-    Column("object", lambda item: item.get("object") or item.get("name") or item.get("uid")),
+    Column("object", _whose),
     Column("message", at("message")),
 )
 

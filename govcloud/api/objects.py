@@ -89,7 +89,8 @@ def object_events(
     with services.store.reading() as session:
         row = objects.get_object(session, actor, kind_named(kind).name, name, department)
         found = objects.list_events(session, actor, uid=row.uid, limit=limit)
-    return JSONResponse(pages.whole([views.event(one, row, tongue) for one in found]))
+    key = objects.key_of(row)
+    return JSONResponse(pages.whole([views.event(one, key, tongue) for one in found]))
 
 
 @router.get("/v1/events", summary="What happened lately")
@@ -106,8 +107,8 @@ def events(
         objects.must_exist(session, actor, department=department)
         found = objects.list_events(session, actor, department=department, limit=limit)
         # The events are the caller's already; their objects are looked up to be named.
-        rows = objects.by_uids(session, {one.uid for one in found})
-    items = [views.event(one, rows.get(one.uid), tongue) for one in found]
+        keys = objects.keys_of(session, {one.uid for one in found})
+    items = [views.event(one, keys.get(one.uid), tongue) for one in found]
     return JSONResponse(pages.whole(items))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from govcloud.domain import classes
 from govcloud.domain.access import Actor
 from govcloud.domain.base import API_VERSION
+from govcloud.domain.manifest import ObjectKey
 from govcloud.messages import remedy, render
 from govcloud.store.objects import sees_all
 from govcloud.store.observed import Drifted, Watched
@@ -65,7 +66,7 @@ def _spec(row: ObjectRow, actor: Actor) -> dict[str, Any]:
     return row.spec
 
 
-def event(row: EventRow, of: ObjectRow | None, tongue: str) -> dict[str, Any]:
+def event(row: EventRow, of: ObjectKey | None, tongue: str) -> dict[str, Any]:
     """Return an event, its sentence in the reader's language."""
     return {
         "at": instant(row.at),

@@ -22,7 +22,7 @@ from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
 from govcloud.store.engine import lock_row
 from govcloud.store.filters import KIND_OF, column
-from govcloud.store.tables import EventRow, ObjectRow
+from govcloud.store.tables import EventRow, FactRow, ObjectRow
 from govcloud.store.work import chunks
 
 Row = TypeVar("Row")
@@ -224,19 +224,30 @@ def list_events(
 ) -> tuple[EventRow, ...]:
     """Return the latest events of the objects that the actor may see, newest first.
 
-    Events of objects that are gone are seen only by those who see all.
+    Whose an object was that is gone, its facts say.
     """
     statement = select(EventRow)
     if uid is not None:
         statement = statement.where(col(EventRow.uid) == uid)
     if department is not None or not sees_all(actor):
         of = and_(col(ObjectRow.uid) == col(EventRow.uid), visible(actor))
+        was = and_(col(FactRow.uid) == col(EventRow.uid), _was_visible(actor))
         if department is not None:
             of = and_(of, col(ObjectRow.department) == department)
-        statement = statement.where(exists().where(of))
+            was = and_(was, col(FactRow.department) == department)
+        statement = statement.where(or_(exists().where(of), exists().where(was)))
     return tuple(
         session.exec(statement.order_by(col(EventRow.seq).desc()).limit(bounded(limit))).all()
     )
+
+
+def _was_visible(actor: Actor) -> Any:
+    """Return the condition on `FactRow` for the owned objects that an actor may see, or might."""
+    if sees_all(actor):
+        return true()
+    if not actor.department or not actor.may(Permission.READ_OWN):
+        return false()
+    return col(FactRow.department) == actor.department
 
 
 # --- Inside the program: not scoped, for deciding and writing ------------------------------------
@@ -274,6 +285,19 @@ def by_uids(session: Session, uids: Iterable[str]) -> dict[str, ObjectRow]:
     for batch in chunks(sorted(set(uids))):
         rows = session.exec(select(ObjectRow).where(col(ObjectRow.uid).in_(batch)))
         found.update({row.uid: row for row in rows})
+    return found
+
+
+def keys_of(session: Session, uids: Iterable[str]) -> dict[str, ObjectKey]:
+    """Return what objects are called, or were called when they were last recorded."""
+    wanted = set(uids)
+    found = {uid: key_of(row) for uid, row in by_uids(session, wanted).items()}
+    for batch in chunks(sorted(wanted - found.keys())):
+        last = (
+            select(func.max(FactRow.seq)).where(col(FactRow.uid).in_(batch)).group_by(FactRow.uid)
+        )
+        facts = session.exec(select(FactRow).where(col(FactRow.seq).in_(last)))
+        found |= {fact.uid: ObjectKey(fact.kind, fact.department, fact.name) for fact in facts}
     return found
 
 
@@ -326,6 +350,16 @@ def with_field(
     )
     ordered = statement.order_by(col(ObjectRow.department), col(ObjectRow.name))
     return list(session.exec(ordered.limit(limit)))
+
+
+def systems_by_code(session: Session, codes: Iterable[str]) -> list[tuple[str, ObjectKey]]:
+    """Return the systems, of all departments, that are registered under these codes."""
+    code = ObjectRow.spec["code"].as_string()
+    found: list[tuple[str, ObjectKey]] = []
+    for batch in chunks(sorted(set(codes))):
+        statement = select(ObjectRow).where(col(ObjectRow.kind) == "System", code.in_(batch))
+        found += [(str(row.spec["code"]), key_of(row)) for row in session.exec(statement)]
+    return found
 
 
 def owned_by(session: Session, department: str, limit: int = 20) -> list[ObjectRow]:

@@ -65,7 +65,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("retry", "system/social-insurance"),
     ("rebuild", "vm/social-insurance-app", "--reason", "gone", "-y"),
     ("abandon", "vm/social-insurance-app", "--reason", "gone", "-y"),
-    ("resume", "cloud-a", "--reason", "lost", "-y"),
+    ("resume", "sim", "--reason", "lost", "-y"),
     ("wait", "REQUEST-1"),
     ("wait", "REQUEST-4", "--timeout", "0s"),
     ("wait", "vm/not-there", "--for", "create", "--timeout", "0s"),

@@ -73,3 +73,20 @@ def test_a_removed_clouds_state_is_not_shown(api: Any, lab: Lab) -> None:
         lab.add_cloud(unit, "second", limits={"resyncSeconds": 60})
     answer = api.get("operator", "/v1/drift?cloud=second").json()
     assert [one["cloud"] for one in answer["clouds"]] == ["second"]
+
+
+def test_events_of_what_is_gone_name_it_as_it_was_called(api: Any, lab: Lab) -> None:
+    api.department("elsewhere")
+    api.token("stranger", Role.APPLICANT, "elsewhere")
+    uid, controller = lab.approve("web"), lab.controller()
+    lab.drive(controller)
+    lab.release(uid)
+    lab.drive(controller)
+    assert lab.row(uid) is None
+    for who in ("operator", "clerk"):
+        items = api.get(who, "/v1/events").json()["items"]
+        assert {(one["department"], one["object"]) for one in items} == {
+            (DEPARTMENT, "VirtualMachine/web")
+        }
+        assert items[0]["reason"] == "Gone"
+    assert api.get("stranger", "/v1/events").json()["items"] == []
