@@ -120,8 +120,7 @@ class Session:
         self.calls[method] += 1
         url = opened.configuration.host + path
         headers = {"Accept": JSON, "User-Agent": f"govcloud/{__version__}"}
-        token = opened.configuration.get_api_key_with_prefix("authorization")
-        if token:
+        if token := _token(opened.configuration):
             headers["Authorization"] = token
         if body is not None:
             headers["Content-Type"] = content
@@ -182,6 +181,15 @@ def _is_status(body: bytes) -> bool:
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _token(configuration: "client.Configuration") -> str:
+    """Return the bearer token, read anew where it is a reference; empty without one."""
+    try:
+        said = configuration.auth_settings().get("BearerToken")
+    except (OSError, KeyError, ValueError) as error:
+        raise TransientCloudError(_NO_CREDENTIALS, str(error)) from error
+    return str(said["value"]) if said and said["value"] else ""
 
 
 def _configuration(settings: Settings) -> client.Configuration:

@@ -1,0 +1,279 @@
+"""What a cluster should hold for a namespace: the manifests, and reading them back."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from govcloud.errors import InvalidInputError, TerminalCloudError
+from govcloud.ports import Resource, State
+from govcloud.testing.cluster import namespace_order
+from provisioners.kubernetes import quantities
+from provisioners.kubernetes.marks import namespace_name
+from provisioners.kubernetes.objects import manifest, resources
+from provisioners.kubernetes.reading import observed
+from provisioners.kubernetes.settings import Settings, read_settings
+from provisioners.kubernetes.shrinking import check_use
+from provisioners.kubernetes.types import BY_WORD
+
+SETTINGS = Settings(endpoint="https://cluster.test")
+INSTALLATION = "gc-0123456789ab"
+
+
+def parts(**spec: Any) -> dict[str, Resource]:
+    return {r.part: r for r in resources(namespace_order(1, **spec), SETTINGS, INSTALLATION)}
+
+
+def bodies(**spec: Any) -> dict[str, Any]:
+    return {part: manifest(r, INSTALLATION) for part, r in parts(**spec).items()}
+
+
+def served(body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a manifest as an API server would give it back."""
+    item: dict[str, Any] = json.loads(json.dumps(body))
+    item["metadata"] |= {"uid": "11111111-2222-3333-4444-555555555555", "resourceVersion": "7"}
+    return item | more
+
+
+def test_a_namespace_is_all_that_was_approved() -> None:
+    assert sorted(bodies()) == [
+        "access-edit",
+        "access-view",
+        "limits",
+        "namespace",
+        "policy-allow",
+        "policy-deny",
+        "policy-dns",
+        "quota",
+    ]
+
+
+def test_each_part_says_whose_it_is() -> None:
+    for body in bodies().values():
+        labels, annotations = body["metadata"]["labels"], body["metadata"]["annotations"]
+        assert labels["govcloud.io/installation"] == INSTALLATION
+        assert labels["govcloud.io/uid"] == "hrss-0001"
+        assert labels["govcloud.io/department"] == "hrss"
+        assert labels["govcloud.io/zone"] == "public"
+        assert labels["govcloud.io/mlps"] == "3"
+        assert labels["govcloud.io/environment"] == "production"
+        assert annotations["govcloud.io/project"] == "某市政务云一期 (2026)"
+        assert annotations["govcloud.io/lease-end"] == "2027-06-30"
+        assert annotations["govcloud.io/digest"].startswith("sha256:")
+
+
+def test_quota_counts_every_class_and_forbids_what_was_not_asked_for() -> None:
+    assert bodies()["quota"]["spec"]["hard"] == {
+        "limits.cpu": "4",
+        "limits.memory": "8Gi",
+        "pods": "30",
+        "requests.cpu": "4",
+        "requests.memory": "8Gi",
+        "requests.nvidia.com/gpu": "0",
+        "requests.storage": "50Gi",
+        "secrets": "20",
+        "ssd.storageclass.storage.k8s.io/requests.storage": "50Gi",
+    }
+    hard = bodies(objects={"deployments.apps": 5}, gpu=2)["quota"]["spec"]["hard"]
+    assert hard["count/deployments.apps"] == "5"
+    assert hard["requests.nvidia.com/gpu"] == "2"
+
+
+def test_container_sizes_are_filled_in_as_the_server_would() -> None:
+    (rule,) = bodies(containers={"max": {"cpu": 2000}})["limits"]["spec"]["limits"]
+    assert rule == {
+        "type": "Container",
+        "default": {"cpu": "2"},
+        "defaultRequest": {"cpu": "2"},
+        "max": {"cpu": "2"},
+    }
+
+
+def test_borders_are_closed_both_ways_but_for_names_and_what_is_allowed() -> None:
+    found = bodies()
+    assert found["policy-deny"]["spec"] == {
+        "podSelector": {},
+        "policyTypes": ["Egress", "Ingress"],
+        "ingress": [],
+        "egress": [],
+    }
+    (names,) = found["policy-dns"]["spec"]["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    allowed = found["policy-allow"]["spec"]
+    assert allowed["egress"] == [{"to": [{"podSelector": {}}]}]
+    (inward,) = allowed["ingress"]
+    assert {"ipBlock": {"cidr": "10.1.0.0/16"}} in inward["from"]
+    assert {"ipBlock": {"cidr": "fd00:1::/64"}} in inward["from"]
+    assert {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}
+    } in inward["from"]
+    zone = {"govcloud.io/installation": INSTALLATION, "govcloud.io/zone": "public"}
+    assert {"namespaceSelector": {"matchLabels": zone}} in inward["from"]
+
+
+def test_nothing_comes_in_or_goes_out_where_nothing_is_allowed() -> None:
+    closed = bodies(network={"internal": False})["policy-allow"]["spec"]
+    assert (closed["ingress"], closed["egress"]) == ([], [])
+
+
+def test_a_namespace_is_named_within_its_department_or_beyond() -> None:
+    network = {"toNamespaces": ["data", "health/records"]}
+    (outward,) = bodies(network=network)["policy-allow"]["spec"]["egress"]
+    names = [
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for peer in outward["to"]
+        if "namespaceSelector" in peer
+    ]
+    assert names == ["health-records", "hrss-data"]
+
+
+def test_people_get_their_roles_and_the_account_for_short_tokens() -> None:
+    body = bodies(access={"admin": ["zhang.san", "group:ops"]})["access-admin"]
+    assert body["roleRef"]["name"] == "admin"
+    assert {(who["kind"], who["name"]) for who in body["subjects"]} == {
+        ("User", "zhang.san"),
+        ("Group", "ops"),
+        ("ServiceAccount", "hrss-portal-1.admin"),
+    }
+    accounts = [who for who in body["subjects"] if who["kind"] == "ServiceAccount"]
+    assert accounts[0]["namespace"] == "govcloud-access"
+
+
+def test_nobody_gets_in_before_the_borders_stand() -> None:
+    ranks = {part: resource.rank for part, resource in parts().items()}
+    borders = {rank for part, rank in ranks.items() if part.startswith(("policy", "quota"))}
+    people = {rank for part, rank in ranks.items() if part.startswith("access")}
+    assert ranks["namespace"] < min(borders) <= max(borders) < min(people)
+
+
+@pytest.mark.parametrize("part", sorted(parts()))
+def test_what_is_applied_is_read_back_as_wanted(part: str) -> None:
+    resource = parts()[part]
+    item = served(manifest(resource, INSTALLATION))
+    seen = observed(item, BY_WORD[resource.type], INSTALLATION)
+    assert (seen.uid, seen.part, seen.tenant) == (resource.uid, part, "hrss-portal-1")
+    assert {name: seen.props.get(name) for name in resource.props} == resource.props
+    assert {name: seen.tags.get(name) for name in resource.tags} == resource.tags
+
+
+def test_the_mark_of_another_installation_is_none() -> None:
+    item = served(bodies()["namespace"])
+    assert observed(item, BY_WORD["namespace"], "gc-other").uid == ""
+
+
+def test_a_quota_is_ready_when_it_is_enforced() -> None:
+    body = bodies()["quota"]
+    kind = BY_WORD["quota"]
+    hard = body["spec"]["hard"]
+    assert observed(served(body), kind, INSTALLATION).state is State.BUILDING
+    behind = {"hard": {**hard, "pods": "10"}}
+    assert observed(served(body, status=behind), kind, INSTALLATION).state is State.CHANGING
+    used = {"hard": {**hard, "requests.cpu": "4000m"}, "used": {"pods": "3"}}
+    seen = observed(served(body, status=used), kind, INSTALLATION)
+    assert seen.state is State.READY
+    assert seen.info["used.pods"] == 3
+
+
+def test_a_limit_that_somebody_added_is_theirs() -> None:
+    """Only what govcloud manages is compared; applying would not remove it, nor should it."""
+    body = bodies()["quota"]
+    manager = {
+        "manager": "govcloud",
+        "operation": "Apply",
+        "fieldsV1": {"f:spec": {"f:hard": {f"f:{name}": {} for name in body["spec"]["hard"]}}},
+    }
+    item = served(body)
+    item["metadata"]["managedFields"] = [manager]
+    item["spec"]["hard"]["services"] = "1"
+    seen = observed(item, BY_WORD["quota"], INSTALLATION)
+    assert seen.props["hard"] == parts()["quota"].props["hard"]
+
+
+def test_an_ending_namespace_says_what_holds_it() -> None:
+    item = served(bodies()["namespace"])
+    item["metadata"] |= {"deletionTimestamp": "2026-11-21T00:00:00Z"}
+    item["status"] = {
+        "phase": "Terminating",
+        "conditions": [
+            {
+                "type": "NamespaceFinalizersRemaining",
+                "status": "True",
+                "message": "Some content in the namespace has finalizers remaining: "
+                "backup.example.com/keep in 1 resource instances",
+            }
+        ],
+    }
+    seen = observed(item, BY_WORD["namespace"], INSTALLATION)
+    assert seen.state is State.DELETING
+    assert "backup.example.com/keep" in seen.fault
+
+
+@pytest.mark.guarantee("Q5")
+def test_a_limit_below_its_use_is_refused_with_the_numbers() -> None:
+    body = bodies()["quota"]
+    used = {"hard": body["spec"]["hard"], "used": {"pods": "12", "requests.cpu": "3"}}
+    seen = observed(served(body, status=used), BY_WORD["quota"], INSTALLATION)
+    with pytest.raises(TerminalCloudError) as caught:
+        check_use(seen, parts(pods=10, cpu=2500)["quota"], ["hard.pods", "hard.requests.cpu"])
+    assert caught.value.reason == "BelowUsage"
+    assert caught.value.message == "pods: 10 < 12, requests.cpu: 2500m < 3"
+    check_use(seen, parts(pods=12)["quota"], ["hard.pods"])
+
+
+def test_other_kinds_are_not_built_here() -> None:
+    order = namespace_order(1)
+    machine = type(order)(**{f: getattr(order, f) for f in order.__slots__} | {"kind": "Volume"})
+    assert resources(machine, SETTINGS, INSTALLATION) == ()
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    one, other = (namespace_name("d" * 40, "n" * 39 + end) for end in "ab")
+    assert len(one) <= 63
+    assert one != other
+    assert one == namespace_name("d" * 40, "n" * 39 + "a")
+
+
+@given(
+    st.sampled_from(["limits.cpu", "requests.memory", "requests.storage", "pods"]),
+    st.integers(0, 10**7),
+)
+def test_quantities_come_back(name: str, amount: int) -> None:
+    assert quantities.read(name, quantities.show(name, amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "amount"),
+    [
+        ("limits.cpu", "0.5", 500),
+        ("limits.cpu", "2k", 2_000_000),
+        ("requests.memory", "1073741824", 1024),
+        ("requests.memory", "128974848", 123),
+        ("requests.memory", "1e9", "1e9"),
+        ("requests.storage", "1Ti", 1024),
+        ("requests.storage", "500Mi", "500Mi"),
+        ("pods", "1k", 1000),
+        ("pods", "many", "many"),
+    ],
+)
+def test_every_way_to_write_a_quantity_is_read(name: str, text: str, amount: object) -> None:
+    assert quantities.read(name, text) == amount
+
+
+@pytest.mark.parametrize(
+    ("connection", "faults"),
+    [
+        ({}, ["one_way_in"]),
+        ({"kubeconfig": "a", "endpoint": "https://b"}, ["one_way_in"]),
+        ({"endpoint": "cluster:6443", "password": "x"}, ["bad_setting", "unknown_setting"]),
+        ({"in-cluster": "yes"}, ["bad_setting"]),
+        ({"endpoint": "https://a", "pageSize": "0", "conflicts": "win"}, ["bad_setting"] * 2),
+    ],
+)
+def test_a_connection_that_is_unclear_is_refused(
+    connection: dict[str, str], faults: list[str]
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read_settings(connection)
+    assert sorted(d.key for d in caught.value.diagnostics) == [f"kubernetes.{f}" for f in faults]
