@@ -103,6 +103,7 @@ class Wired:
             connection=dict(spec.connection),
             installation=self.installation,
             folder=str(folder) if folder else "",
+            storage=dict(spec.storage),
         )
         return open_provisioner(spec.provider, address)
 

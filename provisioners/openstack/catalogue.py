@@ -1,0 +1,105 @@
+"""What a cloud offers, by name: images, flavors, external networks, subnet pools.
+
+References are names or ids. They are looked up when something is to be built of them, and
+remembered for a while; what is missing is looked up anew, since an administrator may just have
+added it.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, Final
+
+from govcloud.errors import TerminalCloudError
+from provisioners.openstack.session import COMPUTE, IMAGE, NETWORK, Door, Json
+
+_FRESH_S: Final = 300.0
+
+
+class Catalogue:
+    """The offers of one cloud."""
+
+    def __init__(self, door: Door, now: Callable[[], float] = monotonic) -> None:
+        self._door = door
+        self._now = now
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, list[Json]]] = {}
+
+    def image(self, reference: str) -> str:
+        """Return an image's id; TerminalCloudError `UnknownImage`."""
+        return self._id("images", reference, "UnknownImage")
+
+    def external_network(self, reference: str) -> str:
+        """Return an external network's id; TerminalCloudError `UnknownNetwork`."""
+        return self._id("networks", reference, "UnknownNetwork")
+
+    def subnet_pool(self, reference: str) -> str:
+        """Return a subnet pool's id; TerminalCloudError `UnknownSubnetPool`."""
+        return self._id("subnetpools", reference, "UnknownSubnetPool")
+
+    def flavor(self, reference: str, name: str, vcpu: int, memory: int) -> Json:
+        """Return the flavor that `reference` names, or else one of this size (MiB), best of `name`.
+
+        TerminalCloudError `UnknownFlavor` where there is none, `FlavorMismatch` where the one that
+        is named has another size.
+        """
+        size = (vcpu, memory)
+        for anew in (False, True):
+            rows = self._rows("flavors", anew=anew)
+            if reference:
+                found = [row for row in rows if reference in (row["id"], row["name"])]
+            else:
+                found = [row for row in rows if (row.get("vcpus"), row.get("ram")) == size]
+            if found:
+                break
+        else:
+            raise TerminalCloudError("UnknownFlavor", reference or f"{vcpu} vCPU, {memory} MiB")
+        flavor = min(found, key=lambda row: (row["name"] != name, *_plainness(row)))
+        if (flavor.get("vcpus"), flavor.get("ram")) != size:
+            shown = f"{flavor['name']}: {flavor.get('vcpus')} vCPU, {flavor.get('ram')} MiB"
+            raise TerminalCloudError("FlavorMismatch", shown)
+        return flavor
+
+    def rows(self, what: str) -> list[Json]:
+        """Return all of `images`, `flavors`, `networks` (external) or `subnetpools`."""
+        return self._rows(what, anew=True)
+
+    def forget(self) -> None:
+        """Look everything up anew: something that was offered turned out to be gone."""
+        with self._lock:
+            self._kept.clear()
+
+    def _id(self, what: str, reference: str, reason: str) -> str:
+        for fresh in (False, True):
+            found = [
+                r["id"] for r in self._rows(what, anew=fresh) if reference in (r["id"], r["name"])
+            ]
+            if found:
+                return str(found[0])
+        raise TerminalCloudError(reason, reference)
+
+    def _rows(self, what: str, *, anew: bool) -> list[Json]:
+        now = self._now()
+        with self._lock:
+            at, rows = self._kept.get(what, (0.0, []))
+        if rows and not anew and now - at < _FRESH_S:
+            return rows
+        service, url, params = _LISTS[what]
+        rows = self._door.rows(service, url, what, list(params.items()))
+        with self._lock:
+            self._kept[what] = (now, rows)
+        return rows
+
+
+_LISTS: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
+    "images": (IMAGE, "/images", {"status": "active"}),
+    "flavors": (COMPUTE, "/flavors/detail", {"is_public": "None"}),
+    "networks": (NETWORK, "/networks", {"router:external": "true"}),
+    "subnetpools": (NETWORK, "/subnetpools", {}),
+}
+
+
+def _plainness(flavor: Json) -> tuple[bool, int, str]:
+    """Order flavors of one size: public ones first, then those without a disk of their own."""
+    hidden = not flavor.get("os-flavor-access:is_public", True)
+    return (hidden, int(flavor.get("disk") or 0), str(flavor["name"]))

@@ -1,0 +1,75 @@
+"""What `doctor` says of a region: services, versions, rights and extensions that are missing."""
+
+from typing import Final
+
+from govcloud.errors import CloudError
+from govcloud.ports import CloudReport
+from provisioners.openstack.identity import Identity
+from provisioners.openstack.session import (
+    COMPUTE,
+    IDENTITY,
+    IMAGE,
+    NETWORK,
+    STORAGE,
+    VERSIONS,
+    Door,
+)
+
+_NEEDED: Final = (IDENTITY, COMPUTE, NETWORK, IMAGE)
+_EXTENSIONS: Final = ("security-group", "standard-attr-description", "quotas", "quota_details")
+_RIGHTS: Final = (
+    (COMPUTE, "/servers", {"all_tenants": "1", "limit": 1}),
+    (STORAGE, "/volumes", {"all_tenants": "1", "limit": 1}),
+    (IDENTITY, "/domains", {"limit": 1}),
+)
+
+
+def examine(door: Door, identity: Identity) -> CloudReport:
+    """Return what there is; raises CloudError where nobody can log in."""
+    features, problems = set(), []
+    door.user_id()
+    versions = []
+    for service in (*_NEEDED, STORAGE):
+        if not door.has(service):
+            problems += [f"no service {service}"] if service in _NEEDED else []
+            continue
+        features.add(service)
+        versions.append(_version(door, service, problems))
+    problems += _rights(door, features)
+    if NETWORK in features:
+        aliases = _extensions(door)
+        problems += [
+            f"network extension {name} is missing" for name in _EXTENSIONS if name not in aliases
+        ]
+        features |= {"floating-ips"} if "router" in aliases else set()
+    if not problems and not identity.domain():
+        features.add("new")
+    return CloudReport(", ".join(filter(None, versions)), frozenset(features), tuple(problems))
+
+
+def _version(door: Door, service: str, problems: list[str]) -> str:
+    low, high = door.versions(service)
+    if not high:
+        return ""
+    wanted = VERSIONS.get(service)
+    if wanted and tuple(map(int, high.split("."))) < wanted:
+        asked = ".".join(map(str, wanted))
+        problems.append(f"{service} knows microversions up to {high} only, {asked} is needed")
+    return f"{service} {low}-{high}"
+
+
+def _rights(door: Door, features: set[str]) -> list[str]:
+    missing = []
+    for service, url, params in _RIGHTS:
+        if service not in features:
+            continue
+        try:
+            door.get(service, url, params=params)
+        except CloudError as error:
+            missing.append(f"{service} {url}: {error.reason} {error.message}")
+    return missing
+
+
+def _extensions(door: Door) -> set[str]:
+    rows = door.get(NETWORK, "/extensions").get("extensions", [])
+    return {str(row["alias"]) for row in rows}

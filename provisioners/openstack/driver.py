@@ -1,0 +1,239 @@
+"""The driver of an OpenStack region: the port, in terms of the services."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
+from govcloud.ports import (
+    CloudAddress,
+    CloudReport,
+    Observed,
+    Order,
+    Provisioner,
+    Resource,
+    TenantQuota,
+)
+from provisioners.openstack import compute, identity, storage
+from provisioners.openstack.catalogue import Catalogue
+from provisioners.openstack.compute import Compute
+from provisioners.openstack.doctor import examine
+from provisioners.openstack.identity import Identity
+from provisioners.openstack.looking import FIRST_SERVER, Look, Services
+from provisioners.openstack.marks import Mark, Marks
+from provisioners.openstack.memory import Memory
+from provisioners.openstack.network import Network
+from provisioners.openstack.parts import PROJECT, Parts, is_ground
+from provisioners.openstack.quotas import Quotas
+from provisioners.openstack.session import Door
+from provisioners.openstack.settings import read_settings
+from provisioners.openstack.storage import Storage
+
+_NARROW: Final = 4
+"""Tenants up to which a look-up asks for each by itself; for more, one list of all is cheaper."""
+
+
+def open_cloud(address: CloudAddress) -> Provisioner:
+    """Return the driver of a region; the entry point of `govcloud.provisioners`."""
+    settings = read_settings(address.connection, address.storage)
+    return OpenStackProvisioner(address.name, Door(settings), Marks(address.installation))
+
+
+class OpenStackProvisioner:
+    """A `Provisioner` of one region; see the port for what the methods promise."""
+
+    def __init__(self, name: str, door: Door, marks: Marks) -> None:
+        self._door = door
+        self._marks = marks
+        self._parts = Parts(name, marks, door.settings)
+        self._catalogue = Catalogue(door)
+        self._identity = Identity(door, marks)
+        arguments = (door, marks, self._identity, self._catalogue)
+        self._services = Services(
+            door, self._identity, Network(*arguments), Storage(*arguments), Compute(*arguments)
+        )
+        self._quotas = Quotas(door)
+        self._memory = Memory()
+
+    # --- What should be ---
+
+    def resources(self, order: Order) -> tuple[Resource, ...]:
+        """Return project and networks, servers with what they consist of, or a volume."""
+        found = self._parts.resources(order)
+        if found:
+            self._memory.tenants[order.uid] = found[0].tenant
+        return found
+
+    def ground(self, order: Order) -> Sequence[Order]:
+        """Return the tenant, and the network of a machine."""
+        return self._parts.ground(order)
+
+    # --- What is ---
+
+    def observe(self) -> Iterator[Sequence[Observed]]:
+        """List everything, service by service."""
+        for page in Look(self._services).everything():
+            self._memory.note(page)
+            yield page
+
+    def find(self, uids: Sequence[str]) -> Sequence[Observed]:
+        """Look up by mark, in the tenants where these objects live if they are few."""
+        wanted = set(uids)
+        if not wanted:
+            return []
+        look = Look(self._services, self._where(wanted))
+        found: list[Observed] = []
+        if any(is_ground(uid) for uid in wanted):
+            found += [item for page in look.ground() for item in page]
+        if not all(is_ground(uid) for uid in wanted):
+            found += [item for page in look.machinery() for item in page]
+        ours = {(i.type, i.id): i for i in found if i.uid in wanted}
+        self._memory.note(list(ours.values()))
+        return list(ours.values())
+
+    def _where(self, uids: set[str]) -> Sequence[str]:
+        """Return the projects to look in; none looks in all."""
+        tenants = {self._memory.tenants.get(uid, "") for uid in uids}
+        if "" in tenants or len(tenants) > _NARROW:
+            if not self._identity.known():
+                self._identity.rows()
+            return ()
+        projects = [self._identity.project_id(tenant) for tenant in sorted(tenants)]
+        return [project for project in projects if project] or (_NOWHERE,)
+
+    # --- What is done ---
+
+    def create(self, resource: Resource) -> Observed:
+        """Make a resource of others that are there already."""
+        ids = self._ids(resource)
+        makers: Mapping[str, Callable[[], Observed]] = {
+            identity.TYPE: lambda: self._identity.create(resource),
+            storage.TYPE: lambda: self._services.storage.create(resource),
+            compute.TYPE: lambda: self._services.compute.create(resource, ids),
+            compute.GROUP: lambda: self._services.compute.create_group(resource),
+        }
+        make = makers.get(resource.type, lambda: self._services.network.create(resource, ids))
+        try:
+            made = make()
+        except CloudConflictError as error:
+            if error.reason != "Gone":
+                raise
+            self._memory.forget_ids(resource.uid)
+            raise TransientCloudError("NotYet", error.message) from error
+        made = replace(made, tenant=resource.tenant)
+        self._memory.note([made])
+        return made
+
+    def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
+        """Take one step towards what is wanted."""
+        self._ours(observed)
+        ids = self._ids(wanted)
+        if observed.type == identity.TYPE:
+            return self._identity.change(observed, wanted, fields)
+        if observed.type == compute.TYPE:
+            self._services.compute.change(observed, wanted, fields, ids)
+        elif observed.type == storage.TYPE:
+            self._change_volume(observed, wanted, fields)
+        elif observed.type == compute.GROUP:
+            self._services.compute.check_group(observed)
+            raise TerminalCloudError("Immutable", " ".join(fields))
+        else:
+            self._services.network.change(observed, wanted, fields, ids)
+        return observed
+
+    def _change_volume(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> None:
+        row = self._services.storage.change(observed, wanted, fields)
+        if "attached_to" not in fields:
+            return
+        machine = str(wanted.props["attached_to"])
+        for entry in row.get("attachments") or ():
+            self._services.compute.detach(str(entry["server_id"]), observed.id)
+        if machine and not row.get("attachments"):
+            self._services.compute.attach(self._server_of(wanted.tenant, machine), observed.id)
+
+    def _server_of(self, tenant: str, machine: str) -> str:
+        """Return the id of a machine's first server; TransientCloudError while there is none."""
+        project = self._identity.need(tenant)
+        for rows in self._services.compute.pages(project):
+            for row in rows:
+                label = self._services.compute.label(row)
+                if label.mark.part == FIRST_SERVER and label.facts.get("object") == machine:
+                    return str(row["id"])
+        raise TransientCloudError("NotYet", f"machine {machine}")
+
+    def delete(self, observed: Observed) -> None:
+        """Remove a resource; a volume that is still attached is detached first."""
+        self._ours(observed)
+        if observed.type == identity.TYPE:
+            self._identity.delete(observed)
+        elif observed.type == compute.TYPE:
+            self._services.compute.delete(observed)
+        elif observed.type == compute.GROUP:
+            self._services.compute.delete_group(observed)
+        elif observed.type == storage.TYPE:
+            self._delete_volume(observed)
+        else:
+            self._services.network.delete(observed)
+
+    def _delete_volume(self, observed: Observed) -> None:
+        row = self._services.storage.delete(observed)
+        for entry in (row or {}).get("attachments") or ():
+            self._services.compute.detach(str(entry["server_id"]), observed.id)
+
+    @staticmethod
+    def _ours(observed: Observed) -> None:
+        if not observed.uid:
+            raise CloudConflictError("NotOurs", f"{observed.type} {observed.id}")
+
+    def _ids(self, resource: Resource) -> Callable[[str], str]:
+        """Return what turns the word for another resource into its id."""
+
+        def find(word: str) -> str:
+            uid, slash, part = word.partition("/")
+            mark = Mark(uid, part) if slash else Mark(resource.uid, word)
+            if mark not in self._memory.ids:
+                self._memory.tenants.setdefault(mark.uid, resource.tenant)
+                self.find([mark.uid])
+            try:
+                return self._memory.ids[mark]
+            except KeyError:
+                raise TransientCloudError("NotYet", word) from None
+
+        return find
+
+    # --- Quotas ---
+
+    def quotas(self) -> Iterator[Sequence[TenantQuota]]:
+        """List the quotas of our tenants."""
+        rows = [row for row in self._identity.rows() if self._identity.observed(row).uid]
+        rows.sort(key=lambda row: str(row["name"]))
+        pages = iter(rows)
+        while page := list(islice(pages, self._door.settings.page_size)):
+            yield [self._quotas.read(row["name"], row["id"]) for row in page]
+
+    def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:
+        """Set a tenant's limits, making the tenant if need be."""
+        project = self._identity.project_id(tenant)
+        if not project:
+            uid = self._parts.tenant_uid(tenant)
+            made = Resource(uid, PROJECT, identity.TYPE, tenant, tenant, {"enabled": True})
+            project = self._identity.create(made).id
+        try:
+            self._quotas.write(project, limits)
+        except CloudConflictError as error:
+            raise TransientCloudError("NoTenant", error.message) from error
+
+    # --- The rest ---
+
+    def report(self) -> CloudReport:
+        """Say which services there are, how old, and what is missing."""
+        return examine(self._door, self._identity)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._door.close()
+
+
+_NOWHERE: Final = "none"
+"""The project of tenants that have none yet: nothing is in it."""

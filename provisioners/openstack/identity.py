@@ -1,0 +1,193 @@
+"""Keystone: our domain, and a project in it for each tenant."""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from govcloud.errors import CloudConflictError, TransientCloudError
+from govcloud.ports import Observed, Resource, State, Value
+from provisioners.openstack.marks import Mark, Marks
+from provisioners.openstack.session import IDENTITY, Door, Json
+
+TYPE: Final = "project"
+NAME_MOST: Final = 64
+"""Characters of a project's name at most."""
+_ROLES: Final = ("member", "_member_", "admin")
+"""The role with which things are made in a tenant's project: the first that the cloud has."""
+
+
+def tenant_name(department: str, system: str) -> str:
+    """Return the name of the project of a department's system; unique also where it is cut."""
+    name = f"{department}--{system}"
+    if len(name) <= NAME_MOST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: NAME_MOST - 13]}-{digest}"
+
+
+class Identity:
+    """The projects of our domain.
+
+    Ids by name and names by id are remembered; what is not remembered is asked for. An id that has
+    become wrong is found out by the call that uses it, which answers 404.
+    """
+
+    def __init__(self, door: Door, marks: Marks) -> None:
+        self._door = door
+        self._marks = marks
+        self._domain_name = door.settings.domain or f"govcloud-{marks.installation}"
+        self._lock = threading.Lock()
+        self._domain = ""
+        self._granted = False
+        self._ids: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    # --- Looking ---
+
+    def rows(self) -> list[Json]:
+        """List the projects of our domain, one call a page, and remember them."""
+        domain = self.domain()
+        if not domain:
+            return []
+        rows: list[Json] = self._door.get(IDENTITY, "/projects", params={"domain_id": domain}).get(
+            "projects", []
+        )
+        with self._lock:
+            self._ids = {row["name"]: row["id"] for row in rows}
+            self._names |= {row["id"]: row["name"] for row in rows}
+        return rows
+
+    def domain(self) -> str:
+        """Return the id of our domain; empty while there is none."""
+        if not self._domain:
+            found = self._door.get(IDENTITY, "/domains", params={"name": self._domain_name})
+            rows = found.get("domains", [])
+            self._domain = str(rows[0]["id"]) if rows else ""
+        return self._domain
+
+    def project_id(self, tenant: str) -> str:
+        """Return the id of a tenant's project; empty while there is none."""
+        with self._lock:
+            known = self._ids.get(tenant, "")
+        if not known:
+            self.rows()
+            with self._lock:
+                known = self._ids.get(tenant, "")
+        return known
+
+    def known(self) -> bool:
+        """Whether any project is remembered."""
+        with self._lock:
+            return bool(self._names)
+
+    def need(self, tenant: str) -> str:
+        """Return the id of a tenant's project; TransientCloudError while there is none."""
+        found = self.project_id(tenant)
+        if not found:
+            raise TransientCloudError("NoTenant", tenant)
+        return found
+
+    def tenant(self, project: str) -> str:
+        """Return the tenant that a project is, as far as is known; else the project's id."""
+        with self._lock:
+            return self._names.get(project, project)
+
+    def observed(self, row: Json) -> Observed:
+        """Return a project as the port's value."""
+        label = self._marks.from_description(row.get("description"))
+        props: dict[str, Value] = {"enabled": bool(row.get("enabled", True))}
+        return Observed(
+            id=str(row["id"]),
+            type=TYPE,
+            name=row["name"],
+            tenant=row["name"],
+            state=State.READY,
+            uid=label.mark.uid,
+            part=label.mark.part,
+            props=props,
+            tags=label.tags,
+        )
+
+    def pages(self) -> Iterator[Sequence[Observed]]:
+        """List our domain's projects as the port's values."""
+        yield [self.observed(row) for row in self.rows()]
+
+    # --- Acting ---
+
+    def create(self, resource: Resource) -> Observed:
+        """Make a project, and our domain if it is not there."""
+        domain = self._own_domain()
+        label = Mark(resource.uid, resource.part)
+        row = self._door.call(
+            IDENTITY,
+            "POST",
+            "/projects",
+            json={
+                "project": {
+                    "name": resource.name,
+                    "domain_id": domain,
+                    "description": self._marks.description(label, resource.tags),
+                    "enabled": True,
+                }
+            },
+        )["project"]
+        self._remember(row)
+        return self.observed(row)
+
+    def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
+        """Bring tags and `enabled` to what is wanted."""
+        self.check(observed)
+        label = Mark(wanted.uid, wanted.part)
+        body: dict[str, Any] = {"description": self._marks.description(label, wanted.tags)}
+        if "enabled" in fields:
+            body["enabled"] = bool(wanted.props["enabled"])
+        url = f"/projects/{observed.id}"
+        return self.observed(
+            self._door.call(IDENTITY, "PATCH", url, json={"project": body})["project"]
+        )
+
+    def delete(self, observed: Observed) -> None:
+        """Remove a project that is empty of ours."""
+        self.check(observed)
+        self._door.call(IDENTITY, "DELETE", f"/projects/{observed.id}")
+        with self._lock:
+            self._ids.pop(observed.name, None)
+
+    def check(self, observed: Observed) -> None:
+        """Raise CloudConflictError unless the mark is still there."""
+        row = self._door.get(IDENTITY, f"/projects/{observed.id}")["project"]
+        mark = self._marks.from_description(row.get("description")).mark
+        if not mark.ours or mark != (observed.uid, observed.part):
+            raise CloudConflictError("NotOurs", f"project {observed.id}")
+
+    def _remember(self, row: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._ids[row["name"]] = row["id"]
+            self._names[row["id"]] = row["name"]
+
+    def _own_domain(self) -> str:
+        """Return our domain, made if need be, in whose projects our own user may act."""
+        if not self.domain():
+            body = {
+                "name": self._domain_name,
+                "description": f"govcloud {self._marks.installation}",
+                "enabled": True,
+            }
+            with suppress(CloudConflictError):  # another controller was quicker
+                self._door.call(IDENTITY, "POST", "/domains", json={"domain": body})
+        domain = self.domain()
+        if not self._granted:
+            self._grant(domain)
+            self._granted = True
+        return domain
+
+    def _grant(self, domain: str) -> None:
+        """Give our user a role in all projects of our domain, now and later; idempotent."""
+        roles = {row["name"]: row["id"] for row in self._door.get(IDENTITY, "/roles")["roles"]}
+        role = next((roles[name] for name in _ROLES if name in roles), None)
+        if role is None:
+            raise TransientCloudError("NoRole", ", ".join(_ROLES))
+        grant = f"/users/{self._door.user_id()}/roles/{role}/inherited_to_projects"
+        self._door.call(IDENTITY, "PUT", f"/OS-INHERIT/domains/{domain}{grant}")

@@ -1,0 +1,123 @@
+"""Looking at a cloud: one list of each type, in an order in which each can tell what it refers to.
+
+`Look` is one such look, over everything or over some tenants. The number of calls depends on pages,
+never on the number of objects (R5).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from govcloud.ports import Observed
+from provisioners.openstack import network
+from provisioners.openstack.compute import Compute
+from provisioners.openstack.identity import Identity
+from provisioners.openstack.marks import Mark
+from provisioners.openstack.network import Network, View
+from provisioners.openstack.session import STORAGE, Door, Json
+from provisioners.openstack.storage import Storage
+
+_GROUND: Final = (network.NETWORK_TYPE, network.SUBNET)
+_MACHINES: Final = (network.GROUP, network.PORT, network.ADDRESS)
+_NOBODYS: Final = frozenset({network.ADDRESS})
+"""Types of Neutron's of which that is listed, too, which carries no mark: what somebody asked for.
+Networks and the like make themselves, or are the region's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services of one cloud."""
+
+    door: Door
+    identity: Identity
+    network: Network
+    storage: Storage
+    compute: Compute
+
+
+@dataclass(slots=True)
+class Look:
+    """One look. `projects` narrows it to some tenants; empty looks at all."""
+
+    services: Services
+    projects: Sequence[str] = ()
+    view: View = field(default_factory=View)
+    volumes: dict[str, Mark] = field(default_factory=dict)
+    machines: dict[str, str] = field(default_factory=dict)
+
+    def everything(self) -> Iterator[Sequence[Observed]]:
+        """Yield all there is, page by page."""
+        yield from self.services.identity.pages()
+        yield from self.networks((*_GROUND, *_MACHINES))
+        yield from self.routers()
+        yield from self.servers_and_volumes()
+
+    def machinery(self) -> Iterator[Sequence[Observed]]:
+        """Yield what machines and volumes consist of."""
+        yield from self.networks(_MACHINES)
+        yield from self.servers_and_volumes()
+
+    def ground(self) -> Iterator[Sequence[Observed]]:
+        """Yield what objects stand on."""
+        yield from self.services.identity.pages()
+        yield from self.networks((*_GROUND, network.GROUP, network.PORT))
+        yield from self.routers()
+
+    # --- Neutron ---
+
+    def networks(self, kinds: Sequence[str]) -> Iterator[Sequence[Observed]]:
+        """Yield types of Neutron's; what they refer to must come before them."""
+        for kind in kinds:
+            for rows in self.services.network.pages(kind, self.projects):
+                for row in rows:
+                    self.services.network.note(self.view, kind, row)
+                yield self._observed(kind, rows)
+
+    def routers(self) -> Iterator[Sequence[Observed]]:
+        """Yield routers; the ports have been looked at."""
+        yield from self.networks((network.ROUTER,))
+
+    def _observed(self, kind: str, rows: Sequence[Json]) -> list[Observed]:
+        found = [o for row in rows for o in self.services.network.observed(kind, row, self.view)]
+        return [item for item in found if item.uid or item.type in _NOBODYS]
+
+    # --- Nova and Cinder ---
+
+    def servers_and_volumes(self) -> Iterator[Sequence[Observed]]:
+        """Yield server groups, servers and volumes, which refer to each other."""
+        volumes = list(self._volume_rows())
+        compute, storage = self.services.compute, self.services.storage
+        for row in volumes:
+            mark = storage.label(row).mark
+            if mark.ours:
+                self.volumes[row["id"]] = mark
+        for rows in compute.groups():
+            marked = (compute.observed_group(row) for row in rows)
+            yield [item for item in marked if item.uid]
+        for project in self.projects or ("",):
+            for rows in compute.pages(project):
+                self._note_machines(rows)
+                yield [compute.observed(row, self.volumes, self.view) for row in rows]
+        yield [storage.observed(row, self.machines) for row in volumes]
+
+    def _volume_rows(self) -> Iterator[Json]:
+        if not self.services.door.has(STORAGE):
+            return
+        for project in self.projects or ("",):
+            for rows in self.services.storage.pages(project):
+                yield from rows
+
+    def _note_machines(self, rows: Sequence[Json]) -> None:
+        for row in rows:
+            label = self.services.compute.label(row)
+            if label.mark.ours and label.mark.part == FIRST_SERVER:
+                self.machines[row["id"]] = label.facts.get("object", "")
+
+
+FIRST_SERVER: Final = "server-0"
+"""The server that a volume is attached to, of a machine that has several."""
+
+
+def marked(found: Sequence[Observed]) -> Mapping[Mark, str]:
+    """Return ids by mark."""
+    return {Mark(item.uid, item.part): item.id for item in found if item.uid}

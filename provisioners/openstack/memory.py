@@ -1,0 +1,42 @@
+"""What a driver remembers to spare calls; everything in it can be asked for again."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from govcloud.ports import Observed, State
+from provisioners.openstack.marks import Mark
+
+_MOST: Final = 100_000
+
+
+@dataclass(slots=True)
+class Memory:
+    """Ids by mark, tenants by uid; emptied when they become too many."""
+
+    ids: dict[Mark, str] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, found: Iterable[Observed]) -> None:
+        """Remember where things are; what is on its way out is forgotten."""
+        with self._lock:
+            if len(self.ids) > _MOST:
+                self.ids.clear()
+            if len(self.tenants) > _MOST:
+                self.tenants.clear()
+            for item in found:
+                mark = Mark(item.uid, item.part)
+                if not item.uid:
+                    continue
+                if item.state is State.DELETING:
+                    self.ids.pop(mark, None)
+                else:
+                    self.ids[mark] = item.id
+
+    def forget_ids(self, uid: str) -> None:
+        """Forget all ids: one of those that something of `uid` refers to was wrong."""
+        del uid
+        with self._lock:
+            self.ids.clear()

@@ -1,0 +1,169 @@
+"""Cinder: volumes, the disks of machines among them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
+from govcloud.ports import Observed, Resource, State, Value
+from provisioners.openstack.catalogue import Catalogue
+from provisioners.openstack.identity import Identity
+from provisioners.openstack.marks import PREFIX, Label, Mark, Marks
+from provisioners.openstack.session import STORAGE, Door, Json
+
+TYPE: Final = "volume"
+_STATES: Final[Mapping[str, State]] = {
+    "creating": State.BUILDING,
+    "downloading": State.BUILDING,
+    "available": State.READY,
+    "in-use": State.READY,
+    "awaiting-transfer": State.READY,
+    "deleting": State.DELETING,
+}
+"""Everything else that is no error is on its way to one of these."""
+_FAULTS: Final[Mapping[str, str]] = {
+    "error": "VolumeFailed",
+    "error_deleting": "DeleteFailed",
+    "error_extending": "ExtendFailed",
+    "error_restoring": "VolumeFailed",
+    "error_managing": "VolumeFailed",
+}
+
+
+class Storage:
+    """The volumes of a cloud."""
+
+    def __init__(self, door: Door, marks: Marks, identity: Identity, catalogue: Catalogue) -> None:
+        self._door = door
+        self._marks = marks
+        self._identity = identity
+        self._catalogue = catalogue
+
+    # --- Looking ---
+
+    def pages(self, project: str = "") -> Iterator[list[Json]]:
+        """List volumes, of one project or of all."""
+        params = [("all_tenants", "1"), *([("project_id", project)] if project else [])]
+        return self._door.pages(STORAGE, "/volumes/detail", "volumes", params)
+
+    def label(self, row: Json) -> Label:
+        """Return what a volume says of itself."""
+        return self._marks.from_metadata(row.get("metadata") or {})
+
+    def observed(self, row: Json, machines: Mapping[str, str]) -> Observed:
+        """Return a volume as the port's value; `machines` names servers of ours by id."""
+        label = self.label(row)
+        status = str(row.get("status", ""))
+        fault = _FAULTS.get(status, "VolumeFailed" if status.startswith("error") else "")
+        attached = [str(entry["server_id"]) for entry in row.get("attachments") or ()]
+        props: dict[str, Value] = {
+            "size": row.get("size"),
+            "storage": self._door.settings.storage_class(row.get("volume_type")),
+            "image": label.facts.get("image", ""),
+            "attached_to": " ".join(sorted(machines.get(name, name) for name in attached)),
+        }
+        project = str(row.get("os-vol-tenant-attr:tenant_id") or "")
+        return Observed(
+            id=str(row["id"]),
+            type=TYPE,
+            name=row.get("name") or "",
+            tenant=self._identity.tenant(project),
+            state=State.FAILED if fault else _STATES.get(status, State.CHANGING),
+            uid=label.mark.uid,
+            part=label.mark.part,
+            props=props,
+            tags=label.tags,
+            info={"status": status, "zone": row.get("availability_zone")},
+            fault=fault,
+        )
+
+    # --- Acting ---
+
+    def create(self, resource: Resource) -> Observed:
+        """Make a volume, empty or from an image."""
+        project = self._identity.need(resource.tenant)
+        mark, build = Mark(resource.uid, resource.part), resource.build
+        facts = {"image": str(resource.props.get("image") or "")}
+        body: dict[str, Any] = {
+            "name": resource.name,
+            "size": resource.props["size"],
+            "volume_type": self._door.settings.storage_type(str(resource.props["storage"])),
+            "metadata": self._marks.metadata(mark, resource.tags, facts),
+        }
+        if build.get("image"):
+            body["imageRef"] = self._catalogue.image(str(build["image"]))
+        if build.get("host_zone"):
+            body["availability_zone"] = build["host_zone"]
+        try:
+            row = self._door.call(
+                STORAGE, "POST", "/volumes", json={"volume": body}, tenant=project
+            )["volume"]
+        except CloudConflictError as error:
+            raise TransientCloudError("NoTenant", error.message) from error
+        row.setdefault("os-vol-tenant-attr:tenant_id", project)
+        return self.observed(row, {})
+
+    def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Json:
+        """Bring size, storage class and tags to what is wanted; returns the volume as it was.
+
+        To what it is attached is Nova's to change.
+        """
+        row: Json = self.check(observed)
+        tags = [name.removeprefix("tag:") for name in fields if name.startswith("tag:")]
+        if tags:
+            self._retag(observed.id, row, wanted, tags)
+        if "size" in fields:
+            self._grow(observed.id, row, wanted)
+        if "storage" in fields:
+            self._retype(observed.id, row, wanted)
+        return row
+
+    def _retag(self, key: str, row: Json, wanted: Resource, names: Sequence[str]) -> None:
+        keep = {f"{PREFIX}{n}": wanted.tags[n] for n in names if n in wanted.tags}
+        body = {"metadata": keep}
+        if keep:
+            self._door.call(STORAGE, "POST", f"/volumes/{key}/metadata", json=body)
+        for name in names:
+            if name not in wanted.tags and f"{PREFIX}{name}" in (row.get("metadata") or {}):
+                self._door.call(STORAGE, "DELETE", f"/volumes/{key}/metadata/{PREFIX}{name}")
+
+    def _grow(self, key: str, row: Json, wanted: Resource) -> None:
+        size, now = int(str(wanted.props["size"])), int(row.get("size") or 0)
+        if size < now:
+            raise TerminalCloudError("CannotShrink", f"{key}: {now} GiB, {size} GiB")
+        if size > now:
+            self._action(key, {"os-extend": {"new_size": size}})
+
+    def _retype(self, key: str, row: Json, wanted: Resource) -> None:
+        kind = self._door.settings.storage_type(str(wanted.props["storage"]))
+        if row.get("volume_type") != kind:
+            body = {"os-retype": {"new_type": kind, "migration_policy": "on-demand"}}
+            self._action(key, body)
+
+    def _action(self, key: str, body: Json) -> None:
+        self._door.call(STORAGE, "POST", f"/volumes/{key}/action", json=body)
+
+    def delete(self, observed: Observed) -> Json | None:
+        """Remove a volume that is attached to nothing; returns it if it is attached (or None)."""
+        row: Json | None = self.check(observed, gone=True)
+        if row is None or row.get("status") == "deleting":
+            return None
+        if row.get("attachments"):
+            return row
+        self._door.call(STORAGE, "DELETE", f"/volumes/{observed.id}")
+        return None
+
+    def check(self, observed: Observed, *, gone: bool = False) -> Any:
+        """Return the volume if the mark is still there, else raise CloudConflictError.
+
+        With `gone`, what is not there any more is None and no conflict.
+        """
+        try:
+            row: Json = self._door.get(STORAGE, f"/volumes/{observed.id}")["volume"]
+        except CloudConflictError as error:
+            if gone and error.reason == "Gone":
+                return None
+            raise
+        mark = self.label(row).mark
+        if not mark.ours or mark != (observed.uid, observed.part):
+            raise CloudConflictError("NotOurs", f"volume {observed.id}")
+        return row

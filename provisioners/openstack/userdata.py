@@ -1,0 +1,41 @@
+"""What a new machine is told for its first start: cloud-init's user data, from `templates/`."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined, Template
+
+TEMPLATE: Final = "user-data.yaml.j2"
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "timezone": "Asia/Shanghai",
+    "ntp_servers": (),
+    "account": "gov",
+    "key": "",
+    "hardening": True,
+}
+
+
+def user_data(build: Mapping[str, Any]) -> str:
+    """Return the user data of a machine; `build` is its resource's.
+
+    Values are quoted by the template, so that nothing in them can become an instruction.
+    """
+    told = {**DEFAULTS, **{name: build[name] for name in _TOLD if name in build}}
+    return _template().render(told)
+
+
+_TOLD: Final = ("hostname", "fqdn", "department", "system", *DEFAULTS)
+
+
+@cache
+def _template() -> Template:
+    text = resources.files("templates.cloud_init").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701
+    )
+    return environment.from_string(text)

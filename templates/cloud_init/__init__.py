@@ -1,0 +1,1 @@
+"""What a new machine does at its first start."""
