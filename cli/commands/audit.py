@@ -64,6 +64,8 @@ def verify(
     found = client().post("/v1/audit/verify", {"known": _head(head)} if head else None)
     if form in (Output.JSON, Output.YAML):
         render.structured(found, form)
+    elif form in (Output.CSV, Output.NAME):
+        render.show(found["faults"], FAULTS, form, name=lambda item: str(item["seq"]))
     elif found["ok"]:
         output.emit(t("audit_whole", count=found["checked"]))
         if found.get("head"):

@@ -1,6 +1,7 @@
 """What helps people write YAML and command lines: explain, schema, completion."""
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +13,18 @@ from cli.speech import has, t
 from govcloud.errors import UsageError
 
 COLUMNS = 96
+
+
+class Text(StrEnum):
+    """How an explanation is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
 Form = Annotated[
-    str, typer.Option("--output", "-o", metavar="text|json|yaml", help=t("opt_output_text"))
+    Text, typer.Option("--output", "-o", metavar="text|json|yaml", help=t("opt_output_text"))
 ]
 
 
@@ -24,7 +35,7 @@ def explain(
             metavar="[KIND[.FIELD…]]", help=t("arg_explain"), autocompletion=complete.kinds
         ),
     ] = None,
-    form: Form = "text",
+    form: Form = Text.TEXT,
 ) -> None:
     """Explain a kind or a field: what it means, its type, its default, what is below it."""
     if path is None:
@@ -34,8 +45,8 @@ def explain(
         output.hint(t("hint_explain"))
         return
     found = knowledge.explain(path)
-    if form in ("json", "yaml"):
-        render.structured(found, Output(form))
+    if form is not Text.TEXT:
+        render.structured(found, Output(form.value))
         return
     emit("\n".join(_page(found)))
 
@@ -54,7 +65,8 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
         yield paint(t("section_values"), "bold")
         wide = max(width(str(choice["value"])) for choice in found["enum"])
         for choice in found["enum"]:
-            yield f"  {pad(str(choice['value']), wide)}  {choice.get('label') or ''}".rstrip()
+            label = choice.get("label") if choice.get("label") != choice["value"] else ""
+            yield f"  {pad(str(choice['value']), wide)}  {label or ''}".rstrip()
     if found.get("fields"):
         yield ""
         yield paint(t("section_fields"), "bold")

@@ -4,16 +4,25 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from cli import output, render, session
+from cli.columns import at
 from cli.options import Format, Output
 from cli.output import emit, pad, paint
+from cli.render import Column
 from cli.speech import t, word
 from govcloud import __version__
 from govcloud.errors import Exit, GovcloudError
+
+CHECKS: Final = (
+    Column("check", at("check")),
+    Column("status", at("status")),
+    Column("message", at("message")),
+    Column("remedy", at("remedy")),
+)
 
 
 def init(
@@ -78,11 +87,12 @@ def doctor(form: Format = Output.TABLE) -> None:
         from cli import failures
 
         checks.append(_check("fail", "api", "\n".join(failures.lines(error))))
-    if form in (Output.JSON, Output.YAML):
-        render.structured({"checks": checks}, form)
-    else:
+    if form in (Output.TABLE, Output.WIDE):
         for check in checks:
             _show(check)
+    else:
+        whole = {"checks": checks}
+        render.show(checks, CHECKS, form, whole=whole, name=lambda check: str(check["check"]))
     if any(check["status"] == "fail" for check in checks):
         raise typer.Exit(Exit.UNAVAILABLE)
 

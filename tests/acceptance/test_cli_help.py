@@ -1,5 +1,7 @@
 """What people learn from the program itself: knowledge without a workspace, completion, whoami."""
 
+import csv
+import json
 import os
 import subprocess
 import sys
@@ -136,3 +138,17 @@ def test_kinds_are_offered_without_a_workspace(tmp_path):
     assert "vm" in complete_in_bash(["govcloud", "get", "v"], tmp_path, None)
     assert "vm" in complete("fish", "govcloud explain v", tmp_path, None)
     assert complete("fish", "govcloud get vm s", tmp_path, None) == []
+
+
+@pytest.mark.guarantee("P3")
+def test_forms_for_programs_hold_nothing_else(city, govcloud):
+    """What is asked for as CSV, JSON or names is that, also from commands that print prose."""
+    assert json.loads(govcloud("explain", "-o", "json").out)["items"]
+    assert json.loads(govcloud("explain", "vm", "-o", "json").out)["path"]
+    govcloud("explain", "vm", "-o", "csv", code=Exit.USAGE)
+    heading, *rows = csv.reader(govcloud("doctor", "-o", "csv").lines)
+    assert len(heading) == 4
+    assert {len(row) for row in rows} == {4}
+    assert "program" in govcloud("doctor", "-o", "name").lines
+    assert govcloud("audit", "verify", "-o", "csv").lines == ["SEQ,WHAT,MESSAGE"]
+    assert govcloud("audit", "verify", "-o", "name").out == ""
