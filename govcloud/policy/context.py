@@ -136,7 +136,8 @@ class Setting:
     """What all changes of a change set share.
 
     `owner_level` and `parent_level` place the department in the organisation; `mlps_levels` are
-    those of all its systems. `justification` is None where it is not yet known (a plan).
+    those of all its systems. `registered` are the systems there will be, anywhere, by the codes
+    concerned. `justification` is None where it is not yet known (a plan).
     """
 
     today: date
@@ -151,6 +152,7 @@ class Setting:
     parameters: Mapping[str, float] = field(default_factory=dict)
     justification: str | None = None
     census_until: date | None = None
+    registered: Mapping[str, Sequence[ObjectKey]] = field(default_factory=dict)
 
     def parameter(self, name: str) -> float:
         """Return a number that rules use."""

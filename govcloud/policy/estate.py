@@ -10,6 +10,7 @@ from govcloud.domain.kinds.estate import (
     ServerRoomSpec,
 )
 from govcloud.domain.kinds.systems import Environment, Lifecycle, Origin, SystemSpec
+from govcloud.errors import Severity
 from govcloud.policy.context import Action, Setting, Subject
 from govcloud.policy.rules import Found, rule
 
@@ -72,3 +73,20 @@ def _system(subject: Subject, spec: SystemSpec, setting: Setting) -> Iterator[Fo
     retired = spec.lifecycle in (Lifecycle.RETIRED, Lifecycle.SUSPENDED)
     if (new or not setting.census_open) and not retired and not setting.exempted(subject.key.name):
         yield Found({"system": subject.key.name})
+
+
+@rule("AUD-7", "[S] 001; [I]", Severity.WARNING)
+def registered_twice(subject: Subject, setting: Setting) -> Iterator[Found]:
+    """Remark a code of the register that another system has already.
+
+    Another department's system is not named (P1).
+    """
+    if not isinstance(subject.spec, SystemSpec):
+        return
+    code = subject.spec.code
+    others = [key for key in setting.registered.get(code, ()) if key != subject.key]
+    own = [key.name for key in others if key.department == subject.key.department]
+    if own:
+        yield Found({"code": code, "systems": own})
+    elif others:
+        yield Found({"code": code}, which="elsewhere")

@@ -7,9 +7,9 @@ from sqlmodel import Session
 
 from govcloud.domain.access import Role
 from govcloud.domain.kinds.governance import PolicySpec, SurveySpec, WaiverSpec
-from govcloud.domain.kinds.platform import CloudSpec, QuotaSpec
+from govcloud.domain.kinds.platform import CloudSpec, Management, QuotaSpec
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.manifest import ObjectKey, parse_spec
 from govcloud.errors import Diagnostic
 from govcloud.policy.context import PARAMETERS
 from govcloud.policy.evaluate import RULES
@@ -91,10 +91,34 @@ def _quota(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
         if cloud != spec.cloud:
             params = {"zone": spec.zone, "cloud": cloud, "other": spec.cloud}
             yield draft.fault("requests.zone_of_other_cloud", "spec.zone", **params)
+    yield from _storage_classes(draft, spec, there)
     for name, amounts in (("lend", spec.lend), ("borrow", spec.borrow)):
         for word in amounts:
             if word not in spec.limits:
                 yield draft.fault("requests.no_limit_for", f"spec.{name}", **{"class": word})
+
+
+def _storage_classes(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
+    """Yield a fault for each storage class that none of the clouds concerned has.
+
+    A cloud that names none has whatever it is asked for.
+    """
+    clouds = [
+        parse_spec("Cloud", found.plain if isinstance(found, Draft) else found.spec)
+        for name, found in there.get("Cloud", {}).items()
+        if spec.cloud in (None, name)
+    ]
+    managed = [
+        cloud.storage
+        for cloud in clouds
+        if isinstance(cloud, CloudSpec) and cloud.management is Management.MANAGED
+    ]
+    if not managed or not all(managed):
+        return
+    words = {word for storage in managed for word in storage}
+    for limited in spec.limits:
+        _, _, word = limited.partition(".")
+        yield from known(draft, f"spec.limits.{limited}", "StorageClass", word or None, words)
 
 
 def _policy(draft: Draft, spec: PolicySpec) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from govcloud.domain.classes import label, show
+from govcloud.domain.classes import show
 from govcloud.errors import PolicyDeniedError, QuotaExceededError, Text
 from govcloud.messages import remedy, render
 from govcloud.policy.context import Action
@@ -90,7 +90,6 @@ def line_plain(line: QuotaLine) -> dict[str, Any]:
         "cloud": line.cloud,
         "zone": line.zone,
         "class": line.resource_class,
-        "label": label(line.resource_class),
         "limited": line.limited,
         **numbers,
         "show": _shown(line.resource_class, numbers),

@@ -10,6 +10,8 @@ from govcloud.domain.classes import add, growth
 from govcloud.domain.demand import demand, price
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.domain.kinds.registry import KINDS
+from govcloud.domain.kinds.systems import SystemSpec
+from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
 from govcloud.policy.context import Action, Pool, city_day
 from govcloud.policy.evaluate import evaluate
@@ -21,6 +23,7 @@ from govcloud.requests.references import References
 from govcloud.requests.steps import steps_for
 from govcloud.requests.wishes import Wish
 from govcloud.requests.world import World, load_world
+from govcloud.store import objects
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ class Assessor:
             verdict = self.ledger.check(self.session, demands, self.at, gone=gone)
         briefing = Briefing(effective, world)
         pools = tuple(self._pools(effective, world))
-        setting = briefing.setting(city_day(self.at), pools, justification)
+        setting = replace(
+            briefing.setting(city_day(self.at), pools, justification),
+            registered=self._registered(effective),
+        )
         subjects = briefing.subjects()
         unchanged = tuple(change for change in changes if change.action is Action.NONE)
         return Proposal(
@@ -73,6 +79,23 @@ class Assessor:
             reservation_days=setting.parameter("reservation-days"),
             steps=steps_for(subjects, world.policy),
         )
+
+    def _registered(self, changes: Sequence[Change]) -> dict[str, list[ObjectKey]]:
+        """Return which systems there will be under the codes that a change set gives."""
+        coming = [
+            (spec.code, change.key)
+            for change in changes
+            if change.action is not Action.RELEASE
+            and isinstance(spec := change.draft.spec, SystemSpec)
+        ]
+        if not coming:
+            return {}
+        touched = {change.key for change in changes}
+        standing = objects.systems_by_code(self.session, (code for code, _ in coming))
+        found: dict[str, list[ObjectKey]] = {}
+        for code, key in [*coming, *(each for each in standing if each[1] not in touched)]:
+            found.setdefault(code, []).append(key)
+        return found
 
     def _pools(self, changes: Sequence[Change], world: World) -> Iterator[Pool]:
         """Yield how full the clouds will be of which the physical size is known."""

@@ -111,6 +111,9 @@ class References:
             params = {"zone": spec.zone, "cloud": zone.cloud, "kind": draft.key.kind}
             others = self._zones_for(draft.key.kind)
             yield draft.fault("requests.not_built_here", "spec.zone", **params, zones=others)
+        if cloud.storage:  # a cloud that names none has whatever it is asked for
+            for field, word in _storage_classes(spec):
+                yield from known(draft, field, "StorageClass", word, cloud.storage)
 
     def _zones_for(self, kind: str) -> list[str]:
         return sorted(name for name, zone in self.world.zones.items() if self._builds(zone, kind))
@@ -186,6 +189,19 @@ def known(
     meant = nearest(name, names)
     key = "requests.unknown_reference_meant" if meant else "requests.unknown_reference"
     yield draft.fault(key, field, kind=kind, name=name, meant=meant)
+
+
+def _storage_classes(spec: Model) -> Iterator[tuple[str, str]]:
+    """Yield the storage classes that something needs, each with its field."""
+    if isinstance(spec, VolumeSpec):
+        yield "spec.type", spec.type
+    elif isinstance(spec, VirtualMachineSpec):
+        yield "spec.systemDisk.type", spec.system_disk.type
+        for index, disk in enumerate(spec.data_disks):
+            yield f"spec.dataDisks[{index}].type", disk.type
+    elif isinstance(spec, NamespaceSpec):
+        for word in spec.storage:
+            yield f"spec.storage.{word}", word
 
 
 def shrunk(draft: Draft, before: Model) -> Iterator[Diagnostic]:

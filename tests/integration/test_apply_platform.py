@@ -332,3 +332,18 @@ def test_a_department_does_not_move_beyond_the_new_parents_limit(town: Town) -> 
         lines = town.ledger.lines(session, town.store.clock.now(), ["county"])
     over = {line.resource_class: line.reserved for line in lines if not line.cloud}
     assert over["vms"] == 2
+
+
+def test_limits_name_storage_classes_that_the_clouds_have(town: Town) -> None:
+    cloud = dict(next(each for each in words.PLATFORM if each["metadata"]["name"] == "sim"))
+    cloud["spec"] = {**cloud["spec"], "storage": {"hdd": "bulk", "ssd": "fast"}}
+    good = words.document("Quota", "disks", {"department": "health", "limits": {"disk.ssd": "1Gi"}})
+    bad = words.document("Quota", "disks", {"department": "health", "limits": {"disk.sdd": "1Gi"}})
+    town.apply(bad)  # the cloud names none yet: it has whatever it is asked for
+    (fault,) = faults(town, cloud, bad)
+    assert (fault.params["name"], fault.params["meant"]) == ("sdd", "ssd")
+    town.apply(cloud, good)
+    wanted = words.volume(type="sdd")
+    with pytest.raises(InvalidInputError) as caught:
+        town.submit(system(), wanted)
+    assert [f.field for f in caught.value.diagnostics] == ["spec.type"]

@@ -247,3 +247,22 @@ def test_the_policy_in_force_weighs_and_waives(town: Town) -> None:
     (waived,) = (f for f in plan(town, low).findings if f.rule == "NET-03")
     assert waived.waiver is not None
     assert waived.waiver["by"] == "lead authority"
+
+
+def test_a_code_that_another_system_has_is_remarked_without_naming_other_departments(
+    town: Town,
+) -> None:
+    def remarks(*documents: words.Plain, actor: Actor = HEALTH) -> list[tuple[str, object]]:
+        found = town.desk.plan(actor, read(*documents)).findings
+        return [(f.key, f.params.get("systems")) for f in found if f.rule == "AUD-7"]
+
+    approved(town, system(code="A"))
+    assert remarks(system(code="A")) == []
+    assert remarks(system("copy", code="A")) == [("policy.AUD-7", ["records"])]
+    assert remarks(system("copy", code="X"), system("twin", code="X")) == [
+        ("policy.AUD-7", ["twin"]),
+        ("policy.AUD-7", ["copy"]),
+    ]
+    others = remarks(system(of="schools", code="A"), actor=words.ADMIN)
+    assert others == [("policy.AUD-7_elsewhere", None)]
+    assert remarks(system(code="B"), system("copy", code="A")) == []

@@ -98,6 +98,10 @@ def estate(kind: str, action: Action = Action.CREATE, **spec: Any) -> Subject:
     )
 
 
+def twin(department: str) -> ObjectKey:
+    return ObjectKey("System", department, "twin")
+
+
 def room(**spec: Any) -> ServerRoomSpec:
     return ServerRoomSpec.model_validate(spec)
 
@@ -291,6 +295,10 @@ CASES = [
     Case("QUO-8", vm({"vcpu": 64, "memory": "64Gi", "justification": "GIS"}, flavor=None),
          ("explained", W)),
     Case("QUO-8", vm({"vcpu": 16, "memory": "64Gi"}, flavor=None), None),
+    Case("AUD-7", of_system(), ("", W), setting(registered={"H-1": [twin("health")]})),
+    Case("AUD-7", of_system(), ("elsewhere", W), setting(registered={"H-1": [twin("schools")]})),
+    Case("AUD-7", of_system(), None,
+         setting(registered={"H-1": [of_system().key], "H-2": [twin("health")]})),
     Case("DR-1", vm({"backup": "none"}), ("", W)),
     Case("DR-1", vm({"backup": "none", "environment": "dev"}), None),
     Case("DR-1", vm(), None),
