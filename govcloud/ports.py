@@ -59,7 +59,8 @@ class Resource:
     replacement can change. `unit` says which of the object's units (machines, by number) this is the
     body of: figures count a unit for as long as its bodies stand. None is for accessories (a port,
     a security group), without which the machine is still there. `build` is what `create` needs
-    beside all this, and nothing compares.
+    beside all this, and nothing compares. `within` is the part that takes this one along when it is
+    removed: giving back an object removes that one and waits for the others.
     """
 
     uid: str
@@ -73,6 +74,7 @@ class Resource:
     immutable: frozenset[str] = frozenset()
     unit: int | None = 0
     build: Mapping[str, object] = field(default_factory=dict)
+    within: str = ""
 
 
 class State(StrEnum):
@@ -191,7 +193,11 @@ class Provisioner(Protocol):
         ...
 
     def quotas(self) -> Iterator[Sequence[TenantQuota]]:
-        """List the cloud's own quotas of the tenants that carry our mark, page by page."""
+        """List the cloud's own quotas of the tenants that carry our mark, page by page.
+
+        A cloud whose tenants have no quota beside the objects themselves MUST yield nothing, pass
+        over all classes in `set_quota`, and not name the feature `quota` in its report.
+        """
         ...
 
     def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:

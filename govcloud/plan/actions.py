@@ -136,7 +136,7 @@ def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Si
     draft = _Draft()
     ranks = _Ranks(wanted)
     if situation.releasing:
-        _remove(draft, seen, ranks, Reason.RELEASE)
+        _release(draft, seen, ranks)
         return draft.plan(ready=False)
     kept, doubles = _sort_out(seen, situation.known)
     _remove_each(draft, doubles, ranks, Reason.DUPLICATE)
@@ -154,6 +154,7 @@ class _Ranks:
 
     def __init__(self, wanted: Sequence[Resource]) -> None:
         self.parts: Mapping[str, int] = {resource.part: resource.rank for resource in wanted}
+        self.carriers = {resource.part: resource.within for resource in wanted if resource.within}
         self._types: dict[str, int] = {}
         for resource in wanted:
             known = self._types.get(resource.type, resource.rank)
@@ -347,6 +348,14 @@ def _surplus(draft: _Draft, extra: Sequence[Observed], ranks: _Ranks, situation:
     draft.drifts += [Drift(item.id, Whole.EXTRA, None, item.type, mode) for item in staying]
     if mode is DriftMode.HEAL:
         _remove(draft, extra, ranks, Reason.SURPLUS)
+
+
+def _release(draft: _Draft, seen: Sequence[Observed], ranks: _Ranks) -> None:
+    """Plan for giving everything back; what goes along with something else is waited for."""
+    there = {item.part for item in seen}
+    carried = [item for item in seen if ranks.carriers.get(item.part) in there]
+    _remove(draft, [item for item in seen if item not in carried], ranks, Reason.RELEASE)
+    draft.waiting += carried
 
 
 def _remove(draft: _Draft, items: Sequence[Observed], ranks: _Ranks, reason: Reason) -> None:

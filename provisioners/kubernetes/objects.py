@@ -38,7 +38,8 @@ _SIZES: Final = {"defaultRequest": "request", "default": "limit", "max": "max"}
 """A LimitRange's words for ours."""
 BORDERS: Final = 1
 PEOPLE: Final = 2
-"""Ranks: nobody gets in before the borders stand, and access ends first."""
+"""Ranks: nobody gets in before the borders stand. Access ends first; the borders stand until the
+namespace takes them along, so that what still runs in it stays within them."""
 
 
 def resources(order: Order, settings: Settings, installation: str) -> tuple[Resource, ...]:
@@ -62,6 +63,7 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
             rank=rank,
             immutable=frozenset({"role"} & props.keys()),
             unit=None if kind.namespaced else 0,
+            within=NAMESPACE.word if rank == BORDERS else "",
         )
 
     spec: Mapping[str, Any] = order.spec
