@@ -64,7 +64,6 @@ def _user(row: UserRow) -> dict[str, Any]:
     return {
         "name": row.name,
         "role": row.role,
-        "roleLabel": Role(row.role).label,
         "department": row.department or None,
         "disabled": row.disabled,
         "createdAt": row.created_at.isoformat(),

@@ -71,12 +71,6 @@ def show(word: str, amount: int) -> str:
     return f"-{shown}" if amount < 0 else shown
 
 
-def label(word: str) -> str:
-    """Return the Chinese word of a class, with its storage class."""
-    entry, (_, _, storage_class) = class_of(word), word.partition(".")
-    return f"{entry.label}({storage_class})" if storage_class else entry.label
-
-
 def add(left: Amounts, right: Amounts) -> dict[str, int]:
     """Return the sum of two amounts, class by class, without zeros."""
     words = sorted(set(left) | set(right))

@@ -25,7 +25,7 @@ _PLAIN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One word of an enumeration, and its Chinese label."""
+    """One word of an enumeration, and what the reader's language calls it."""
 
     value: str
     label: str
@@ -125,7 +125,7 @@ def _explanation(
         _description(found, language),
         required,
         _default(found),
-        _choices(inside),
+        _choices(inside, language),
         next(iter(inside.get("examples", ())), None),
         tuple((name, inside[name]) for name in _LIMITS if name in inside),
         fields,
@@ -135,10 +135,14 @@ def _explanation(
 _LIMITS: Final = ("minimum", "exclusiveMinimum", "maximum", "pattern", "maxLength", "maxItems")
 
 
-def _choices(found: Schema) -> tuple[Choice, ...]:
-    """Return the canonical words in their order, each with its label."""
+def _choices(found: Schema, language: str) -> tuple[Choice, ...]:
+    """Return the canonical words in their order, each with its label in the reader's language."""
     words, labels = found.get("enum", ()), found.get("x-labels", {})
-    return tuple(Choice(w, labels.get(w, w)) for w in words if not labels or w in labels)
+    return tuple(
+        Choice(w, labels.get(w, w) if language == "zh" else w)
+        for w in words
+        if not labels or w in labels
+    )
 
 
 def _description(found: Schema, language: str) -> str:

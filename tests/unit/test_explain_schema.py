@@ -52,12 +52,13 @@ def test_explains_a_kind_a_field_and_a_list() -> None:
 def test_explains_choices_defaults_and_quantities() -> None:
     backup = explain("vm.spec.backup", "en")
     assert backup.default == "daily"
-    assert (backup.enum[0].value, backup.enum[0].label) == ("none", "不备份")
+    assert (backup.enum[0].value, backup.enum[0].label) == ("none", "none")
     size = explain("vm.spec.systemDisk.size", "en")
     assert (size.type, size.required, size.example) == ("quantity", True, "100Gi")
     assert explain("ns.spec.storage", "en").type == "mapping to quantity"
     assert explain("vm.spec.systemDisk", "en").default == {"size": "50Gi", "type": "hdd"}
-    assert backup.plain()["enum"][1] == {"value": "daily", "label": "每日"}
+    chinese = explain("vm.spec.backup", "zh")
+    assert chinese.plain()["enum"][1] == {"value": "daily", "label": "每日"}
 
 
 @pytest.mark.parametrize(
