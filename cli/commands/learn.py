@@ -41,7 +41,8 @@ def explain(
     if path is None:
         from cli.commands.objects import KINDS
 
-        render.show(knowledge.kinds(), KINDS, Output.TABLE, name=lambda item: str(item["name"]))
+        shown = Output.TABLE if form is Text.TEXT else Output(form.value)
+        render.show(knowledge.kinds(), KINDS, shown, name=lambda item: str(item["name"]))
         output.hint(t("hint_explain"))
         return
     found = knowledge.explain(path)
