@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -149,6 +149,15 @@ class Provisioner(Protocol):
         """
         ...
 
+    def ground(self, order: Order) -> Sequence[Order]:
+        """Return the orders of what an object stands on directly, shared with others.
+
+        A project or a network that the objects of one system share has no document of its own: it
+        is wanted for as long as an object stands on it. MUST be pure, and the same (uid and all)
+        for all objects that share it; an order of ground may itself stand on ground.
+        """
+        ...
+
     def observe(self) -> Iterator[Sequence[Observed]]:
         """List everything the cloud holds, page by page, ours and others'.
 
@@ -214,6 +223,35 @@ class Provisioner(Protocol):
 
     def close(self) -> None:
         """Give back connections; further calls are undefined."""
+        ...
+
+
+class Stop(Protocol):
+    """What ends a long call, as `threading.Event` does."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is to end, or for so many seconds; return whether it is to end."""
+        ...
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """What a driver MAY do beside `Provisioner`: tell of changes as they happen.
+
+    It makes healing quick and nothing more: what is not told, the next comparison finds.
+    """
+
+    def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
+        """Yield the uids of objects of which something was created, changed or removed.
+
+        MUST end soon after `stop` is set, and MUST NOT ask the cloud over and over. MAY tell of
+        what did not change, MAY miss what did, MAY yield nothing but empty sequences. MAY end at
+        any time or raise `CloudError`: then it is called again, after a wait that grows.
+        """
         ...
 
 

@@ -94,7 +94,10 @@ class ProvisionerContract:
         assert resources
         assert {resource.uid for resource in resources} == {order.uid}
         assert len({resource.part for resource in resources}) == len(resources)
-        assert all(order.tags.items() <= resource.tags.items() for resource in resources)
+        assert all(resource.tags.items() <= order.tags.items() for resource in resources)
+        bodies = [resource for resource in resources if resource.unit is not None]
+        assert all(resource.tags == order.tags for resource in bodies)
+        assert bodies
         assert all(resource.immutable <= resource.props.keys() for resource in resources)
 
     def test_resources_come_in_rising_rank(self, harness: Harness) -> None:
@@ -114,10 +117,14 @@ class ProvisionerContract:
     def test_what_is_created_is_found_at_once(self, harness: Harness) -> None:
         """`find` MUST be strongly consistent with `create`, also for another instance."""
         provisioner = harness.open()
-        for resource in provisioner.resources(harness.order(1, count=2)):
-            created = provisioner.create(resource)
-            assert (created.uid, created.part) == (resource.uid, resource.part)
-            assert created.id in {o.id for o in harness.open().find([resource.uid])}
+        order = harness.order(1, count=2)
+        prepare(harness, provisioner, order)
+        for rank in by_rank(provisioner.resources(order)):
+            for resource in rank:
+                created = provisioner.create(resource)
+                assert (created.uid, created.part) == (resource.uid, resource.part)
+                assert created.id in {o.id for o in harness.open().find([resource.uid])}
+            harness.settle()
 
     def test_what_is_created_becomes_what_was_wanted(self, harness: Harness) -> None:
         """Once ready, what is observed equals what was wanted: no drift of the driver's making."""
@@ -130,7 +137,9 @@ class ProvisionerContract:
     def test_the_mark_travels_in_the_creating_call(self, harness: Harness) -> None:
         """A lost answer is `outcome_unknown`, and what it made is found by its mark and tags."""
         provisioner = harness.open()
-        resource = provisioner.resources(harness.order(1))[0]
+        order = harness.order(1)
+        prepare(harness, provisioner, order)
+        resource = provisioner.resources(order)[0]
         harness.lose_answer("create")
         with fails(TransientCloudError) as caught:
             provisioner.create(resource)
@@ -165,7 +174,9 @@ class ProvisionerContract:
         Where a cloud lets nothing else have a name that is taken, that is a conflict.
         """
         provisioner = harness.open()
-        resource = provisioner.resources(harness.order(1))[0]
+        order = harness.order(1)
+        prepare(harness, provisioner, order)
+        resource = provisioner.resources(order)[0]
         stranger = by_id(provisioner, harness.foreign(resource.name, resource.tenant))
         assert list(provisioner.find([resource.uid])) == []
         with collects(CloudConflictError):
@@ -185,7 +196,7 @@ class ProvisionerContract:
         stranger = harness.foreign("contract-stranger", resources[0].tenant)
         seen = listing(provisioner)
         assert len({o.id for o in seen}) == len(seen)
-        ours = [o for o in seen if o.uid]
+        ours = [o for o in seen if o.uid in {r.uid for r in resources}]
         assert {(o.uid, o.part) for o in ours} == {(r.uid, r.part) for r in resources}
         assert [(o.uid, o.part) for o in seen if o.id == stranger] == [("", "")]
 
@@ -195,7 +206,8 @@ class ProvisionerContract:
         order = harness.order(1, count=2)
         build(harness, provisioner, order)
         found = {o.id: (o.state, o.props, o.tags) for o in provisioner.find([order.uid])}
-        listed = {o.id: (o.state, o.props, o.tags) for o in listing(provisioner) if o.uid}
+        ours = [o for o in listing(provisioner) if o.uid == order.uid]
+        listed = {o.id: (o.state, o.props, o.tags) for o in ours}
         assert found == listed
 
     def test_observe_calls_depend_on_pages_only(self, harness: Harness) -> None:
@@ -216,7 +228,7 @@ class ProvisionerContract:
         """A mark counts for the installation that set it and for no other."""
         ours, theirs = harness.open(), harness.open(OTHER_INSTALLATION)
         order = harness.order(1)
-        resource = build(harness, theirs, order)[0]
+        resource = build(harness, theirs, order)[-1]
         created = one(theirs, resource)
         assert list(ours.find([order.uid])) == []
         assert [o.uid for o in listing(ours) if o.id == created.id] == [""]
@@ -229,35 +241,27 @@ class ProvisionerContract:
     def test_change_brings_what_is_wanted(self, harness: Harness) -> None:
         """Bring the named fields to what is wanted; a second time changes nothing."""
         provisioner = harness.open()
-        build(harness, provisioner, harness.order(1))
-        wanted = provisioner.resources(harness.order(1, grown=True))[0]
-        found = one(provisioner, wanted)
+        found, wanted = grown(harness, provisioner)
         fields = differences(found, wanted)
-        assert fields
         for _ in range(2):
             provisioner.change(found, wanted, fields)
-            harness.settle()
-            changed = one(provisioner, wanted)
+            changed = bring(harness, provisioner, wanted)
             assert (changed.id, changed.state) == (found.id, State.READY)
-            assert differences(changed, wanted) == []
 
     def test_change_again_while_changing(self, harness: Harness) -> None:
         """MUST be idempotent: the same call while the first is under way does no harm."""
         provisioner = harness.open()
-        build(harness, provisioner, harness.order(1))
-        wanted = provisioner.resources(harness.order(1, grown=True))[0]
-        found = one(provisioner, wanted)
+        found, wanted = grown(harness, provisioner)
         fields = differences(found, wanted)
         provisioner.change(found, wanted, fields)
         with collects(TransientCloudError):
             provisioner.change(found, wanted, fields)
-        harness.settle()
-        assert differences(one(provisioner, wanted), wanted) == []
+        bring(harness, provisioner, wanted)
 
     def test_change_of_a_tag(self, harness: Harness) -> None:
         """`tag:<name>` names a tag (ALLOC-5)."""
         provisioner = harness.open()
-        resource = build(harness, provisioner, harness.order(1))[0]
+        resource = next(r for r in build(harness, provisioner, harness.order(1)) if r.tags)
         name = min(resource.tags)
         wanted = replace(resource, tags={**resource.tags, name: "contract"})
         provisioner.change(one(provisioner, resource), wanted, [f"tag:{name}"])
@@ -267,9 +271,7 @@ class ProvisionerContract:
     def test_change_without_the_mark_is_a_conflict(self, harness: Harness) -> None:
         """MUST raise `CloudConflictError` if the mark is no longer there (R2)."""
         provisioner = harness.open()
-        build(harness, provisioner, harness.order(1))
-        wanted = provisioner.resources(harness.order(1, grown=True))[0]
-        found = one(provisioner, wanted)
+        found, wanted = grown(harness, provisioner)
         harness.unmark(found)
         with fails(CloudConflictError):
             provisioner.change(found, wanted, differences(found, wanted))
@@ -279,9 +281,7 @@ class ProvisionerContract:
     def test_change_of_what_is_gone_is_a_conflict(self, harness: Harness) -> None:
         """What is gone carries no mark any more."""
         provisioner = harness.open()
-        build(harness, provisioner, harness.order(1))
-        wanted = provisioner.resources(harness.order(1, grown=True))[0]
-        found = one(provisioner, wanted)
+        found, wanted = grown(harness, provisioner)
         harness.remove(found)
         with fails(CloudConflictError):
             provisioner.change(found, wanted, differences(found, wanted))
@@ -291,7 +291,7 @@ class ProvisionerContract:
     def test_delete_ends_in_nothing_found(self, harness: Harness) -> None:
         """Success means accepted; it is gone when `find` no longer returns it (Q3)."""
         provisioner = harness.open()
-        resource = build(harness, provisioner, harness.order(1))[0]
+        resource = build(harness, provisioner, harness.order(1))[-1]
         found = one(provisioner, resource)
         provisioner.delete(found)
         remaining = provisioner.find([resource.uid])
@@ -303,7 +303,7 @@ class ProvisionerContract:
     def test_delete_is_idempotent(self, harness: Harness) -> None:
         """What is on its way or already gone is success."""
         provisioner = harness.open()
-        resource = build(harness, provisioner, harness.order(1))[0]
+        resource = build(harness, provisioner, harness.order(1))[-1]
         found = one(provisioner, resource)
         provisioner.delete(found)
         provisioner.delete(found)
@@ -313,19 +313,19 @@ class ProvisionerContract:
     def test_delete_with_a_lost_answer(self, harness: Harness) -> None:
         """A second call after a lost answer is success."""
         provisioner = harness.open()
-        resource = build(harness, provisioner, harness.order(1))[0]
+        resource = build(harness, provisioner, harness.order(1))[-1]
         found = one(provisioner, resource)
         harness.lose_answer("delete")
         with fails(TransientCloudError):
             provisioner.delete(found)
         provisioner.delete(found)
         harness.settle()
-        assert list(provisioner.find([resource.uid])) == []
+        assert found.id not in {o.id for o in provisioner.find([resource.uid])}
 
     def test_delete_without_the_mark_is_a_conflict(self, harness: Harness) -> None:
         """MUST raise `CloudConflictError` if the mark is no longer there (R2)."""
         provisioner = harness.open()
-        resource = build(harness, provisioner, harness.order(1))[0]
+        resource = build(harness, provisioner, harness.order(1))[-1]
         found = one(provisioner, resource)
         harness.unmark(found)
         with fails(CloudConflictError):
@@ -336,7 +336,7 @@ class ProvisionerContract:
     def test_what_is_nobodys_is_left_alone(self, harness: Harness) -> None:
         """What carries no mark is never changed or deleted, even if it is handed in (R2)."""
         provisioner = harness.open()
-        wanted = build(harness, provisioner, harness.order(1))[0]
+        wanted = build(harness, provisioner, harness.order(1))[-1]
         stranger = by_id(provisioner, harness.foreign("contract-stranger", wanted.tenant))
         fields = sorted(wanted.props)
         for posing in (stranger, replace(stranger, uid=wanted.uid, part=wanted.part)):
@@ -354,6 +354,7 @@ class ProvisionerContract:
         provisioner = harness.open()
         needs_tenant_quota(provisioner)
         order = harness.order(1)
+        prepare(harness, provisioner, order)
         resource = provisioner.resources(order)[0]
         provisioner.set_quota(resource.tenant, {"contract-no-such-class": 1})
         build(harness, provisioner, order)
@@ -382,51 +383,60 @@ class ProvisionerContract:
         """What the cloud's own quota forbids is `OverQuota`, at once or as the fault at the end."""
         provisioner = harness.open()
         needs_tenant_quota(provisioner)
-        order = harness.order(1, count=2)
-        first, second = provisioner.resources(order)[:2]
-        provisioner.create(first)
-        harness.settle()
-        provisioner.set_quota(first.tenant, usage(provisioner, first.tenant))
-        with collects(TerminalCloudError) as refused:
-            provisioner.create(second)
-        if refused:
-            assert refused[0].reason == "OverQuota"
-            return
-        harness.settle()
-        ended = one(provisioner, second)
-        assert (ended.state, ended.fault) == (State.FAILED, "OverQuota")
+        first = build(harness, provisioner, harness.order(1))
+        tenant, parts = first[0].tenant, {resource.part for resource in first}
+        provisioner.set_quota(tenant, usage(provisioner, tenant))
+        more = provisioner.resources(harness.order(1, count=2))
+        further = [resource for resource in more if resource.part not in parts]
+        further = further or list(provisioner.resources(harness.order(4)))
+        for rank in by_rank(further):
+            for resource in rank:
+                with collects(TerminalCloudError) as refused:
+                    provisioner.create(resource)
+                if refused:
+                    assert refused[0].reason == "OverQuota"
+                    return
+            harness.settle()
+            ended = [one(provisioner, resource) for resource in rank]
+            failed = [item for item in ended if item.state is State.FAILED]
+            if failed:
+                assert {item.fault.partition(":")[0] for item in failed} == {"OverQuota"}
+                return
+        raise AssertionError("nothing was over quota")
 
     # --- the whole ---
 
     def test_several_threads_at_once(self, harness: Harness) -> None:
         """Methods MUST be callable from several threads at once."""
         provisioner = harness.open()
-        resources = [
-            resource
-            for number in range(8)
-            for resource in provisioner.resources(harness.order(number))
-        ]
+        orders = [harness.order(number) for number in range(8)]
+        for order in orders:
+            prepare(harness, provisioner, order)
+        resources = [r for order in orders for r in provisioner.resources(order)]
+        created: list[Observed] = []
         with ThreadPoolExecutor(8) as pool:
-            created = list(pool.map(provisioner.create, resources))
-            found = list(pool.map(lambda r: len(provisioner.find([r.uid])), resources))
-        assert len({o.id for o in created}) == len(resources)
-        assert all(found)
-        harness.settle()
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(provisioner.delete, created))
-        harness.settle()
-        assert [o for o in listing(provisioner) if o.uid] == []
+            for rank in by_rank(resources):
+                created += pool.map(provisioner.create, rank)
+                assert all(pool.map(lambda r: len(provisioner.find([r.uid])), rank))
+                harness.settle()
+            assert len({o.id for o in created}) == len(resources)
+            for rank in reversed(by_rank(resources)):
+                list(pool.map(lambda r: provisioner.delete(one(provisioner, r)), rank))
+                harness.settle()
+        uids = {order.uid for order in orders}
+        assert [o for o in listing(provisioner) if o.uid in uids] == []
 
     def test_no_state_that_another_instance_needs(self, harness: Harness) -> None:
         """MUST NOT keep state that another instance would need: each step by a new one."""
-        resource = build(harness, harness.open(), harness.order(1))[0]
-        wanted = harness.open().resources(harness.order(1, grown=True))[0]
-        found = one(harness.open(), resource)
+        found, wanted = grown(harness, harness.open())
         harness.open().change(found, wanted, differences(found, wanted))
-        harness.settle()
-        harness.open().delete(one(harness.open(), wanted))
-        harness.settle()
-        assert list(harness.open().find([resource.uid])) == []
+        bring(harness, harness.open(), wanted)
+        uid = wanted.uid
+        for rank in reversed(by_rank(harness.open().resources(harness.order(1, grown=True)))):
+            for resource in rank:
+                harness.open().delete(one(harness.open(), resource))
+            harness.settle()
+        assert list(harness.open().find([uid])) == []
 
     def test_report_is_short(self, harness: Harness) -> None:
         """Say what the cloud is, in a bounded number of calls."""
@@ -438,7 +448,7 @@ class ProvisionerContract:
     def test_errors_are_typed(self, harness: Harness) -> None:
         """MUST raise nothing but the three kinds of error for what the cloud answers."""
         provisioner = harness.open()
-        resource = build(harness, provisioner, harness.order(1))[0]
+        resource = build(harness, provisioner, harness.order(1))[-1]
         found = one(provisioner, resource)
         calls: list[Callable[[], object]] = [
             lambda: provisioner.find([resource.uid]),
@@ -461,14 +471,60 @@ class ProvisionerContract:
 
 
 def build(harness: Harness, provisioner: Provisioner, order: Order) -> tuple[Resource, ...]:
-    """Create all resources of an order, one after the other, and wait until nothing moves."""
+    """Create all resources of an order, rank by rank, each when nothing moves any more."""
+    prepare(harness, provisioner, order)
     resources = provisioner.resources(order)
-    for rank in sorted({resource.rank for resource in resources}):
-        for resource in resources:
-            if resource.rank == rank:
-                provisioner.create(resource)
+    for rank in by_rank(resources):
+        for resource in rank:
+            provisioner.create(resource)
         harness.settle()
     return resources
+
+
+def prepare(harness: Harness, provisioner: Provisioner, order: Order) -> None:
+    """Let stand what an order stands on, however many steps that takes."""
+    for below in provisioner.ground(order):
+        prepare(harness, provisioner, below)
+        there = {o.part for o in provisioner.find([below.uid])}
+        for rank in by_rank(provisioner.resources(below)):
+            for resource in rank:
+                if resource.part not in there:
+                    provisioner.create(resource)
+            harness.settle()
+            for resource in rank:
+                bring(harness, provisioner, resource)
+
+
+def by_rank(resources: Sequence[Resource]) -> list[list[Resource]]:
+    """Return resources in lists of one rank each, rising."""
+    ranks = sorted({resource.rank for resource in resources})
+    return [[r for r in resources if r.rank == rank] for rank in ranks]
+
+
+def grown(harness: Harness, provisioner: Provisioner) -> tuple[Observed, Resource]:
+    """Build the plain order; return what the grown one wants otherwise, as it is and as wanted."""
+    build(harness, provisioner, harness.order(1))
+    for wanted in provisioner.resources(harness.order(1, grown=True)):
+        found = one(provisioner, wanted)
+        if differences(found, wanted):
+            return found, wanted
+    raise AssertionError("the grown order is like the plain one")
+
+
+STEPS_MOST = 4
+"""Steps of which a change may consist; each is a difference until it is done."""
+
+
+def bring(harness: Harness, provisioner: Provisioner, wanted: Resource) -> Observed:
+    """Change a resource until it is as wanted, as a controller would; it may take some steps."""
+    for _ in range(STEPS_MOST):
+        harness.settle()
+        found = one(provisioner, wanted)
+        fields = differences(found, wanted)
+        if not fields:
+            return found
+        provisioner.change(found, wanted, fields)
+    raise AssertionError(f"still otherwise: {fields}")
 
 
 def one(provisioner: Provisioner, resource: Resource) -> Observed:

@@ -37,6 +37,10 @@ class InterceptedProvisioner:
         """Pass on; this is no call of a cloud."""
         return self._inner.resources(order)
 
+    def ground(self, order: Order) -> Sequence[Order]:
+        """Pass on; this is no call of a cloud."""
+        return self._inner.ground(order)
+
     def observe(self) -> Iterator[Sequence[Observed]]:
         """Pass on, page by page."""
         return self._pages("observe", self._inner.observe)
@@ -129,6 +133,10 @@ class ErrorProvisioner:
         raise self._error
 
     def resources(self, order: Order) -> tuple[Resource, ...]:  # noqa: ARG002 (the port's)
+        """Return nothing."""
+        return ()
+
+    def ground(self, order: Order) -> Sequence[Order]:  # noqa: ARG002 (the port's)
         """Return nothing."""
         return ()
 

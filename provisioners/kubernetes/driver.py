@@ -64,6 +64,11 @@ class KubernetesProvisioner:
 
     # --- Looking ---
 
+    def ground(self, order: Order) -> Sequence[Order]:
+        """Return nothing: an object brings along all that it needs."""
+        del order
+        return ()
+
     def observe(self) -> Iterator[Sequence[Observed]]:
         """List all namespaces, and what is marked in them, a type after the other."""
         ending: set[str] = set()
