@@ -103,7 +103,8 @@ def _table(
 
         note(empty)
         return
-    table([t(f"col_{column.heading}") for column in shown], first, shown, rows)
+    headings = [t(f"col_{column.heading}") for column in shown]
+    table(headings, first, shown, rows, whole=wide)
 
 
 def table(
@@ -112,9 +113,15 @@ def table(
     columns: Sequence[Column] = (),
     more: Iterable[Sequence[str]] = (),
     indent: str = "",
+    *,
+    whole: bool = False,
 ) -> None:
-    """Print headings and rows, aligned by cells of the terminal and cut to its width."""
-    room = get_terminal_size().columns - len(indent) if sys.stdout.isatty() else None
+    """Print headings and rows, aligned by cells of the terminal; unless `whole`, cut to its width.
+
+    A table that does not fit however narrow its columns are is left to the terminal.
+    """
+    cutting = sys.stdout.isatty() and not whole
+    room = get_terminal_size().columns - len(indent) if cutting else None
     for line in lines(headings, rows, columns, more, room=room):
         emit(indent + line)
 
@@ -149,7 +156,7 @@ def _fitted(widths: Sequence[int], whole: Container[int], room: int) -> list[int
     while sum(fitted) > room and yielding:
         widest = max(yielding, key=lambda index: fitted[index])
         if fitted[widest] <= _NARROWEST:
-            break
+            return list(widths)
         fitted[widest] -= 1
     return fitted
 

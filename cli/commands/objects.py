@@ -182,7 +182,16 @@ def _list(kind: str, items: Iterator[dict[str, Any]], form: Output) -> None:
     first = next(items, None)
     found = columns.of_kind(first["kind"] if first else kind)
     chained = (item for part in (([first] if first else []), items) for item in part)
-    render.show(chained, found, form, name=columns.object_name, empty=t("no_objects", kind=kind))
+    empty = None if first else t("no_objects", kind=_called(kind))
+    render.show(chained, found, form, name=columns.object_name, empty=empty)
+
+
+def _called(kind: str) -> str:
+    """Return what a kind is called, of which there is nothing."""
+    from govcloud.domain.kinds.registry import find_kind
+
+    found = find_kind(kind)
+    return word("kind", found.name) if found else kind
 
 
 def _watch(kind: str, where: dict[str, Any], form: Output) -> None:

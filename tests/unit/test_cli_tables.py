@@ -62,7 +62,7 @@ def starts(line: str, row: Sequence[str]) -> list[int]:
     return [cell_len(line[: line.index(cell[:2])]) for cell in row]
 
 
-@pytest.mark.parametrize("room", [None, 40, 60, 80, 100, 200])
+@pytest.mark.parametrize("room", [None, 20, 45, 60, 80, 100, 200])
 def test_columns_begin_where_their_headings_begin(room: int | None) -> None:
     first, *rest = drawn(HEADINGS, ROWS, room)
     for line, row in zip(rest, ROWS, strict=True):
@@ -112,3 +112,7 @@ def test_a_real_terminal_gets_a_table_of_its_width() -> None:
     lines = shown.decode().splitlines()
     assert len(lines) == 3
     assert max(map(cell_len, lines)) <= 70
+
+
+def test_a_table_that_cannot_fit_is_not_cut() -> None:
+    assert drawn(HEADINGS, ROWS, 20) == drawn(HEADINGS, ROWS, None)
