@@ -56,9 +56,9 @@ class Resource:
     `(uid, part)` is its mark: unique, and the only thing by which it is ever found again. `tenant`
     is the cloud-side scope (a project) that it lives in. `rank` orders: created rising, deleted
     falling. `props` are compared with what is observed; `immutable` names those that only a
-    replacement can change. `unit` says which of the object's units (machines, by number) this is the
-    body of: figures count a unit for as long as its bodies stand. None is for accessories (a port,
-    a security group), without which the machine is still there. `build` is what `create` needs
+    replacement can change. `unit` says which of the object's units (machines, by number) this is
+    the body of: figures count a unit for as long as its bodies stand. None is for accessories (a
+    port, a security group), without which the machine is still there. `build` is what `create` needs
     beside all this, and nothing compares. `within` is the part that takes this one along when it is
     removed: giving back an object removes that one and waits for the others.
     """

@@ -143,6 +143,8 @@ class Controller:
         loops = [("watch", site.watch)]
         if site.managed:
             loops.append(("lane", site.lane.run))
+        if (listener := site.listener()) is not None:
+            loops.append(("changes", listener.run))
         for word, loop in loops:
             thread = threading.Thread(
                 target=loop, args=(entry.stop,), name=f"{site.name}-{word}", daemon=True

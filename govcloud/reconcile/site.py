@@ -10,11 +10,12 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec, Management
 from govcloud.errors import CloudError, UnavailableError
-from govcloud.ports import Provisioner
+from govcloud.ports import Provisioner, Watching
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.compare import Comparer, Comparison, listing
 from govcloud.reconcile.gate import Gate, PausedError
 from govcloud.reconcile.lane import Lane
+from govcloud.reconcile.listening import Listener
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep, Recorder
 from govcloud.reconcile.settings import Settings
@@ -76,6 +77,20 @@ class Site:
             owner=owner,
             settings=settings,
             on_step=on_step,
+        )
+
+    def listener(self) -> Listener | None:
+        """Return what listens to the cloud, if it is managed and its driver tells of changes."""
+        if not (self.managed and isinstance(self.provisioner, Watching)):
+            return None
+        return Listener(
+            self.name,
+            self.provisioner,
+            store=self._store,
+            retry=self._retry,
+            few=self.spec.limits.brake_count,
+            wake=self.lane.wake,
+            compare=self.look,
         )
 
     @property

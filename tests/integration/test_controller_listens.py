@@ -1,0 +1,110 @@
+"""A cloud that tells of changes: what is lost heals at once, and not at the next comparison."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import pytest
+
+from govcloud.clock import SystemClock
+from govcloud.errors import TransientCloudError
+from govcloud.ports import Provisioner, Stop
+from govcloud.store.unit import Store
+from govcloud.testing.lab import QUICK, Lab
+from provisioners.simulated import tamper
+from provisioners.simulated.driver import SimulatedProvisioner
+
+WITHIN_S = 20.0
+
+
+class Telling(SimulatedProvisioner):
+    """A simulated cloud that tells what it is told to tell; None lets it hang up."""
+
+    def __init__(self, inner: SimulatedProvisioner, news: "SimpleQueue[list[str] | None]") -> None:
+        super().__init__(inner._cloud)
+        self.news = news
+        self.heard = 0
+
+    def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
+        self.heard += 1
+        while not stop.is_set():
+            try:
+                told = self.news.get(timeout=0.05)
+            except Empty:
+                continue
+            if told is None:
+                raise TransientCloudError("ConnectionLost")
+            yield told
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    return SystemClock()
+
+
+class Bench:
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.lab = Lab(store, folder, settings=QUICK, connection={"latency": "0.02"}).found()
+        self.news: SimpleQueue[list[str] | None] = SimpleQueue()
+        self.lab.wrap = self._wrap
+        self.drivers: list[Telling] = []
+        self.stop = threading.Event()
+
+    def _wrap(self, inner: Provisioner) -> Provisioner:
+        assert isinstance(inner, SimulatedProvisioner)
+        self.drivers.append(Telling(inner, self.news))
+        return self.drivers[-1]
+
+    def until(self, what: str, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WITHIN_S
+        while not holds():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def bench(store: Store, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(store, tmp_path)
+    controller = made.lab.controller()
+    thread = threading.Thread(target=controller.run, args=(made.stop,), daemon=True)
+    thread.start()
+    yield made
+    made.stop.set()
+    thread.join()
+
+
+def ready(lab: Lab, uid: str, other_than: str = "") -> bool:
+    row, there = lab.row(uid), lab.there(uid)
+    assert row is not None
+    return row.ready and [item.id != other_than for item in there] == [True]
+
+
+@pytest.mark.guarantee("R4")
+def test_what_is_told_is_healed_at_once_also_after_the_cloud_hung_up(bench: Bench) -> None:
+    lab = bench.lab
+    uid = lab.approve("web")
+    bench.until("it is built", lambda: ready(lab, uid))
+    bench.until("all was compared", lambda: lab.calls().get("observe", 0) > 0)
+    compared = lab.calls()["observe"]
+    for times in (1, 2):
+        bench.until("it listens", lambda times=times: bench.drivers[0].heard == times)
+        [machine] = lab.there(uid)
+        tamper.remove(lab.path(), machine.id)
+        bench.news.put([uid, "0" * 32])
+        bench.until("it heals", lambda key=machine.id: ready(lab, uid, key))
+        bench.news.put(None)
+    assert lab.calls()["observe"] == compared
+
+
+@pytest.mark.guarantee("R4")
+def test_where_much_changes_at_once_all_is_compared_and_the_brake_holds(bench: Bench) -> None:
+    lab = bench.lab
+    uids = [lab.approve(f"web-{number}") for number in range(6)]
+    bench.until("all are built", lambda: all(ready(lab, uid) for uid in uids))
+    for uid in uids:
+        tamper.remove(lab.path(), lab.there(uid)[0].id)
+    bench.news.put(uids)
+    bench.until("the brake holds", lambda: {row.reason for row in lab.rows()} == {"MassLoss"})
+    assert lab.there() == []
