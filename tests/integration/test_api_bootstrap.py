@@ -149,3 +149,20 @@ def test_workspaces_on_one_database_are_one_installation(tmp_path: Path, databas
     wired.close()
     assert names[0] == names[1] != names[2]
     assert all(name.startswith("gc-") for name in names)
+
+
+@pytest.mark.guarantee("P2")
+def test_a_workspace_that_has_worked_takes_no_empty_database_for_its_own(
+    tmp_path: Path, database_url: str
+) -> None:
+    """Whether the file was deleted or the address leads to an empty server: the data are missed."""
+    bootstrap.init(tmp_path, {})
+    empty = {"GOVCLOUD_DATABASE_URL": database_url}
+    wired = bootstrap.services(load(empty, tmp_path))
+    for attempt in (lambda: wired.store, lambda: bootstrap.init(tmp_path, empty)):
+        with pytest.raises(UnavailableError) as caught:
+            attempt()
+        assert caught.value.key == "errors.database_lost"
+        assert "@" not in str(caught.value.params["place"])
+    assert bootstrap.init(tmp_path, empty, new_database=True).token_made
+    assert ask(load(empty, tmp_path), "/v1/whoami").status_code == 200
