@@ -16,6 +16,8 @@ from govcloud.testing.clock import FixedClock
 from govcloud.testing.kubernetes import ControlPlane, find_programs
 from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
 
+pytest_plugins = ["govcloud.testing.openstack_fixtures"]
+
 # CI repeats the same examples, so that a change is judged and not its luck; elsewhere they vary.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):

@@ -1,0 +1,200 @@
+"""A real OpenStack for tests: the lab of this repository, or any cloud that is named.
+
+`GOVCLOUD_TEST_OS_CLOUD` names an entry of a clouds.yaml whose account may administer a domain;
+tests create and delete there. Otherwise `GOVCLOUD_TEST_OPENSTACK` decides on the lab: `auto` (as if
+it were not set) takes or starts it where that is possible, `lab` insists, `off` refuses.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import yaml
+from openstack.config import OpenStackConfig
+from openstack.connection import Connection
+
+from govcloud.testing.proxy import Proxy
+
+NAMED: Final = "GOVCLOUD_TEST_OS_CLOUD"
+WANTED: Final = "GOVCLOUD_TEST_OPENSTACK"
+_PROGRAM: Final = Path(__file__).parents[2] / "tests" / "labs" / "openstack"
+_CLOUDS: Final = Path("/var/lib/govcloud-lab/openstack/clouds.yaml")
+
+# What the SDK calls a service, by the names under which catalogues list it.
+_SERVICES: Final = {
+    "identity": "identity",
+    "image": "image",
+    "compute": "compute",
+    "network": "network",
+    "placement": "placement",
+    "volumev3": "block_storage",
+    "block-storage": "block_storage",
+}
+
+
+class NoLabError(Exception):
+    """The lab was insisted on and did not come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """The lab's processes, for tests that stop them; `govcloud` is no part of it."""
+
+    program: Path = _PROGRAM
+
+    def start(self, *names: str) -> None:
+        """Start processes (`nova-api`, `rabbitmq`, …) and wait until they answer."""
+        self._run("start", *names)
+
+    def stop(self, *names: str) -> None:
+        """Stop processes in an orderly way."""
+        self._run("stop", *names)
+
+    def kill(self, *names: str) -> None:
+        """Kill processes, as a crash would."""
+        self._run("kill", *names)
+
+    def up(self) -> None:
+        """Start whatever does not run; install and fill what is not there yet."""
+        # On the error output, since it may take minutes and the other one may be collected.
+        self._run("up", output=sys.__stderr__)
+
+    def impossible(self) -> str | None:
+        """Say why it cannot be started here; None if it can."""
+        if not self.program.is_dir():
+            return "this is no checkout of the repository, so the lab is not there"
+        if os.geteuid() != 0:
+            return "the lab needs root"
+        if shutil.which("apt-get") is None:
+            return "the lab needs Debian's packages"
+        return None
+
+    def _run(self, *arguments: str, output: Any = None) -> None:
+        command = [sys.executable, str(self.program), *arguments]
+        done = subprocess.run(  # noqa: S603 (our own program)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output or subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise NoLabError(f"{' '.join(arguments)}: {done.stdout or 'see above'}")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStack:
+    """A cloud: the clouds.yaml, the driver's entry in it, an administrator's, and the lab if any.
+
+    `member` is the entry of somebody who is a mere member of a project; empty where there is none.
+    """
+
+    file: Path
+    cloud: str
+    admin: str
+    member: str = ""
+    lab: Lab | None = None
+
+    @property
+    def connection(self) -> dict[str, str]:
+        """What a `Cloud` document says as its connection."""
+        return {"config-file": str(self.file), "cloud": self.cloud}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the `openstack` command needs to know, to look as the administrator."""
+        return {"OS_CLIENT_CONFIG_FILE": str(self.file), "OS_CLOUD": self.admin}
+
+    def connect(self, cloud: str = "", **scope: str) -> Connection:
+        """Connect as the administrator or with another entry; `project_id=…` changes the scope."""
+        config = OpenStackConfig(
+            config_files=[str(self.file)], vendor_files=[], secure_files=[], load_envvars=False
+        )
+        connection = Connection(config=config.get_one(cloud or self.admin))
+        return connection.connect_as(**scope) if scope else connection
+
+    @contextmanager
+    def proxied(self, folder: Path) -> Iterator[tuple[Proxy, "OpenStack"]]:
+        """Put a proxy before the cloud; give it, and the same cloud seen through it.
+
+        Its clouds.yaml is written into the folder. Only the driver's entry leads through the
+        proxy: administrator and witness see the cloud as it is.
+        """
+        addresses = self._addresses()
+        roots = {
+            service: urlsplit(address)._replace(path="", query="").geturl()
+            for service, address in addresses.items()
+        }
+        with Proxy(roots) as proxy:
+            clouds = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+            entry = clouds["clouds"][self.cloud] = deepcopy(clouds["clouds"][self.cloud])
+            for service, address in addresses.items():
+                entry[f"{service}_endpoint_override"] = proxy.url(service) + urlsplit(address).path
+            identity = urlsplit(entry["auth"]["auth_url"]).path
+            entry["auth"]["auth_url"] = proxy.url("identity") + identity
+            file = folder / "clouds.yaml"
+            file.touch(mode=0o600)
+            file.write_text(yaml.safe_dump(clouds), encoding="utf-8")
+            yield proxy, replace(self, file=file)
+
+    def _addresses(self) -> dict[str, str]:
+        """Return the address of each service, without the project's id that Cinder's may end in.
+
+        Cinder needs none since its release Yoga, and with one the driver could not change projects.
+        """
+        with self.connect(self.cloud) as connection:
+            auth = connection.session.auth
+            assert auth is not None, "a connection logs in"
+            access = auth.get_access(connection.session)  # type: ignore[attr-defined]
+            found = access.service_catalog.get_endpoints_data(
+                interface="public", region_name=connection.config.region_name
+            )
+            project = str(access.project_id)
+        return {
+            _SERVICES[kind]: endpoints[0].url.removesuffix(project).rstrip("/")
+            for kind, endpoints in found.items()
+            if kind in _SERVICES and endpoints
+        }
+
+
+def find() -> OpenStack | str:
+    """Return a cloud that tests may use, having started the lab if need be; or say why not."""
+    wanted = os.environ.get(WANTED, "auto")
+    if wanted not in ("auto", "lab", "off"):
+        raise ValueError(f"{WANTED} is {wanted!r}, not auto, lab or off")
+    if wanted == "off":
+        return f"{WANTED} is off"
+    named = os.environ.get(NAMED)
+    if named and wanted == "auto":
+        return _named(named)
+    return _lab(insisted=wanted == "lab")
+
+
+def _named(name: str) -> OpenStack:
+    config = OpenStackConfig()
+    config.get_one(name)
+    return OpenStack(Path(config.config_filename or "clouds.yaml"), name, name)
+
+
+def _lab(*, insisted: bool) -> OpenStack | str:
+    lab = Lab()
+    reason = lab.impossible()
+    if reason is None:
+        try:
+            lab.up()
+        except NoLabError as error:
+            reason = str(error)
+    if reason is None:
+        return OpenStack(_CLOUDS, "lab", "lab-admin", "lab-member", lab)
+    if insisted:
+        raise NoLabError(reason)
+    return reason
