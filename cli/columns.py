@@ -293,6 +293,12 @@ def request_style(text: str) -> str | None:
     return "green" if text.strip() in good else None
 
 
+def request_due(item: Item) -> str:
+    """Return by when the step at which a request waits is to be decided, marked when it is past."""
+    due = str(item.get("due") or "-")
+    return f"{due} !" if item.get("overdue") else due
+
+
 def change_counts(item: Item) -> str:
     """Return `+3 ~1 -2` of a request's summary or changes."""
     summary = item.get("summary")
@@ -338,6 +344,7 @@ REQUESTS: Final = (
     Column("title", at("title")),
     Column("by", at("submittedBy"), wide=True),
     Column("age", lambda item: age(item.get("createdAt"))),
+    Column("due", request_due, style=request_style),
     _since("submitted_at", "createdAt"),
     Column("price", at("price"), wide=True, right=True),
 )

@@ -199,7 +199,7 @@ def pairs(rows: Iterable[tuple[str, object]], indent: str = "") -> None:
 
 def request(item: Item, *, everything: bool = False) -> None:
     """Print a request: who, what, findings, quota, price, decisions."""
-    from cli.columns import moment, request_state
+    from cli.columns import moment, request_due, request_state
 
     progress: Any = item.get("progress") or {}
     pairs(
@@ -209,6 +209,7 @@ def request(item: Item, *, everything: bool = False) -> None:
             (t("col_title"), item.get("title")),
             (t("col_justification"), item.get("justification")),
             (t("col_state"), request_state(item)),
+            (t("col_due"), request_due(item) if item.get("due") else None),
             (t("col_by"), item.get("submittedBy")),
             (t("col_submitted_at"), moment(item.get("createdAt"))),
             (

@@ -10,18 +10,22 @@ from cli.options import Department, Format, Limit, Output
 from cli.session import client
 from cli.speech import t
 
-ACTIONS: Final = ("create", "change", "release")
 Everything = Annotated[bool, typer.Option("--all", help=t("opt_all_changes"))]
 
 
-def _count(action: str) -> render.Column:
-    return render.Column(f"to_{action}", lambda item: item["summary"].get(action, 0), right=True)
+def _count(heading: str, action: str) -> render.Column:
+    return render.Column(heading, lambda item: item["summary"].get(action, 0), right=True)
 
 
+COUNTS: Final = (
+    _count("to_create", "create"),
+    _count("to_change", "change"),
+    _count("to_release", "release"),
+)
 CSV: Final = tuple(
     shown
     for column in columns.REQUESTS
-    for shown in (map(_count, ACTIONS) if column.heading == "changes" else (column,))
+    for shown in (COUNTS if column.heading == "changes" else (column,))
 )
 """As the table, but numbers stand alone: a spreadsheet takes `+1 -2` for a formula."""
 

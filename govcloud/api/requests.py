@@ -16,6 +16,7 @@ from govcloud.domain.access import Actor
 from govcloud.domain.manifest import Loaded, ObjectKey, SourceFile, load
 from govcloud.errors import InvalidInputError, Severity, UsageError
 from govcloud.messages import render
+from govcloud.policy.context import city_day
 from govcloud.requests.life import State, Verdict
 from govcloud.requests.submitting import NothingToDoError
 from govcloud.requests.views import brief, full
@@ -158,7 +159,8 @@ def list_requests(
         found = requests.list_requests(
             session, actor, states=states, department=department, limit=limit, token=follow
         )
-    return JSONResponse(pages.page(found, lambda row: brief(row, tongue)))
+    today = city_day(services.store.clock.now()).isoformat()
+    return JSONResponse(pages.page(found, lambda row: _timed(brief(row, tongue), today)))
 
 
 @router.get("/v1/requests/{request_id}", summary="One request in full")
@@ -260,6 +262,12 @@ def _keys(
     return keys
 
 
+def _timed(shown: dict[str, Any], today: str) -> dict[str, Any]:
+    """Return a request with whether the step at which it waits is overdue (APP-7)."""
+    return shown | {"overdue": bool(shown["due"] and shown["due"] < today)}
+
+
 def _whole(services: Services, actor: Actor, request_id: str, tongue: str) -> dict[str, Any]:
     with services.store.reading() as session:
-        return full(session, requests.get_request(session, actor, request_id), tongue)
+        shown = full(session, requests.get_request(session, actor, request_id), tongue)
+    return _timed(shown, city_day(services.store.clock.now()).isoformat())

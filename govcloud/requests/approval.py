@@ -33,6 +33,7 @@ from govcloud.requests.life import (
 )
 from govcloud.requests.proposal import Proposal, line_plain, refusal_plain, refusal_stored
 from govcloud.requests.proposing import Assessor
+from govcloud.requests.steps import begun
 from govcloud.requests.submitting import note
 from govcloud.requests.wishes import Wish
 from govcloud.requests.world import policy_in_force
@@ -136,7 +137,9 @@ def _approve(
         return _block(unit, row, refused)
     step = _step(row)
     if not last:
-        _move(unit, row, {"step": row.step + 1, "blocked": None})
+        today, following = city_day(unit.now), row.step + 1
+        steps = begun(row.steps, following, policy_in_force(unit.session, today), today)
+        _move(unit, row, {"step": following, "steps": steps, "blocked": None})
     else:
         built = build(unit, ledger, row, proposal)
         if not built.granted:

@@ -1,9 +1,11 @@
 """Which steps a request takes on its way (APP-2), as the city's policy says; pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from govcloud.domain.kinds.governance import ApprovalRule, PolicySpec, Step
+from govcloud.policy.calendar import due
 from govcloud.policy.context import Subject
 
 DEFAULT: Final = (Step.model_validate({"name": "admin-review", "role": "approver"}),)
@@ -15,6 +17,19 @@ def steps_for(subjects: Iterable[Subject], policy: PolicySpec) -> tuple[Mapping[
     subjects = tuple(subjects)
     matching = (rule.steps for rule in policy.approval if _matches(rule, subjects))
     return tuple(step.plain() for step in next(matching, DEFAULT))
+
+
+def begun(
+    steps: Sequence[Mapping[str, Any]], index: int, policy: PolicySpec, today: date
+) -> list[dict[str, Any]]:
+    """Return the steps with the day on which one of them began, and that by which it is due."""
+    marked = [dict(step) for step in steps]
+    if index < len(marked):
+        marked[index]["since"] = today.isoformat()
+        within = marked[index].get("within")
+        if within:
+            marked[index]["due"] = due(today, within, policy).isoformat()
+    return marked
 
 
 def _matches(rule: ApprovalRule, subjects: tuple[Subject, ...]) -> bool:

@@ -8,12 +8,15 @@ from sqlmodel import col, select
 from govcloud.domain.access import Actor
 from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import ConflictError, UsageError
+from govcloud.policy.context import city_day
 from govcloud.ports import Ledger
 from govcloud.requests.changes import Change
 from govcloud.requests.life import State
 from govcloud.requests.proposal import Proposal, findings_plain, line_plain
 from govcloud.requests.proposing import Assessor
+from govcloud.requests.steps import begun
 from govcloud.requests.wishes import Wish
+from govcloud.requests.world import policy_in_force
 from govcloud.store import requests
 from govcloud.store.tables import DecisionRow, ObjectRow, RequestRow
 from govcloud.store.unit import Unit
@@ -120,7 +123,7 @@ def _first(unit: Unit, submission: Submission, proposal: Proposal) -> RequestRow
         submitted_by=unit.actor.name,
         created_at=unit.now,
         updated_at=unit.now,
-        **_contents(submission, proposal),
+        **_contents(unit, submission, proposal),
     )
     session.add(row)
     session.flush()
@@ -132,7 +135,7 @@ def _first(unit: Unit, submission: Submission, proposal: Proposal) -> RequestRow
 
 def _again(unit: Unit, row: RequestRow, submission: Submission, proposal: Proposal) -> RequestRow:
     """Put a corrected request back on its way, under its old number."""
-    values = _contents(submission, proposal)
+    values = _contents(unit, submission, proposal)
     if submission.idempotency_key is None:
         del values["idempotency_key"]
     before = row.digest
@@ -149,13 +152,15 @@ def _again(unit: Unit, row: RequestRow, submission: Submission, proposal: Propos
     return row
 
 
-def _contents(submission: Submission, proposal: Proposal) -> dict[str, Any]:
+def _contents(unit: Unit, submission: Submission, proposal: Proposal) -> dict[str, Any]:
     before, after = proposal.price
+    today = city_day(unit.now)
+    policy = policy_in_force(unit.session, today)
     return {
         "title": submission.title,
         "justification": submission.justification,
         "idempotency_key": submission.idempotency_key,
-        "steps": [dict(step) for step in proposal.steps],
+        "steps": begun(proposal.steps, 0, policy, today),
         "policy_version": proposal.policy_version,
         "changes": [change.stored() for change in proposal.effective],
         "digest": proposal.digest,

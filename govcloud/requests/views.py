@@ -7,6 +7,7 @@ from sqlmodel import Session
 from govcloud.messages import remedy, render
 from govcloud.requests.changes import Change, summary
 from govcloud.requests.fulfilment import progress
+from govcloud.requests.life import State
 from govcloud.requests.proposal import localised_all, refusal_again
 from govcloud.store import requests
 from govcloud.store.tables import DecisionRow, RequestRow
@@ -22,6 +23,7 @@ def brief(row: RequestRow, language: str = "en") -> dict[str, Any]:
         "state": row.state,
         "step": row.step,
         "steps": row.steps,
+        "due": due(row),
         "submittedBy": row.submitted_by,
         "createdAt": row.created_at.isoformat(),
         "updatedAt": row.updated_at.isoformat(),
@@ -34,6 +36,14 @@ def brief(row: RequestRow, language: str = "en") -> dict[str, Any]:
         "price": row.price,
         "blocked": blocked(row, language),
     }
+
+
+def due(row: RequestRow) -> str | None:
+    """Return the day by which the step is to be decided at which a request waits."""
+    if row.state != State.REVIEW.value or row.step >= len(row.steps):
+        return None
+    found: str | None = row.steps[row.step].get("due")
+    return found
 
 
 def full(session: Session, row: RequestRow, language: str = "en") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from govcloud.domain.access import Role
+from govcloud.testing import town as words
 from govcloud.testing.town import ADMIN, PLATFORM, read
 
 
@@ -97,3 +98,16 @@ def test_a_release_finds_the_only_object_of_its_name_and_names_the_owners_of_sev
     assert "health" in error["message"]
     assert "schools" in error["message"]
     assert town.post("health", "/v1/plan", release).json()["summary"]["release"] == 1
+
+
+def test_the_queue_tells_what_is_overdue(town: Any, clock: Any) -> None:
+    """APP-7: by the city's day, in the list and in the request itself."""
+    steps = [{"name": "desk-review", "role": "approver", "within": 1}]
+    rules = words.policy(approval=[{"kinds": ["System"], "steps": steps}])
+    town.wired.desk.apply(ADMIN, read(rules))
+    made = town.post("health", "/v1/requests", files(of("health"))).json()
+    assert made["overdue"] is False
+    clock.advance(8 * 86_400)
+    (listed,) = town.get("admin", "/v1/requests").json()["items"]
+    assert (listed["due"], listed["overdue"]) == (made["due"], True)
+    assert town.get("admin", f"/v1/requests/{made['id']}").json()["overdue"] is True

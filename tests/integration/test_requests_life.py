@@ -1,23 +1,24 @@
 """The life of a request: who may do what, one open request an object, what is kept."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlmodel import SQLModel, func, select
+from sqlmodel import select
 
 from govcloud.domain.access import Actor, Role
+from govcloud.domain.kinds.governance import PolicySpec
 from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import (
     ConflictError,
     ForbiddenError,
-    GovcloudError,
     InvalidInputError,
     NotFoundError,
     PolicyDeniedError,
     QuotaExceededError,
     UsageError,
 )
+from govcloud.policy.calendar import due
+from govcloud.policy.context import city_day
 from govcloud.requests.desk import Desk, Verdict
 from govcloud.requests.life import TRANSITIONS, State
 from govcloud.requests.views import brief, full
@@ -25,8 +26,6 @@ from govcloud.store import requests
 from govcloud.store.tables import (
     AuditRow,
     ClaimRow,
-    CounterRow,
-    DecisionRow,
     FactRow,
     ObjectRow,
     RequestRow,
@@ -43,39 +42,21 @@ from govcloud.testing.town import (
     OPERATOR,
     SCHOOLS,
     Town,
+    counts,
+    leaves_nothing,
     machine,
     read,
     system,
 )
 from quotas.store import SqlLedger
-from quotas.tables import BalanceRow, EntryRow, HoldRow
+from quotas.tables import HoldRow
 
-TABLES: tuple[type[SQLModel], ...] = (
-    AuditRow, BalanceRow, ClaimRow, CounterRow, DecisionRow, EntryRow, FactRow, HoldRow, ObjectRow,
-    RequestRow, WorkRow,
-)  # fmt: skip
+POLICY = {"version": "1", "effectiveFrom": "2026-01-01"}
 
 
 @pytest.fixture
 def town(store: Store) -> Town:
     return Town(store, SqlLedger()).found()
-
-
-def counts(town: Town) -> dict[str, int]:
-    with town.store.reading() as session:
-        return {
-            table.__name__: session.exec(select(func.count()).select_from(table)).one()
-            for table in TABLES
-        }
-
-
-def leaves_nothing(town: Town, error: type[GovcloudError], act: Callable[[], object]) -> Any:
-    """Do something that is refused, see that no row anywhere came of it; return the error."""
-    before = counts(town)
-    with pytest.raises(error) as caught:
-        act()
-    assert counts(town) == before
-    return caught.value
 
 
 def decide(town: Town, request: RequestRow, verdict: Verdict, actor: Actor = APPROVER, **more: Any):
@@ -341,6 +322,25 @@ def test_no_person_approves_two_steps_unless_the_policy_says_so(town: Town) -> N
     town.apply(words.policy(approval=rules, distinctApprovers=False))
     second = decide(town, town.submit(system("other")), Verdict.APPROVE)
     assert decide(town, second, Verdict.APPROVE).state == "fulfilled"
+
+
+def test_each_step_has_its_time_limit_in_working_days(town: Town) -> None:
+    """APP-7, APP-8: it begins with the step, and is told until the step is decided."""
+    steps = [
+        {"name": "desk-review", "role": "approver", "within": 1},
+        {"name": "admin-review", "role": "approver", "within": 3},
+        {"name": "tech-review", "role": "operator"},
+    ]
+    town.apply(words.policy(approval=[{"kinds": ["System"], "steps": steps}]))
+    today = city_day(town.store.clock.now())
+    request = town.submit(system())
+    first = brief(request)["due"]
+    assert first == due(today, 1, PolicySpec.model_validate(POLICY)).isoformat()
+    request = decide(town, request, Verdict.APPROVE)
+    assert brief(request)["due"] == due(today, 3, PolicySpec.model_validate(POLICY)).isoformat()
+    request = decide(town, request, Verdict.APPROVE, ADMIN)
+    assert brief(request)["due"] is None
+    assert brief(decide(town, request, Verdict.REJECT, OPERATOR, note="no"))["due"] is None
 
 
 def test_a_decision_is_on_what_was_seen(town: Town) -> None:

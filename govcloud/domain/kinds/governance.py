@@ -160,6 +160,9 @@ class Step(Model):
     own_department: Flag = Field(
         False, description="Decided inside the applying department (dept-review)."
     )
+    within: Annotated[int, Field(strict=True, ge=1, le=60)] | None = Field(
+        None, description="Working days in which it should be decided; absent: no time limit."
+    )
 
 
 class ApprovalRule(Model):
@@ -192,6 +195,12 @@ class PolicySpec(Model):
     effective_from: Day = Field(description="First day.")
     approval: list[ApprovalRule] = Field(
         default_factory=list, max_length=50, description="Which steps a request takes."
+    )
+    holidays: list[Day] = Field(
+        default_factory=list, max_length=400, description="Weekdays on which nobody works."
+    )
+    workdays: list[Day] = Field(
+        default_factory=list, max_length=400, description="Weekend days that are worked."
     )
     distinct_approvers: Flag = Field(
         True, description="No person approves two steps of the same request."
