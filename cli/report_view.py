@@ -1,10 +1,11 @@
 """How the on-cloud rate looks on a terminal. The figures are the report's; nothing is computed."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cli import render
-from cli.columns import at
+from cli.columns import at, moment
 from cli.options import Output
 from cli.output import emit, note, paint
 from cli.render import Column, Item, text_of
@@ -105,12 +106,12 @@ FACT: Final = (
 )
 CHANGES: Final = (
     Column("field", at("field")),
-    Column("before", lambda item: text_of(item["before"])),
-    Column("after", lambda item: text_of(item["after"])),
+    Column("before", lambda item: text_of(_plain(item["before"]))),
+    Column("after", lambda item: text_of(_plain(item["after"]))),
 )
 AUDIT: Final = (
     Column("seq", at("seq"), right=True),
-    Column("at", at("at")),
+    Column("at", lambda item: moment(item["at"])),
     Column("actor", at("actor")),
     Column("action", at("action")),
     Column("target", at("target")),
@@ -230,7 +231,8 @@ def show_fact(found: Mapping[str, Any], form: Output) -> None:
         return
     who = "/".join(str(found[part]) for part in ("department", "name") if found.get(part))
     emit(paint(f"#{found['fact']} {found['kind']} {who}  {found['displayName'] or ''}", "bold"))
-    span = [("from", found["from"]), ("until", found["until"] or t("fact_stands"))]
+    until = moment(found["until"]) if found["until"] else t("fact_stands")
+    span = [("from", moment(found["from"])), ("until", until)]
     rest = [("request", found["requestId"]), ("before", found["factBefore"])]
     pairs([(t(f"fact_{name}"), value) for name, value in (*span, *rest)], indent="  ")
     _title("fact")
@@ -240,4 +242,9 @@ def show_fact(found: Mapping[str, Any], form: Output) -> None:
 
 
 def _fact_fields(found: Mapping[str, Any]) -> list[tuple[str, object]]:
-    return [("phase", found["phase"]), *sorted(found["spec"].items())]
+    spec = sorted(found["spec"].items())
+    return [("phase", found["phase"]), *((name, _plain(value)) for name, value in spec)]
+
+
+def _plain(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

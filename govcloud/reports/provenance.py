@@ -97,10 +97,21 @@ def _parents(session: Session) -> dict[str, str | None]:
 
 
 def _audit_of(session: Session, fact: FactRow) -> Iterator[AuditRow]:
-    for row in recorded_at(session, fact.recorded_at):
-        of_request = fact.request_id is not None and row.request_id == fact.request_id
-        of_object = row.target.replace("/", " ").split()[-1:] == [fact.name]
-        if of_object or (of_request and row.target == fact.request_id):
+    """Yield how the fact's request was decided, and what was recorded of the object with it."""
+    together = recorded_at(session, fact.recorded_at)
+    if fact.request_id is not None:
+        yield from session.exec(
+            select(AuditRow)
+            .where(
+                AuditRow.department == fact.department,
+                AuditRow.request_id == fact.request_id,
+                AuditRow.target == fact.request_id,
+                AuditRow.at <= fact.recorded_at,
+            )
+            .order_by(col(AuditRow.seq))
+        )
+    for row in together:
+        if row.target.replace("/", " ").split()[-1:] == [fact.name]:
             yield row
 
 

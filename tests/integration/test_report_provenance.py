@@ -46,8 +46,9 @@ def test_a_fact_tells_what_from_when_until_when_and_what_wrote_it(
         register.put(
             "VirtualMachine", "app", spec, department="jobs", request_id="REQ-2026-0007", unit=unit
         )
-        unit.audit("object.create", "VirtualMachine jobs/app", request_id="REQ-2026-0007")
-        unit.audit("request.approve", "REQ-2026-0007", request_id="REQ-2026-0007")
+        of = {"department": "jobs", "request_id": "REQ-2026-0007"}
+        unit.audit("object.create", "VirtualMachine jobs/app", **of)
+        unit.audit("request.approve", "REQ-2026-0007", **of)
         unit.audit("object.create", "VirtualMachine jobs/other")
     clock.advance(60)
     first = numbers(store)["VirtualMachine"]
@@ -58,7 +59,7 @@ def test_a_fact_tells_what_from_when_until_when_and_what_wrote_it(
     assert (before["requestId"], before["spec"]["count"]) == ("REQ-2026-0007", 1)
     assert before["until"] == after["from"] > before["from"]
     assert (before["factBefore"], before["factAfter"]) == (None, second)
-    assert [row["action"] for row in before["audit"]] == ["object.create", "request.approve"]
+    assert [row["action"] for row in before["audit"]] == ["request.approve", "object.create"]
     assert {"field": "spec.count", "before": 1, "after": 3} in after["changes"]
     assert (after["factBefore"], after["until"]) == (first, None)
 
