@@ -6,12 +6,16 @@ The simulated cloud builds everything; `outside` is a cloud that is only observe
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import func, select
+from sqlmodel.main import default_registry
 
 from govcloud.domain.access import Actor, Role
 from govcloud.domain.base import API_VERSION
 from govcloud.domain.manifest import Manifest, SourceFile, load
+from govcloud.errors import GovcloudError
 from govcloud.ports import Ledger
 from govcloud.requests.desk import Desk
 from govcloud.store.tables import RequestRow
@@ -25,6 +29,7 @@ HEALTH: Final = Actor("health-clerk", Role.APPLICANT, "health")
 SCHOOLS: Final = Actor("schools-clerk", Role.APPLICANT, "schools")
 
 Plain = Mapping[str, Any]
+E = TypeVar("E", bound=GovcloudError)
 
 _QUOTA: Final[Plain] = {
     "vcpu": 400,
@@ -173,6 +178,27 @@ PLATFORM: Final[Sequence[Plain]] = (
     quota("schools", "schools", 5),
 )
 """The platform as administrators apply it."""
+
+
+def counts(town: "Town") -> dict[str, int]:
+    """Return how many rows each table has, by the name of its class."""
+    classes = sorted((m.class_ for m in default_registry.mappers), key=lambda found: found.__name__)
+    with town.store.reading() as session:
+        return {
+            one.__name__: session.execute(select(func.count()).select_from(one)).scalar_one()
+            for one in classes
+        }
+
+
+def leaves_nothing(town: "Town", error: type[E], act: Callable[[], object]) -> E:
+    """Do something that is refused, see that no row anywhere came of it; return the error."""
+    before = counts(town)
+    try:
+        act()
+    except error as caught:
+        assert counts(town) == before
+        return caught
+    raise AssertionError(f"{error.__name__} was not raised")
 
 
 class Town:

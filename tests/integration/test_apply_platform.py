@@ -1,18 +1,15 @@
 """Apply: all or nothing, twice is once, a tree that is one, quotas in step with the ledger."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from sqlmodel import SQLModel, func, select
+from sqlmodel import select
 
 from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import (
     ConflictError,
     Diagnostic,
     ForbiddenError,
-    GovcloudError,
     InvalidInputError,
     NotFoundError,
     QuotaExceededError,
@@ -22,13 +19,18 @@ from govcloud.requests.desk import Verdict
 from govcloud.store.tables import AuditRow, FactRow, ObjectRow
 from govcloud.store.unit import Store
 from govcloud.testing import town as words
-from govcloud.testing.town import ADMIN, APPROVER, Town, machine, read, system
+from govcloud.testing.town import (
+    ADMIN,
+    APPROVER,
+    Town,
+    counts,
+    leaves_nothing,
+    machine,
+    read,
+    system,
+)
 from quotas.store import SqlLedger
-from quotas.tables import EntryRow, LimitRow, NodeRow
-
-TABLES: tuple[type[SQLModel], ...] = (
-    AuditRow, EntryRow, FactRow, LimitRow, NodeRow, ObjectRow,
-)  # fmt: skip
+from quotas.tables import LimitRow, NodeRow
 
 
 @pytest.fixture
@@ -39,22 +41,6 @@ def empty(store: Store) -> Town:
 @pytest.fixture
 def town(empty: Town) -> Town:
     return empty.found()
-
-
-def counts(town: Town) -> dict[str, int]:
-    with town.store.reading() as session:
-        return {
-            table.__name__: session.exec(select(func.count()).select_from(table)).one()
-            for table in TABLES
-        }
-
-
-def leaves_nothing(town: Town, error: type[GovcloudError], act: Callable[[], object]) -> Any:
-    before = counts(town)
-    with pytest.raises(error) as caught:
-        act()
-    assert counts(town) == before
-    return caught.value
 
 
 def faults(town: Town, *documents: words.Plain) -> list[Diagnostic]:

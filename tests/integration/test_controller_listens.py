@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -81,6 +82,10 @@ def ready(lab: Lab, uid: str, other_than: str = "") -> bool:
     return row.ready and [item.id != other_than for item in there] == [True]
 
 
+def heard(bench: Bench, times: int) -> bool:
+    return bench.drivers[0].heard == times
+
+
 @pytest.mark.guarantee("R4")
 def test_what_is_told_is_healed_at_once_also_after_the_cloud_hung_up(bench: Bench) -> None:
     lab = bench.lab
@@ -89,11 +94,11 @@ def test_what_is_told_is_healed_at_once_also_after_the_cloud_hung_up(bench: Benc
     bench.until("all was compared", lambda: lab.calls().get("observe", 0) > 0)
     compared = lab.calls()["observe"]
     for times in (1, 2):
-        bench.until("it listens", lambda times=times: bench.drivers[0].heard == times)
+        bench.until("it listens", partial(heard, bench, times))
         [machine] = lab.there(uid)
         tamper.remove(lab.path(), machine.id)
         bench.news.put([uid, "0" * 32])
-        bench.until("it heals", lambda key=machine.id: ready(lab, uid, key))
+        bench.until("it heals", partial(ready, lab, uid, machine.id))
         bench.news.put(None)
     assert lab.calls()["observe"] == compared
 
