@@ -18,7 +18,7 @@ from govcloud.ports import (
 from provisioners.kubernetes import objects, rights
 from provisioners.kubernetes.errors import other_managers
 from provisioners.kubernetes.listing import pages
-from provisioners.kubernetes.marks import FIELD_MANAGER, mark_of, selector
+from provisioners.kubernetes.marks import EVERYTHING, FIELD_MANAGER, mark_of, selector
 from provisioners.kubernetes.reading import observed as read
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import Settings, read_settings
@@ -70,10 +70,10 @@ class KubernetesProvisioner:
         return ()
 
     def observe(self) -> Iterator[Sequence[Observed]]:
-        """List all namespaces, and what is marked in them, a type after the other."""
+        """List all namespaces, and what any govcloud made in them, a type after the other."""
         ending: set[str] = set()
         for kind in TYPES:
-            chosen = selector(self._installation) if kind.namespaced else ""
+            chosen = EVERYTHING if kind.namespaced else ""
             for page in pages(self._session, kind, self._settings.page_size, chosen):
                 yield [seen for item in page if (seen := self._seen(item, kind, ending))]
 
@@ -81,7 +81,7 @@ class KubernetesProvisioner:
         """Look up by mark: a list of each type for a batch of objects."""
         found: list[Observed] = []
         for start in range(0, len(uids), _BATCH):
-            chosen = selector(self._installation, tuple(uids[start : start + _BATCH]))
+            chosen = selector(self._installation, uids[start : start + _BATCH])
             ending: set[str] = set()
             for kind in TYPES:
                 for page in pages(self._session, kind, self._settings.page_size, chosen):
@@ -93,7 +93,7 @@ class KubernetesProvisioner:
         namespace = item["metadata"].get("namespace", "")
         seen = read(item, kind, self._installation, ending=namespace in ending)
         if kind is not NAMESPACE:
-            return seen if seen.uid else None
+            return seen
         if seen.state is State.DELETING:
             ending.add(seen.name)
         return seen if seen.uid or not seen.name.startswith(_CLUSTERS_OWN) else None

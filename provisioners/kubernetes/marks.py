@@ -5,7 +5,7 @@ What is selected by is a label; what may be any text is an annotation.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 DOMAIN: Final = "govcloud.io"
@@ -14,6 +14,8 @@ UID: Final = f"{DOMAIN}/uid"
 PART: Final = f"{DOMAIN}/part"
 ZONE: Final = f"{DOMAIN}/zone"
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "govcloud"}
+EVERYTHING: Final = "app.kubernetes.io/managed-by=govcloud"
+"""Selects what any govcloud made, also where its mark was taken off since."""
 FIELD_MANAGER: Final = "govcloud"
 _SELECTED: Final = frozenset(
     {"department", "system", "request", "zone", "mlps", "environment", "xinchuang"}
@@ -72,7 +74,6 @@ def mark_of(item: Json, installation: str) -> tuple[str, str]:
     return (uid, part) if uid and part and labels.get(INSTALLATION) == installation else ("", "")
 
 
-def selector(installation: str, uids: tuple[str, ...] = ()) -> str:
-    """Return the label selector of what this installation marked, of all objects or of some."""
-    chosen = f",{UID} in ({','.join(sorted(uids))})" if uids else f",{UID}"
-    return f"{INSTALLATION}={installation}{chosen}"
+def selector(installation: str, uids: Sequence[str]) -> str:
+    """Return the label selector of what this installation marked of some objects."""
+    return f"{INSTALLATION}={installation},{UID} in ({','.join(sorted(uids))})"

@@ -360,9 +360,7 @@ def test_a_list_is_as_many_calls_as_pages() -> None:
         assert len(server.asked) == 3 + 4
         selectors = {asked.path: asked.query.get("labelSelector") for asked in server.asked}
     assert selectors.pop("/api/v1/namespaces") is None
-    assert set(map(str, selectors.values())) == {
-        "['govcloud.io/installation=test,govcloud.io/uid']"
-    }
+    assert set(map(str, selectors.values())) == {"['app.kubernetes.io/managed-by=govcloud']"}
     assert {asked.query["limit"][0] for asked in server.asked} == {"5"}
 
 
