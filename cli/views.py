@@ -21,7 +21,7 @@ SHOWN_CHANGES: Final = 60
 """Changes shown at all; a city's first request has a thousand, and the summary says how many."""
 
 
-def proposal(item: Item, *, everything: bool = False) -> None:
+def proposal(item: Item, *, everything: bool = False, done: bool | None = None) -> None:
     """Print what a plan found; the summary is the last line."""
     changes(item.get("changes") or [], everything=everything)
     warnings(item.get("diagnostics") or [])
@@ -31,7 +31,7 @@ def proposal(item: Item, *, everything: bool = False) -> None:
     refusals(item.get("forced") or [], section="section_forced")
     price(item.get("price"))
     emit()
-    emit(summary(item))
+    emit(summary(item, done=done))
 
 
 def changes(listed: Sequence[Item], *, everything: bool = False) -> None:
@@ -178,13 +178,18 @@ def price(item: Item | None) -> None:
     )
 
 
-def summary(item: Item) -> str:
-    """Return the last line of a plan."""
+def summary(item: Item, *, done: bool | None = None) -> str:
+    """Return the last line of a plan; `done` says whether an apply is, None that it is none.
+
+    Platform objects are deleted, what departments have is given back.
+    """
     counts = item.get("summary") or {}
     known = {name: counts.get(name, 0) for name in ("create", "change", "release", "unchanged")}
     if not any(known[name] for name in ("create", "change", "release")):
         return t("summary_nothing", **known)
-    return t("summary", **known)
+    if done is None:
+        return t("summary", **known)
+    return t("summary_applied" if done else "summary_to_apply", **known)
 
 
 def pairs(rows: Iterable[tuple[str, object]], indent: str = "") -> None:

@@ -23,7 +23,7 @@ def apply(
     if not filename:
         raise UsageError("cli.nothing_given")
     body = {"files": files.read(filename, recursive=recursive), "dryRun": dry_run, "force": force}
-    show_proposal(client().post("/v1/apply", body), form)
+    show_proposal(client().post("/v1/apply", body), form, done=not dry_run)
     if dry_run:
         output.note(t("only_dry_run"))
 
@@ -44,6 +44,6 @@ def delete(
     body = {"objects": [{"kind": r.kind, "name": r.name} for r in references], "dryRun": dry_run}
     if not dry_run and not yes:
         confirm(t("ask_delete", objects=", ".join(reference.shown for reference in references)))
-    show_proposal(client().post("/v1/delete", body), form)
+    show_proposal(client().post("/v1/delete", body), form, done=not dry_run)
     if dry_run:
         output.note(t("only_dry_run"))

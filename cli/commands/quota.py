@@ -298,7 +298,9 @@ def set_(
         spec["reason"] = reason
     files = [{"name": "quota.yaml", "text": render.as_yaml(document)}]
     show_proposal(
-        client().post("/v1/apply", {"files": files, "dryRun": dry_run, "force": force}), form
+        client().post("/v1/apply", {"files": files, "dryRun": dry_run, "force": force}),
+        form,
+        done=not dry_run,
     )
     if dry_run:
         output.note(t("only_dry_run"))

@@ -139,10 +139,12 @@ def body(
     }
 
 
-def show_proposal(found: dict[str, Any], form: Output, *, everything: bool = False) -> None:
+def show_proposal(
+    found: dict[str, Any], form: Output, *, everything: bool = False, done: bool | None = None
+) -> None:
     """Print a proposal in the form that was asked for."""
     if form in (Output.TABLE, Output.WIDE):
-        views.proposal(found, everything=everything or form is Output.WIDE)
+        views.proposal(found, everything=everything or form is Output.WIDE, done=done)
     elif form in (Output.JSON, Output.YAML):
         render.structured(found, form)
     else:

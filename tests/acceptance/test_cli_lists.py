@@ -50,3 +50,18 @@ def test_empty_files_are_the_same_error_for_apply_plan_and_submit(city, govcloud
     file.write_text("# nothing\n")
     for command in ("apply", "plan", "submit"):
         assert govcloud(command, "-f", str(file), code=Exit.USAGE).err
+
+
+def test_platform_objects_are_deleted_and_not_given_back(city, govcloud, tmp_path):
+    """What is done is told as done, and what is only tried as a plan."""
+    file = tmp_path / "flavor.yaml"
+    file.write_text(
+        "apiVersion: govcloud.io/v1\nkind: Flavor\nmetadata: {name: spare}\n"
+        "spec: {vcpu: 2, memory: 4Gi, price: 100}\n"
+    )
+    made = govcloud("apply", "-f", str(file))
+    assert made.lines[-1] == "Done: 1 created, 0 changed, 0 deleted, 0 unchanged."
+    tried = govcloud("delete", "flavor/spare", "--dry-run")
+    assert tried.lines[-1] == "Plan: 0 to create, 0 to change, 1 to delete, 0 unchanged."
+    gone = govcloud("delete", "flavor/spare", "--yes")
+    assert gone.lines[-1] == "Done: 0 created, 0 changed, 1 deleted, 0 unchanged."
