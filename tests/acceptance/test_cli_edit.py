@@ -46,7 +46,7 @@ def editor(tmp_path, monkeypatch):
 def at_terminal(monkeypatch):
     """Let the program take its streams for a terminal's, and the person for one who says yes."""
     monkeypatch.setattr("cli.output.interactive", lambda: True)
-    monkeypatch.setattr("typer.confirm", lambda *_, **__: True)
+    monkeypatch.setattr("cli.commands.submit.agreed", lambda *_, **__: True)
 
 
 def drafts(tmp_path) -> list[Path]:
