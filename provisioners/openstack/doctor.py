@@ -15,6 +15,7 @@ from provisioners.openstack.session import (
     Door,
 )
 
+FEATURES: Final = frozenset({"VirtualMachine", "Volume", "quota", "tags"})
 _NEEDED: Final = (IDENTITY, COMPUTE, NETWORK, IMAGE)
 _EXTENSIONS: Final = ("security-group", "standard-attr-description", "quotas", "quota_details")
 _RIGHTS: Final = (
@@ -26,7 +27,7 @@ _RIGHTS: Final = (
 
 def examine(door: Door, identity: Identity) -> CloudReport:
     """Return what there is; raises CloudError where nobody can log in."""
-    features, problems = set(), []
+    features, problems = set(FEATURES), []
     door.user_id()
     versions = []
     for service in (*_NEEDED, STORAGE):

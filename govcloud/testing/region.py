@@ -1,0 +1,265 @@
+"""A region of a real OpenStack as one test sees it: orders, what happens to it, tidying up.
+
+Each region has an installation and a domain of its own, so that tests share one cloud without
+seeing each other's resources.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from secrets import token_hex
+from typing import Any, Final
+
+from openstack import exceptions
+from openstack.connection import Connection
+
+from govcloud.errors import TransientCloudError
+from govcloud.ports import CloudAddress, Observed, Order, Provisioner, State
+from govcloud.testing.openstack import OpenStack
+from govcloud.testing.proxy import Proxy, Rule
+from govcloud.testing.world import machine_order, volume_order
+from provisioners.openstack.driver import OpenStackProvisioner, open_cloud
+from provisioners.openstack.identity import tenant_name
+
+PATIENCE_S: Final = 240.0
+_MOVING: Final = frozenset({State.BUILDING, State.CHANGING, State.DELETING})
+ZONE: Final[Mapping[str, object]] = {
+    "type": "extranet-public",
+    "mlpsLevel": 3,
+    "ipv6": True,
+    "externalNetwork": "public",
+}
+_WRITES: Final = {"create": "POST", "delete": "DELETE"}
+_LOGIN: Final = r"^(?!.*/auth/tokens).*(servers|volumes|ports|security-groups|floatingips)"
+
+
+class Region:
+    """The harness of the driver's contract tests, and what its other tests need."""
+
+    def __init__(
+        self,
+        cloud: OpenStack,
+        proxy: Proxy,
+        *,
+        kind: str = "VirtualMachine",
+        connection: Mapping[str, str] | None = None,
+    ) -> None:
+        self.cloud = cloud
+        self.proxy = proxy
+        self.kind = kind
+        self.installation = f"t{token_hex(4)}"
+        self.name = self.installation
+        self._connection = {**cloud.connection, **(connection or {})}
+        self._opened: list[Provisioner] = []
+        self._quiet = 0
+
+    # --- The harness ---
+
+    def open(self, installation: str = "") -> OpenStackProvisioner:
+        """Return a further driver; another installation has a domain of its own, too."""
+        name = f"{self.installation}-{installation}" if installation else self.installation
+        driver = open_cloud(CloudAddress(self.name, self._connection, name, ""))
+        assert isinstance(driver, OpenStackProvisioner)
+        self._opened.append(driver)
+        return driver
+
+    def order(self, number: int, *, count: int = 1, grown: bool = False) -> Order:
+        """Return an order for machines or a volume, larger ones if `grown`."""
+        if self.kind == "Volume":
+            order = volume_order(number, size=3 if grown else 2)
+            catalogue = {"zone": ZONE}
+        else:
+            order = machine_order(number, count=count, vcpu=4 if grown else 2)
+            catalogue = {
+                "flavor": {"vcpu": 4, "memory": 8192} if grown else {"vcpu": 2, "memory": 4096},
+                "image": {"os": "Debian 12"},
+                "zone": ZONE,
+            }
+        spec = {**order.spec, **(_MACHINE if self.kind == "VirtualMachine" else {})}
+        tags = {**order.tags, "zone": "public", "digest": "d" * 64}
+        return replace(order, department="contract", spec=spec, catalogue=catalogue, tags=tags)
+
+    def settle(self) -> None:
+        """Return when nothing of ours is under way any more."""
+        driver = self._driver()
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            ours = self._listed(driver)
+            moving = [item for item in ours if item.state in _MOVING]
+            if not moving:
+                return
+            time.sleep(0.3)
+        raise AssertionError(f"still under way: {moving}")
+
+    def foreign(self, name: str, tenant: str) -> str:
+        """Make a volume that carries no mark, in a tenant of ours."""
+        with self._in_tenant(tenant) as connection:
+            volume = connection.block_storage.create_volume(name=name, size=1)
+            connection.block_storage.wait_for_status(volume, interval=0.3)
+        return str(volume.id)
+
+    def unmark(self, observed: Observed) -> None:
+        """Take the mark from a resource."""
+        with self.cloud.connect() as admin:
+            _UNMARK[observed.type](admin, observed.id)
+
+    def remove(self, observed: Observed) -> None:
+        """Remove a resource behind the driver's back."""
+        with self.cloud.connect() as admin:
+            _REMOVE[observed.type](admin, observed.id)
+        self._until(lambda: observed.id not in {o.id for o in self._listed(self._driver())})
+
+    def lose_answer(self, method: str) -> None:
+        """Let the next call of `method` take effect without an answer."""
+        self.proxy.add(Rule(method=_WRITES[method], path=_LOGIN, lost=True))
+
+    def break_down(self) -> type[TransientCloudError]:
+        """Let the cloud answer nothing more."""
+        self.proxy.add(Rule(cut=True, times=None))
+        return TransientCloudError
+
+    def calls(self, provisioner: Provisioner) -> int:
+        """Return how many calls of the cloud all drivers have made."""
+        del provisioner
+        return self.proxy.count()
+
+    # --- What else tests do ---
+
+    def _driver(self) -> OpenStackProvisioner:
+        direct = self.cloud.connection | {"config-file": str(self.cloud.file)}
+        driver = open_cloud(
+            CloudAddress(self.name, self._connection | direct, self.installation, "")
+        )
+        assert isinstance(driver, OpenStackProvisioner)
+        self._opened.append(driver)
+        return driver
+
+    def _listed(self, driver: Provisioner) -> list[Observed]:
+        tenant = tenant_name("contract", "portal")
+        return [
+            item for page in driver.observe() for item in page if item.uid or item.tenant == tenant
+        ]
+
+    def _in_tenant(self, tenant: str) -> Any:
+        with self.cloud.connect() as admin:
+            domain = self._domains(admin)[0]
+            project = admin.identity.find_project(  # type: ignore[union-attr]
+                tenant, domain_id=domain.id, ignore_missing=False
+            )
+            user, role = admin.current_user_id, admin.identity.find_role("member")
+            admin.identity.assign_project_role_to_user(project, user, role)
+        return self.cloud.connect(project_id=project.id)
+
+    def _domains(self, admin: Connection) -> Sequence[Any]:
+        found = [d for d in admin.identity.domains() if self.installation in d.name]
+        return sorted(found, key=lambda domain: len(domain.name))
+
+    @staticmethod
+    def _until(done: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not done():
+            assert time.monotonic() < until, "it takes too long"
+            time.sleep(0.3)
+
+    # --- Tidying up ---
+
+    def close(self) -> None:
+        """Close what was opened and remove all that is in the domains of this region."""
+        self.proxy.clear()
+        while self._opened:
+            self._opened.pop().close()
+        with self.cloud.connect() as admin:
+            for domain in self._domains(admin):
+                for project in admin.identity.projects(domain_id=domain.id):
+                    _clear(admin, project.id)
+                    admin.identity.delete_project(project)
+                admin.identity.update_domain(domain, is_enabled=False)
+                admin.identity.delete_domain(domain)
+
+
+_MACHINE: Final[Mapping[str, object]] = {
+    "image": "debian-12",
+    "systemDisk": {"size": 2, "type": "hdd"},
+    "dataDisks": [{"size": 1, "type": "ssd"}],
+    "network": {
+        "ipv6": True,
+        "floatingIp": False,
+        "allow": [{"ports": [443], "source": "system"}, {"ports": [22], "source": "10.0.0.0/8"}],
+    },
+}
+
+Act = Callable[[Any, str], object]
+
+
+def _unmark_server(admin: Any, key: str) -> None:
+    admin.compute.delete_server_metadata(key, ["govcloud:mark"])
+
+
+def _unmark_volume(admin: Any, key: str) -> None:
+    admin.block_storage.delete_volume_metadata(key, ["govcloud:mark"])
+
+
+_UNMARK: Final[Mapping[str, Act]] = {
+    "server": _unmark_server,
+    "volume": _unmark_volume,
+    "port": lambda admin, key: admin.network.update_port(key, description=""),
+    "floating-ip": lambda admin, key: admin.network.update_ip(key, description=""),
+    "security-group": lambda admin, key: admin.network.update_security_group(key, description=""),
+}
+_REMOVE: Final[Mapping[str, Act]] = {
+    "server": lambda admin, key: admin.compute.delete_server(key),
+    "volume": lambda admin, key: admin.block_storage.delete_volume(key),
+    "port": lambda admin, key: admin.network.delete_port(key),
+    "floating-ip": lambda admin, key: admin.network.delete_ip(key),
+    "security-group": lambda admin, key: admin.network.delete_security_group(key),
+}
+
+
+def _clear(admin: Any, project: str) -> None:
+    """Remove all that a project has, in the order in which one thing needs another."""
+    servers = list(admin.compute.servers(all_projects=True, project_id=project, details=False))
+    for server in servers:
+        admin.compute.delete_server(server)
+    for server in servers:
+        with suppress(exceptions.NotFoundException):
+            admin.compute.wait_for_delete(server, interval=0.3, wait=PATIENCE_S)
+    for group in admin.compute.server_groups(all_projects=True):
+        if group.project_id == project:
+            admin.compute.delete_server_group(group)
+    for volume in list(admin.block_storage.volumes(all_projects=True, project_id=project)):
+        _drop_volume(admin, volume)
+    _clear_network(admin.network, project)
+
+
+def _drop_volume(admin: Any, volume: Any) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        try:
+            admin.block_storage.delete_volume(volume)
+            admin.block_storage.wait_for_delete(volume, interval=0.3, wait=PATIENCE_S)
+        except exceptions.BadRequestException:
+            time.sleep(0.3)
+        else:
+            return
+
+
+def _clear_network(network: Any, project: str) -> None:
+    for address in network.ips(project_id=project):
+        network.delete_ip(address)
+    for router in network.routers(project_id=project):
+        for port in network.ports(device_id=router.id):
+            if port.device_owner == "network:router_interface":
+                network.remove_interface_from_router(router, port_id=port.id)
+        network.delete_router(router)
+    for rows, drop in _network_things(network, project):
+        for row in rows:
+            drop(row)
+
+
+def _network_things(network: Any, project: str) -> Iterator[tuple[Any, Act]]:
+    mine = {"project_id": project}
+    yield network.ports(**mine), network.delete_port
+    yield network.subnets(**mine), network.delete_subnet
+    yield network.networks(**mine), network.delete_network
+    yield network.security_groups(**mine), network.delete_security_group
