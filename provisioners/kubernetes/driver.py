@@ -13,17 +13,19 @@ from govcloud.ports import (
     Provisioner,
     Resource,
     State,
+    Stop,
     TenantQuota,
 )
 from provisioners.kubernetes import objects, rights
 from provisioners.kubernetes.errors import other_managers
-from provisioners.kubernetes.listing import pages
+from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING, FIELD_MANAGER, mark_of, selector
 from provisioners.kubernetes.reading import observed as read
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import Settings, read_settings
 from provisioners.kubernetes.shrinking import check_use
 from provisioners.kubernetes.types import BY_WORD, NAMESPACE, TYPES, Type
+from provisioners.kubernetes.watching import Watcher
 
 Json = dict[str, Any]
 _NEVER: Final = "1"
@@ -52,6 +54,7 @@ class KubernetesProvisioner:
         self._session = session
         self._settings = settings
         self._installation = installation
+        self._watcher = Watcher(session, installation, settings.page_size)
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -74,7 +77,7 @@ class KubernetesProvisioner:
         ending: set[str] = set()
         for kind in TYPES:
             chosen = EVERYTHING if kind.namespaced else ""
-            for page in pages(self._session, kind, self._settings.page_size, chosen):
+            for page in Listing(self._session, kind, self._settings.page_size, chosen):
                 yield [seen for item in page if (seen := self._seen(item, kind, ending))]
 
     def find(self, uids: Sequence[str]) -> Sequence[Observed]:
@@ -84,9 +87,13 @@ class KubernetesProvisioner:
             chosen = selector(self._installation, uids[start : start + _BATCH])
             ending: set[str] = set()
             for kind in TYPES:
-                for page in pages(self._session, kind, self._settings.page_size, chosen):
+                for page in Listing(self._session, kind, self._settings.page_size, chosen):
                     found += [seen for item in page if (seen := self._seen(item, kind, ending))]
         return found
+
+    def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
+        """Tell of changes as they happen, by watches."""
+        return self._watcher.changes(stop)
 
     def _seen(self, item: Json, kind: Type, ending: set[str]) -> Observed | None:
         """Return an item as observed; what is in a namespace that ends, ends with it."""

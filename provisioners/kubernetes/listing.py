@@ -3,27 +3,34 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from govcloud.errors import TransientCloudError
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.types import Type
 
 Json = dict[str, Any]
 
 
-def pages(session: Session, kind: Type, size: int, selector: str = "") -> Iterator[Sequence[Json]]:
-    """Yield what there is of a type, a call a page; raises CloudError.
+class Listing:
+    """One listing of a type: iterate over its pages; afterwards `version` is what it showed.
 
-    All pages show one instant: where the server has forgotten it meanwhile, it answers 410 and
-    the listing fails, to be begun anew by whoever asked for it.
+    All pages show one instant: where the server has forgotten it meanwhile, it answers 410 and the
+    listing fails, to be begun anew by whoever asked for it. Raises CloudError.
     """
-    token: str | None = None
-    while True:
-        found = session.list(
-            kind.everywhere,
-            limit=size,
-            labelSelector=selector or None,
-            **({"continue": token} if token else {}),
-        )
-        yield found["items"]
-        token = found["metadata"].get("continue")
-        if not token:
-            return
+
+    def __init__(self, session: Session, kind: Type, size: int, selector: str = "") -> None:
+        self._session = session
+        self._kind = kind
+        self._query: dict[str, object] = {"limit": size, "labelSelector": selector or None}
+        self.version = ""
+
+    def __iter__(self) -> Iterator[Sequence[Json]]:
+        token: str | None = ""
+        while token is not None:
+            more = {"continue": token} if token else {}
+            found = self._session.list(self._kind.everywhere, **self._query, **more)
+            about, items = found.get("metadata"), found.get("items")
+            if not isinstance(about, dict) or not isinstance(items, list):
+                raise TransientCloudError("ServerError", f"no list of {self._kind.plural}")
+            self.version = str(about.get("resourceVersion", ""))
+            token = about.get("continue") or None
+            yield items

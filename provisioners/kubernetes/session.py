@@ -103,7 +103,9 @@ class Session:
                 if response.status == 404 and missing_ok and _is_status(response.data):
                     return None
                 self._check(response, writing=writing)
-                found: Json = json.loads(response.data)
+                found = json.loads(response.data)
+                if not isinstance(found, dict):
+                    raise ValueError("no object")  # noqa: TRY004 (translated like all nonsense)
                 return found
             finally:
                 response.release_conn()

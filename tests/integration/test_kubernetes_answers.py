@@ -385,6 +385,15 @@ def test_half_a_page_fails_and_is_not_taken_for_whole() -> None:
     assert caught.value.reason == "ConnectionLost"
 
 
+@pytest.mark.parametrize("raw", [b"{}", b"[]", b"null", b'{"items": {}, "metadata": {}}'])
+def test_what_is_no_list_is_not_taken_for_an_empty_one(raw: bytes) -> None:
+    with serving(lambda _asked: Say(raw=raw)) as (_, driver):
+        with pytest.raises(TransientCloudError):
+            list(driver.observe())
+        with pytest.raises(TransientCloudError):
+            driver.find(["a"])
+
+
 def test_what_is_in_an_ending_namespace_is_ending() -> None:
     def script(asked: Asked) -> Say:
         if asked.path == "/api/v1/namespaces":

@@ -1,0 +1,207 @@
+"""Watches: a list of each type once, then what changes, until the server forgets where we were.
+
+Every type has a thread that reads its stream. What is told are uids of objects of which something
+that we compare has changed: a quota whose use moves with every pod is no news.
+"""
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from urllib3 import BaseHTTPResponse
+
+from govcloud.errors import CloudError, TransientCloudError
+from govcloud.ports import State, Stop
+from provisioners.kubernetes.errors import Answer, error_of
+from provisioners.kubernetes.listing import Listing
+from provisioners.kubernetes.marks import EVERYTHING
+from provisioners.kubernetes.reading import observed
+from provisioners.kubernetes.session import Session
+from provisioners.kubernetes.types import TYPES, Type
+
+Json = dict[str, Any]
+_LISTEN_S: Final = 300
+"""How long one watch lasts: each end costs a call, and a connection that died silently is noticed
+only then."""
+_LOOK_S: Final = 0.2
+"""Between looks at `stop`; nothing is asked of the server."""
+_TOO_SOON_S: Final = 2.0
+News = SimpleQueue[str | CloudError]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was last seen of each thing of one type: whose it is, and a hash of what is compared."""
+
+    seen: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def note(self, item: Json, kind: Type, installation: str, *, gone: bool = False) -> list[str]:
+        """Remember a thing and return the objects that this is news of."""
+        about = item["metadata"]
+        key = about["uid"]
+        if gone:
+            return self.lose([key])
+        found = observed(item, kind, installation)
+        compared = (found.part, frozenset(found.props.items()), frozenset(found.tags.items()))
+        now = (sys.intern(found.uid), hash((compared, found.state is State.DELETING)))
+        before = self.seen.get(key, ("", 0))
+        self.seen[key] = now
+        return sorted({before[0], now[0]} - {""}) if before != now else []
+
+    def lose(self, keys: Iterable[str]) -> list[str]:
+        """Forget things that are gone and return the objects that they belonged to."""
+        lost = {self.seen.pop(key, ("", 0))[0] for key in list(keys)}
+        return sorted(lost - {""})
+
+
+class Watcher:
+    """Watches all types of one cluster; what it remembers lives from one `changes` to the next."""
+
+    def __init__(self, session: Session, installation: str, page_size: int) -> None:
+        self._session = session
+        self._installation = installation
+        self._page_size = page_size
+        self._memories = {kind.word: Memory() for kind in TYPES}
+        self._begun: set[str] = set()
+
+    def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
+        """Yield what changes, until `stop`; raises CloudError as soon as one stream fails."""
+        news: News = SimpleQueue()
+        streams = [_Stream(self, kind, news) for kind in TYPES]
+        for stream in streams:
+            stream.start()
+        try:
+            while not stop.is_set():
+                yield _told(news)
+        finally:
+            for stream in streams:
+                stream.end()
+
+    def listed(self, kind: Type, news: News) -> str:
+        """List a type; tell what has changed since it was last known. Returns the version."""
+        memory, found = self._memories[kind.word], set[str]()
+        first = kind.word not in self._begun
+        listing = Listing(self._session, kind, self._page_size, EVERYTHING)
+        for page in listing:
+            for item in page:
+                found.add(item["metadata"]["uid"])
+                self._tell(news, memory.note(item, kind, self._installation), first)
+        self._tell(news, memory.lose(memory.seen.keys() - found), first)
+        self._begun.add(kind.word)
+        return listing.version
+
+    @staticmethod
+    def _tell(news: News, uids: Sequence[str], first: bool) -> None:
+        """Tell, but for what was there when we began: that is the comparison's to judge."""
+        if not first:
+            for uid in uids:
+                news.put(uid)
+
+    def heard(self, event: Json, kind: Type, news: News) -> str:
+        """Take in one event and return the version that it leads to; raises CloudError."""
+        item = event["object"]
+        if event["type"] == "ERROR":
+            raise error_of(Answer(int(item.get("code") or 500), item, {}, writing=False))
+        if event["type"] != "BOOKMARK":
+            gone = event["type"] == "DELETED"
+            uids = self._memories[kind.word].note(item, kind, self._installation, gone=gone)
+            self._tell(news, uids, first=False)
+        return str(item["metadata"]["resourceVersion"])
+
+    def stream(self, kind: Type, version: str) -> Any:
+        """Open the stream of a type from a version on."""
+        return self._session.stream(
+            kind.everywhere,
+            watch=True,
+            resourceVersion=version,
+            allowWatchBookmarks=True,
+            timeoutSeconds=_LISTEN_S,
+            labelSelector=EVERYTHING,
+        )
+
+
+def _told(news: News) -> Sequence[str]:
+    """Return what has come, at once or after a short while; raises what a stream failed with."""
+    uids: dict[str, None] = {}
+    try:
+        said = news.get(timeout=_LOOK_S)
+        while True:
+            if isinstance(said, CloudError):
+                raise said
+            uids[said] = None
+            said = news.get_nowait()
+    except Empty:
+        return list(uids)
+
+
+class _Stream:
+    """The thread that listens to one type."""
+
+    def __init__(self, watcher: Watcher, kind: Type, news: News) -> None:
+        self._watcher = watcher
+        self._kind = kind
+        self._news = news
+        self._ended = threading.Event()
+        self._open: BaseHTTPResponse | None = None
+        self._thread = threading.Thread(target=self._run, name=f"watch-{kind.word}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to list and listen."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Hang up; the thread ends by itself."""
+        self._ended.set()
+        response = self._open
+        if response is not None:
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                response.shutdown()
+
+    def _run(self) -> None:
+        try:
+            version = ""
+            while not self._ended.is_set():
+                version = self._listen(version or self._watcher.listed(self._kind, self._news))
+        except CloudError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 (whoever listens shall know and begin anew)
+            self._fail(TransientCloudError("InternalError", f"{type(error).__name__}: {error}"))
+
+    def _fail(self, error: CloudError) -> None:
+        if not self._ended.is_set():
+            self._news.put(error)
+
+    def _listen(self, version: str) -> str:
+        """Listen from a version on; return the one to go on from, empty to list anew.
+
+        A server that hangs up at once is not asked again and again: that is an error.
+        """
+        began = time.monotonic()
+        try:
+            with self._watcher.stream(self._kind, version) as response:
+                self._open = response
+                for line in _lines(response):
+                    version = self._watcher.heard(json.loads(line), self._kind, self._news)
+        except CloudError as error:
+            if error.reason != "Expired":
+                raise
+            return ""
+        finally:
+            self._open = None
+        if time.monotonic() - began < _TOO_SOON_S and not self._ended.is_set():
+            raise TransientCloudError("ConnectionLost", f"{self._kind.plural}: watch ended at once")
+        return version
+
+
+def _lines(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """Yield whole lines; half a line at the end is dropped, its event comes again."""
+    rest = b""
+    for piece in response.stream(amt=None, decode_content=False):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from filter(None, lines)
