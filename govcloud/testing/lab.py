@@ -290,6 +290,10 @@ class Lab:
                 for fact in session.execute(statement).scalars()
             ]
 
+    def phases(self, uid: str) -> list[str]:
+        """Return the phases of an object's facts, oldest first."""
+        return [phase for _, phase, _ in self.facts(uid)]
+
     def drift(self, cloud: str = CLOUD) -> list[DriftRow]:
         """Return the stored differences of a cloud."""
         with self.store.reading() as session:

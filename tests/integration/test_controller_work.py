@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from govcloud.ports import State
 from govcloud.store import work
-from govcloud.store.tables import AuditRow, FactRow
+from govcloud.store.tables import AuditRow
 from govcloud.store.unit import Store
 from govcloud.testing.lab import ADMIN, CLOUD, Lab
 from provisioners.simulated import tamper
@@ -17,12 +17,6 @@ from provisioners.simulated import tamper
 @pytest.fixture
 def lab(store: Store, tmp_path: Path) -> Lab:
     return Lab(store, tmp_path).found()
-
-
-def facts(lab: Lab, uid: str) -> list[str]:
-    with lab.store.reading() as session:
-        statement = select(FactRow.phase).where(col(FactRow.uid) == uid).order_by(col(FactRow.seq))  # type: ignore[call-overload]
-        return list(session.execute(statement).scalars())
 
 
 @pytest.mark.guarantee("R3")
@@ -56,7 +50,7 @@ def test_an_approved_machine_is_built_as_approved(lab: Lab) -> None:
         "disk.ssd": (200, 0),
         "volumes": (2, 0),
     }
-    assert facts(lab, uid) == ["pending", "active"]
+    assert lab.phases(uid) == ["pending", "active"]
     assert lab.settled == ["REQ-web"]
     with lab.store.reading() as session:
         built = session.execute(select(AuditRow).where(col(AuditRow.action) == "object.built"))
@@ -99,7 +93,7 @@ def test_a_release_gives_quota_back_when_the_cloud_confirms(lab: Lab) -> None:
     assert lab.charged()["vms"] == (1, 0)
     lab.drive(controller)
     assert (lab.row(uid), lab.there(), lab.charged(), lab.queue()) == (None, [], {}, [])
-    assert facts(lab, uid) == ["pending", "active", "releasing", "gone"]
+    assert lab.phases(uid) == ["pending", "active", "releasing", "gone"]
     assert lab.events(uid)[-1] == "Gone"
     assert lab.settled[-1] == "REQ-web-2"
 
