@@ -75,15 +75,15 @@ def _row(
     return Row(verdict, reason, frozenset(statuses), service, pattern, **more)
 
 
-_QUOTA: Final = r"quota|LimitExceeded|exceeds? (the )?allowed|overlimit"
+_QUOTA: Final = r"quota|LimitExceeded|exceeds? (the )?allowed"
 TABLE: Final = (
     # The token, and what it may do.
     _row(Verdict.TRANSIENT, "Unauthorized", 401),
     # Too much: of what is granted (for good until the quota moves), or too fast.
     _row(Verdict.TRANSIENT, "Throttled", 429),
-    _row(Verdict.TRANSIENT, "Throttled", 413, needs_retry_after=True),
     _row(Verdict.TERMINAL, "BelowUsage", 400, words=r"quota limit .* must (be|greater)"),
     _row(Verdict.TERMINAL, "OverQuota", 403, 409, 413, words=_QUOTA),
+    _row(Verdict.TRANSIENT, "Throttled", 413, needs_retry_after=True),
     _row(Verdict.TERMINAL, "TooLarge", 413),
     _row(Verdict.TERMINAL, "Forbidden", 403),
     # What the call refers to is not there, or of the wrong kind.
