@@ -64,8 +64,12 @@ class Lab:
 
     def up(self) -> None:
         """Start whatever does not run; install and fill what is not there yet."""
-        # On the error output, since it may take minutes and the other one may be collected.
-        self._run("up", output=sys.__stderr__)
+        try:
+            self._run("status")
+            self._run("up")
+        except NoLabError:
+            # It will take a while, which the person who waits wants to see.
+            self._run("up", output=sys.__stderr__)
 
     def impossible(self) -> str | None:
         """Say why it cannot be started here; None if it can."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import services
-from daemon import Daemon, LabError, start_all
+from daemon import Daemon, LabError, start_all, stop_all
 from settings import CLOUDS, STATE
 
 _HOW = f"""OpenStack answers. Use it with
@@ -78,9 +78,9 @@ def _up(_options: argparse.Namespace) -> None:
 
 def _down(options: argparse.Namespace) -> None:
     with _alone():
-        for daemon in reversed(services.ALL):
-            if daemon.stop(kill=options.purge):
-                print(f"  {daemon.name} stopped", flush=True)
+        # The services first: without queue and database they would not end in an orderly way.
+        for daemons in (services.SERVICES, services.IDENTITY, services.FOUNDATION):
+            stop_all(daemons, kill=options.purge)
         if options.purge:
             shutil.rmtree(STATE, ignore_errors=True)
 
@@ -105,13 +105,11 @@ def _start(options: argparse.Namespace) -> None:
 
 
 def _stop(options: argparse.Namespace) -> None:
-    for daemon in _named(options):
-        daemon.stop()
+    stop_all(_named(options))
 
 
 def _kill(options: argparse.Namespace) -> None:
-    for daemon in _named(options):
-        daemon.stop(kill=True)
+    stop_all(_named(options), kill=True)
 
 
 def _restart(options: argparse.Namespace) -> None:

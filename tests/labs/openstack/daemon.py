@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,6 +124,12 @@ def start_all(daemons: Iterable[Daemon]) -> None:
         daemon.start()
     for daemon in daemons:
         daemon.wait()
+
+
+def stop_all(daemons: Iterable[Daemon], *, kill: bool = False) -> None:
+    """Stop them side by side."""
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        list(pool.map(lambda daemon: daemon.stop(kill=kill), daemons))
 
 
 def _started(pid: int) -> str | None:

@@ -10,7 +10,7 @@ import identity
 import packages
 import prepare
 import services
-from daemon import LabError, start_all, wait_until
+from daemon import LabError, start_all, stop_all, wait_until
 from openstack.connection import Connection
 from settings import HOSTS, VOLUME_TYPES
 
@@ -42,8 +42,9 @@ def bring_up() -> None:
     with _step("Keystone"):
         start_all(services.IDENTITY)
         access.write_clouds()
+        identity.catalogue(access.connect())
+        # A connection knows the catalogue as it was when it logged in.
         cloud = access.connect()
-        identity.catalogue(cloud)
         identity.accounts(cloud)
     with _step("Services"):
         start_all(services.SERVICES)
@@ -54,9 +55,7 @@ def bring_up() -> None:
 
 
 def _stop_changed(users: set[str]) -> None:
-    for daemon in services.ALL:
-        if daemon.user in users:
-            daemon.stop()
+    stop_all(daemon for daemon in services.ALL if daemon.user in users)
 
 
 def _agents(cloud: Connection) -> None:
