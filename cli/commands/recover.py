@@ -72,6 +72,29 @@ def rebuild(
         render.structured(found, form)
 
 
+def confirm_release(
+    *,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
+    ],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_confirm_reason"))],
+    department: Department = None,
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Let an object that is being given back go with what it still holds."""
+    (reference,) = refs.parse([target], department)
+    if not yes:
+        seen = client().get(reference.path, department=reference.department)
+        output.complain(str(seen["status"].get("message") or columns.status(seen)))
+        confirm(t("ask_confirm", object=reference.shown))
+    found = _post(reference, "confirm", {"reason": reason})
+    _say(found, "confirmed", form)
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found, form)
+
+
 def abandon(
     *,
     target: Annotated[

@@ -73,6 +73,26 @@ def rebuild(
     return JSONResponse(shown)
 
 
+@router.post("/v1/objects/{kind}/{name}/confirm", summary="Let an object go with what it holds")
+def confirm(
+    *,
+    kind: str,
+    name: str,
+    body: Grounds,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    department: pages.Word = None,
+) -> JSONResponse:
+    """Confirm that what is being given back may go with the pods and volumes that are in it."""
+    reason = body.given()
+    uid = _uid(services, actor, (kind, name, department))
+    with services.store.unit(actor) as unit:
+        row = recover.confirm(unit, uid, reason)
+        shown = views.object_(row, actor, tongue)
+    return JSONResponse(shown)
+
+
 @router.post("/v1/objects/{kind}/{name}/abandon", summary="Give up an object that is stuck")
 def abandon(
     *,

@@ -52,6 +52,7 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/objects/{kind}/{name}/events"): READ,
     ("POST", "/v1/objects/{kind}/{name}/retry"): _any(P.OPERATE),
     ("POST", "/v1/objects/{kind}/{name}/rebuild"): _any(P.OPERATE),
+    ("POST", "/v1/objects/{kind}/{name}/confirm"): _any(P.OPERATE, P.SUBMIT),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): _any(P.OPERATE),
     ("POST", "/v1/clouds/{name}/resume"): _any(P.OPERATE),
     ("GET", "/v1/quota/tree"): READ,

@@ -64,7 +64,8 @@ class Plan:
 
     `ready`: all that is wanted stands as wanted, but for differences that are only reported.
     `faults`: what failed and is not removed by itself because someone may have data in it.
-    `conflicts`: what carries the mark but is not what was built under it.
+    `conflicts`: what carries the mark but is not what was built under it. `held`: what is to be
+    given back and holds something (`Observed.info["holds"]`) that nobody has said may go with it.
     """
 
     actions: tuple[Action, ...] = ()
@@ -73,6 +74,7 @@ class Plan:
     drifts: tuple[Drift, ...] = ()
     faults: tuple[Observed, ...] = ()
     conflicts: tuple[Observed, ...] = ()
+    held: tuple[Observed, ...] = ()
     ready: bool = False
 
     @property
@@ -116,6 +118,8 @@ class Situation:
     `approved`: the approved generation has not been built yet, so differences are its changes and
     not drift. `known`: the ids that were recorded of it, preferred where a mark is there twice.
     `delivered`: those of them that were ready once, so that someone may have data in them.
+    `confirmed`: somebody said that what is held may go. `asked` are the fields in which something
+    was asked for beside the spec and has not come about yet: there, a difference is no drift.
     """
 
     mode: ModeOf
@@ -123,6 +127,8 @@ class Situation:
     releasing: bool = False
     known: frozenset[str] = frozenset()
     delivered: frozenset[str] = frozenset()
+    confirmed: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Situation) -> Plan:
@@ -136,6 +142,9 @@ def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Si
     draft = _Draft()
     ranks = _Ranks(wanted)
     if situation.releasing:
+        held = () if situation.confirmed else tuple(item for item in seen if _holds(item))
+        if held:
+            return Plan(held=held)
         _release(draft, seen, ranks)
         return draft.plan(ready=False)
     kept, doubles = _sort_out(seen, situation.known)
@@ -292,6 +301,10 @@ def _differing(
         else:
             draft.actions.append(_change(resource, item, fields, Reason.APPROVED))
         return False
+    asked = [name for name in fields if name in situation.asked and name not in resource.immutable]
+    if asked:
+        draft.actions.append(_change(resource, item, tuple(asked), Reason.APPROVED))
+        return False
     healed = []
     for name in fields:
         mode = situation.mode(name)
@@ -348,6 +361,10 @@ def _surplus(draft: _Draft, extra: Sequence[Observed], ranks: _Ranks, situation:
     draft.drifts += [Drift(item.id, Whole.EXTRA, None, item.type, mode) for item in staying]
     if mode is DriftMode.HEAL:
         _remove(draft, extra, ranks, Reason.SURPLUS)
+
+
+def _holds(item: Observed) -> bool:
+    return bool(item.info.get("holds")) and item.state is not State.DELETING
 
 
 def _release(draft: _Draft, seen: Sequence[Observed], ranks: _Ranks) -> None:

@@ -39,6 +39,8 @@ class Conditions:
 
 
 OVER_QUOTA: Final = "OverQuota"
+HOLDS_DATA: Final = "HoldsData"
+"""It is to be given back, and holds what nobody has said may go with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ def _halted(plan: Plan, failures: Sequence[Failure], withheld: str) -> Condition
     if plan.faults:
         item = plan.faults[0]
         return _stopped("Failed", "controller.failed", id=item.id, fault=item.fault)
+    if plan.held:
+        holds = ", ".join(str(item.info["holds"]) for item in plan.held)
+        return _stopped(HOLDS_DATA, "controller.holds_data", holds=holds)
     return _stopped(withheld, WITHHELD[withheld]) if withheld else None
 
 
@@ -159,6 +164,10 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         word, key = _DOING[Reason.RELEASE] if releasing else _doing(plan)
         left = len(plan.actions) + len(plan.waiting) + len(plan.blocked)
         text = Text(key, {"left": left, "total": max(total, left)})
+        held_by = next((item for item in plan.waiting if releasing and item.fault), None)
+        if held_by is not None:
+            params = {"part": held_by.part, "fault": held_by.fault}
+            text = Text("controller.releasing_held", params)
         return Conditions(False, True, word, text, Next.POLL)
     if plan.missing:
         parts = [mark.partition("/")[2] for mark in plan.missing]
@@ -219,6 +228,18 @@ def missing_reference(kind: str, name: str) -> Conditions:
     """Return the conditions of an object whose spec names what is no longer there."""
     text = Text("controller.missing_reference", {"kind": kind, "name": name})
     return Conditions(False, True, "MissingReference", text, Next.RETRY)
+
+
+def preparing(ground: Sequence[str]) -> Conditions:
+    """Return the conditions of an object while what it stands on is made."""
+    text = Text("controller.preparing", {"ground": list(ground)})
+    return Conditions(False, True, "Preparing", text, Next.POLL)
+
+
+def ground_stopped(ground: str, reason: str, detail: str) -> Conditions:
+    """Return the conditions of an object for which no ground can be made."""
+    text = Text("controller.ground_stopped", {"ground": ground, "reason": reason, "detail": detail})
+    return Conditions(False, False, reason, text, Next.STOP)
 
 
 def unreachable(error: CloudError) -> Conditions:

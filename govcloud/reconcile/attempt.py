@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from govcloud.errors import CloudError, TransientCloudError
 from govcloud.plan.actions import Action, Plan, Reason, Situation, plan
-from govcloud.plan.conditions import HEAL_STORM, MASS_LOSS, Conditions, Failure, conclude
+from govcloud.plan.conditions import GONE, HEAL_STORM, MASS_LOSS, Conditions, Failure, conclude
 from govcloud.plan.drift import modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
@@ -53,6 +53,16 @@ class Attempt:
         """Whether the object is to be given back."""
         return self.wanted.phase == Phase.RELEASING
 
+    @property
+    def system(self) -> tuple[str, str]:
+        """Whose it is: department and system."""
+        return (self.wanted.department, self.wanted.system)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the cloud has confirmed that nothing of it is left."""
+        return self.outcome().conditions is GONE
+
     def decide(self, found: Sequence[Observed], world: World, now: datetime, s: Settings) -> None:
         """Plan from what was found; `resources` have been set."""
         self.seen = {item.id: item for item in found}
@@ -63,6 +73,8 @@ class Attempt:
             releasing=self.releasing,
             known=self.status.known,
             delivered=self.status.delivered,
+            confirmed=self.status.confirmed == self.wanted.generation,
+            asked=self.status.asked,
         )
         self.plan = plan(self.resources, found, situation)
         if not self.releasing:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlmodel import select
 
 from govcloud.errors import ConflictError, NotFoundError, Text
-from govcloud.plan.conditions import held_up
+from govcloud.plan.conditions import HOLDS_DATA, held_up
 from govcloud.plan.phases import Phase
 from govcloud.ports import Ledger
 from govcloud.reconcile.record import forget_object, make_event
@@ -56,6 +56,21 @@ def rebuild(unit: Unit, uid: str, reason: str) -> ObjectRow:
     detail = {"reason": reason, "resources": [dict(one) for one in status.failed]}
     status = replace(status, resources=resources, heals={})
     _again(unit, row, status, Text("controller.rebuild_asked"), "object.rebuild", detail=detail)
+    return row
+
+
+def confirm(unit: Unit, uid: str, reason: str) -> ObjectRow:
+    """Let an object that is being given back go with all that it holds.
+
+    Raises NotFoundError, and ConflictError for one that does not wait for this.
+    """
+    row = _row(unit, uid)
+    if row.phase != Phase.RELEASING or row.reason != HOLDS_DATA:
+        raise ConflictError("controller.nothing_held", kind=row.kind, name=row.name)
+    status = replace(Status.read(row.status), confirmed=row.generation)
+    detail = {"reason": reason, "resources": [dict(one) for one in status.resources]}
+    text = Text("controller.confirmed", {"reason": reason})
+    _again(unit, row, status, text, "object.confirm", detail=detail)
     return row
 
 

@@ -3,7 +3,9 @@
 `resources` is shown to people. `built` is the generation that was last ready: until it is the
 approved one, differences are the approved change and not drift. `heals` says when each part was
 last put right, for the guard against fighting somebody else. `text` is the sentence's key.
-`absent` is how many of the units that were delivered the facts say are not there.
+`absent` is how many of the units that were delivered the facts say are not there. `confirmed` is
+the generation of which somebody said that what it holds may go with it. `asked` are the fields in
+which something was asked for beside the spec, until it has come about.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,6 +25,8 @@ class Status:
     built: int = 0
     heals: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     absent: int = 0
+    confirmed: int = 0
+    asked: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "Status":
@@ -32,7 +36,9 @@ class Status:
             for part, instants in stored.get("heals", {}).items()
         }
         resources = tuple(stored.get("resources", ()))
-        return cls(resources, stored.get("built", 0), heals, stored.get("absent", 0))
+        numbers = (stored.get(word, 0) for word in ("absent", "confirmed"))
+        asked = frozenset(stored.get("asked", ()))
+        return cls(resources, stored.get("built", 0), heals, *numbers, asked)
 
     @property
     def known(self) -> frozenset[str]:
@@ -95,6 +101,8 @@ class Status:
             "text": {"key": text.key, "params": dict(text.params)},
             **({"heals": heals} if heals else {}),
             **({"absent": self.absent} if self.absent else {}),
+            **({"confirmed": self.confirmed} if self.confirmed else {}),
+            **({"asked": sorted(self.asked)} if self.asked else {}),
         }
 
 

@@ -157,6 +157,10 @@ class Cluster:
         path = f"{path_of(observed)}?fieldManager={manager}"
         return self.plane.call("PATCH", path, body, kind=MERGE)
 
+    def watches(self) -> int:
+        """Return how many watches were begun through the proxy."""
+        return sum("watch=true" in call.query for call in self.proxy.calls)
+
     def pod(self, namespace: str, name: str = "", **resources: str) -> Any:
         """Make a pod that no node will ever run."""
         wanted = resources or {"cpu": "100m", "memory": "64Mi"}

@@ -9,6 +9,7 @@ from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.ports import CloudAddress, Observed, Provisioner
 from govcloud.reconcile.settings import Settings
 from govcloud.store.unit import Store
+from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.lab import ADMIN, CLOUD, DEPARTMENT, FLAVORS, SYSTEM, Lab
 from provisioners.kubernetes.driver import KubernetesProvisioner, open_cluster
 from provisioners.kubernetes.marks import namespace_name
@@ -94,7 +95,10 @@ class KubeLab(Lab):
             driver.close()
         return [item for item in seen if uid is None or item.uid == uid]
 
-    def close(self) -> None:
-        """Close all drivers."""
+    def remove_all(self, plane: ControlPlane) -> None:
+        """Let go of all namespaces without waiting, and close all drivers."""
+        for item in self.there():
+            if item.type == "namespace":
+                plane.call("DELETE", f"/api/v1/namespaces/{item.name}")
         while self.drivers:
             self.drivers.pop().close()

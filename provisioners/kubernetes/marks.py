@@ -12,6 +12,8 @@ DOMAIN: Final = "govcloud.io"
 INSTALLATION: Final = f"{DOMAIN}/installation"
 UID: Final = f"{DOMAIN}/uid"
 PART: Final = f"{DOMAIN}/part"
+HARD: Final = f"{DOMAIN}/hard"
+"""Names the limits of a quota that are ours: others may add some of their own."""
 ZONE: Final = f"{DOMAIN}/zone"
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "govcloud"}
 EVERYTHING: Final = "app.kubernetes.io/managed-by=govcloud"
@@ -21,7 +23,7 @@ _SELECTED: Final = frozenset(
     {"department", "system", "request", "zone", "mlps", "environment", "xinchuang"}
 )
 _LABEL: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_MARKS: Final = frozenset({INSTALLATION, UID, PART})
+_MARKS: Final = frozenset({INSTALLATION, UID, PART, HARD})
 _LONGEST: Final = 63
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from govcloud.ports import Order, Resource, Value
 from provisioners.kubernetes import quantities
 from provisioners.kubernetes.borders import policies
-from provisioners.kubernetes.marks import metadata, namespace_name
+from provisioners.kubernetes.marks import HARD, metadata, namespace_name
 from provisioners.kubernetes.settings import ROLES, Settings
 from provisioners.kubernetes.types import ACCESS, BY_WORD, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
@@ -189,6 +189,7 @@ def _namespace(body: Json, props: Mapping[str, Value]) -> Json:
 
 def _quota(body: Json, props: Mapping[str, Value]) -> Json:
     names = str(props["hard"]).split()
+    body["metadata"]["annotations"][HARD] = " ".join(names)
     hard = {name: quantities.show(name, props[f"hard.{name}"]) for name in names}
     return body | {"spec": {"hard": hard}}
 

@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from govcloud.ports import Observed, State, Value
 from provisioners.kubernetes import quantities
-from provisioners.kubernetes.marks import FIELD_MANAGER, mark_of, tags_of
+from provisioners.kubernetes.marks import HARD, mark_of, tags_of
 from provisioners.kubernetes.objects import MODES, POD_SECURITY, access_props, policy_props
 from provisioners.kubernetes.types import ACCESS, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
 Json = dict[str, Any]
 _WAITING: Final = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
+_DATA: Final = ("pods", "persistentvolumeclaims", "requests.storage")
+"""What must not go with a namespace unless somebody says so."""
 _FAILING: Final = (
     "NamespaceDeletionDiscoveryFailure",
     "NamespaceDeletionGroupVersionParsingFailure",
@@ -65,9 +67,8 @@ def _namespace(item: Json) -> dict[str, Value]:
 
 def _quota(item: Json) -> dict[str, Value]:
     hard = (item.get("spec") or {}).get("hard") or {}
-    ours = owned(item, "f:spec", "f:hard")
-    names = sorted(hard if ours is None else ours & hard.keys())
-    return {"hard": " ".join(names)} | {f"hard.{n}": v for n, v in _amounts(hard).items()}
+    ours = (item["metadata"].get("annotations") or {}).get(HARD, "")
+    return {"hard": ours} | {f"hard.{name}": value for name, value in _amounts(hard).items()}
 
 
 def _amounts(quantity_of: Mapping[str, object]) -> dict[str, Value]:
@@ -125,7 +126,12 @@ def _use(item: Json) -> dict[str, Value]:
     status = item.get("status") or {}
     used, hard = (_amounts(status.get(word) or {}) for word in ("used", "hard"))
     shown = {f"used.{name}": value for name, value in used.items()}
-    return shown | {f"limit.{name}": value for name, value in hard.items()}
+    held = [f"{n}: {quantities.show(n, used[n])}" for n in _DATA if used.get(n)]
+    return (
+        shown
+        | {f"limit.{name}": value for name, value in hard.items()}
+        | ({"holds": ", ".join(held)} if held else {})
+    )
 
 
 _INFO: Final[Mapping[str, Callable[[Json], dict[str, Value]]]] = {QUOTA.word: _use}
@@ -143,37 +149,3 @@ def held_by(item: Json) -> str:
     if own:
         said.append(f"finalizers of the namespace itself: {', '.join(own)}")
     return "; ".join(said)
-
-
-# --- Who manages what ---
-
-
-def owned(item: Json, *path: str) -> set[str] | None:
-    """Return the names below a path that govcloud manages; None where nobody keeps account."""
-    managers = item["metadata"].get("managedFields")
-    if not managers:
-        return None
-    names: set[str] = set()
-    for entry in managers:
-        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
-            fields = _below(entry, path)
-            names.update(name.removeprefix("f:") for name in fields if name.startswith("f:"))
-    return names
-
-
-def managers(item: Json, *path: str) -> set[str]:
-    """Return who, other than govcloud, manages anything at or below a path."""
-    return {
-        str(entry.get("manager"))
-        for entry in item["metadata"].get("managedFields") or ()
-        if entry.get("manager") != FIELD_MANAGER
-        and entry.get("subresource") != "status"
-        and _below(entry, path)
-    }
-
-
-def _below(entry: Json, path: tuple[str, ...]) -> Json:
-    fields: Json = entry.get("fieldsV1") or {}
-    for step in path:
-        fields = fields.get(step) or {}
-    return fields

@@ -62,6 +62,8 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
         "/v1/objects/vm/virtualmachine/retry?department={d}", {}),
     ("POST", "/v1/objects/{kind}/{name}/rebuild"): (
         "/v1/objects/vm/virtualmachine/rebuild?department={d}", {"reason": "data saved"}),
+    ("POST", "/v1/objects/{kind}/{name}/confirm"): (
+        "/v1/objects/vm/virtualmachine/confirm?department={d}", {"reason": "data saved"}),
     ("POST", "/v1/clouds/{name}/resume"): ("/v1/clouds/gov/resume", {"reason": "really lost"}),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): (
         "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),

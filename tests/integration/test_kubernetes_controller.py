@@ -1,19 +1,38 @@
-"""The controller on a real API server: approved, ready, healed, given back; nothing left charged."""
+"""The controller on a real API server: what is approved stands, is healed and is given back."""
 
+import shutil
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from govcloud.clock import SystemClock
+from govcloud.ports import Observed
+from govcloud.reconcile import recover
+from govcloud.reconcile.controller import Controller
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
-from govcloud.testing.cluster import Cluster, wait_until
+from govcloud.testing.cluster import Cluster, path_of, wait_until
 from govcloud.testing.kubelab import KubeLab
 from govcloud.testing.kubernetes import ControlPlane
-from govcloud.testing.lab import CLOUD, QUICK
+from govcloud.testing.lab import ADMIN, CLOUD, QUICK
+from govcloud.testing.proxy import Rule, too_many
 
 pytestmark = pytest.mark.slow
+PARTS = {
+    "access-edit",
+    "access-view",
+    "limits",
+    "namespace",
+    "policy-allow",
+    "policy-deny",
+    "policy-dns",
+    "quota",
+}
 
 
 @pytest.fixture
@@ -24,41 +43,54 @@ def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def lab(sqlite_template: object, cluster: Cluster, tmp_path: object) -> Iterator[KubeLab]:
-    import shutil
-
-    file = f"{tmp_path}/lab.db"
-    shutil.copyfile(str(sqlite_template), file)
+def lab(sqlite_template: Path, cluster: Cluster, tmp_path: Path) -> Iterator[KubeLab]:
+    file = tmp_path / "lab.db"
+    shutil.copyfile(sqlite_template, file)
     database = Database(f"sqlite:///{file}")
-    lab = KubeLab(Store(database, SystemClock()), cluster.connection(), settings=QUICK).found()
-    yield lab
-    lab.close()
+    lab = KubeLab(Store(database, SystemClock()), cluster.connection(), settings=QUICK)
+    yield lab.found()
+    lab.remove_all(cluster.plane)
     database.close()
 
 
-def parts(lab: KubeLab, uid: str) -> dict[str, str]:
-    return {item.part: item.state.value for item in lab.there(uid)}
+def part(lab: KubeLab, uid: str, name: str) -> Observed:
+    (found,) = (item for item in lab.there(uid) if item.part == name)
+    return found
 
 
+def ready(lab: KubeLab, uid: str) -> bool:
+    row = lab.row(uid)
+    return row is not None and row.ready
+
+
+@contextmanager
+def running(controller: Controller) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=controller.run, args=(stop,), daemon=True)
+    thread.start()
+    yield
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.guarantee("R3")
+@pytest.mark.guarantee("Q3")
 def test_from_approval_to_release(lab: KubeLab, cluster: Cluster) -> None:
     uid = lab.namespace()
-    controller = lab.controller()
-    controller.run_once()
+    lab.controller().run_once()
     row = lab.row(uid)
     assert row is not None
     assert (row.ready, row.reason) == (True, "Ready")
-    assert set(parts(lab, uid).values()) == {"ready"}
+    assert {item.part for item in lab.there(uid)} == PARTS
+    assert {item.tags["digest"] for item in lab.there(uid)} == {row.digest}
     assert lab.charged()["k8s-cpu"] == (4000, 0)
-    digests = {item.tags["digest"] for item in lab.there(uid)}
-    assert digests == {row.digest}
 
-    lab.change(uid, pods=40, network={"fromCidrs": []})
+    lab.change(uid, pods=40, network={"fromCidrs": []}, access={"admin": ["head"]})
     lab.controller("two").run_once()
-    row = lab.row(uid)
-    assert row is not None
-    assert row.ready
-    quota = next(item for item in lab.there(uid) if item.part == "quota")
-    assert quota.props["hard.pods"] == 40
+    assert ready(lab, uid)
+    assert part(lab, uid, "quota").props["hard.pods"] == 40
+    assert {item.part for item in lab.there(uid) if item.type == "access"} == {"access-admin"}
     assert lab.charged()["k8s-pods"] == (40, 0)
 
     lab.release(uid)
@@ -66,3 +98,209 @@ def test_from_approval_to_release(lab: KubeLab, cluster: Cluster) -> None:
     assert lab.row(uid) is None
     assert lab.there(uid) == []
     assert lab.charged() == {}
+
+
+@pytest.mark.guarantee("Q3")
+def test_quota_is_given_back_when_the_namespace_is_gone_and_not_before(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    hold = {"metadata": {"name": "kept", "finalizers": ["backup.example.com/keep"]}}
+    place = f"/api/v1/namespaces/{lab.called()}/configmaps"
+    cluster.plane.call("POST", place, hold)
+    lab.release(uid)
+    controller = lab.controller("two")
+
+    def held() -> bool:
+        controller.work_once(CLOUD)
+        row = lab.row(uid)
+        assert row is not None
+        return "backup.example.com/keep" in row.message
+
+    wait_until(held, 30)
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "Releasing"
+    assert lab.charged()["k8s-cpu"] == (4000, 0)
+    borders = {item.part for item in lab.there(uid)}
+    assert "access-edit" not in borders
+    release = {"metadata": {"finalizers": None}}
+    cluster.plane.call("PATCH", f"{place}/kept", release, kind="application/merge-patch+json")
+    lab.controller("three").run_once()
+    assert lab.row(uid) is None
+    assert lab.charged() == {}
+
+
+def test_what_holds_data_goes_only_when_somebody_says_so(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    cluster.pod(lab.called())
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "ssd",
+            "resources": {"requests": {"storage": "20Gi"}},
+        },
+    }
+    place = f"/api/v1/namespaces/{lab.called()}/persistentvolumeclaims"
+    cluster.plane.call("POST", place, claim)
+    wait_until(lambda: "20Gi" in str(part(lab, uid, "quota").info.get("holds")))
+    lab.release(uid)
+    lab.controller("two").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert (row.reason, row.progressing) == ("HoldsData", False)
+    assert "pods: 1, requests.storage: 20Gi" in row.message
+    assert {item.part for item in lab.there(uid)} == PARTS
+    with lab.store.unit(ADMIN) as unit:
+        recover.confirm(unit, uid, "copied to the archive")
+    lab.controller("three").run_once()
+    assert lab.row(uid) is None
+    assert lab.charged() == {}
+
+
+TAMPERING: dict[str, tuple[str, Any]] = {
+    "a limit": ("quota", {"spec": {"hard": {"pods": "1000"}}}),
+    "a limit taken away": ("quota", {"spec": {"hard": {"limits.cpu": None}}}),
+    "a default": ("limits", {"spec": {"limits": [{"type": "Container", "max": {"cpu": "64"}}]}}),
+    "a border": ("policy-deny", {"spec": {"ingress": [{}]}}),
+    "names": ("policy-dns", {"spec": {"egress": None}}),
+    "a door": ("policy-allow", {"spec": {"ingress": [{"from": [{"podSelector": {}}]}]}}),
+    "people": ("access-edit", {"subjects": []}),
+    "a tag": ("namespace", {"metadata": {"labels": {"govcloud.io/zone": "internet"}}}),
+    "a tag taken off": ("quota", {"metadata": {"labels": {"govcloud.io/department": None}}}),
+    "a note": ("namespace", {"metadata": {"annotations": {"govcloud.io/lease-end": "2099"}}}),
+    "security": (
+        "namespace",
+        {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}},
+    ),
+}
+
+
+@pytest.mark.guarantee("R4")
+def test_whatever_is_ours_is_healed(lab: KubeLab, cluster: Cluster) -> None:
+    uids = {word: lab.namespace(n) for n, word in enumerate(TAMPERING)}
+    lab.controller().run_once()
+    before = {word: {i.part: i.props for i in lab.there(uid)} for word, uid in uids.items()}
+    for word, (name, body) in TAMPERING.items():
+        cluster.patch(part(lab, uids[word], name), body)
+    (found,) = lab.controller("two").run_once().found
+    assert found.differing == len(TAMPERING)
+    for word, uid in uids.items():
+        after = {item.part: item.props for item in lab.there(uid)}
+        assert after == before[word], word
+        assert ready(lab, uid), word
+    again = lab.controller("three").pass_once(CLOUD)
+    assert again is not None
+    assert (again.differing, again.enqueued) == (0, 0)
+
+
+@pytest.mark.guarantee("R4")
+@pytest.mark.parametrize("name", sorted(PARTS - {"namespace"}))
+def test_whatever_is_removed_is_made_again(lab: KubeLab, cluster: Cluster, name: str) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    cluster.remove(part(lab, uid, name))
+    lab.controller("two").run_once()
+    assert {item.part for item in lab.there(uid)} == PARTS
+    assert ready(lab, uid)
+
+
+@pytest.mark.guarantee("R4")
+def test_a_namespace_that_was_deleted_out_of_band_is_built_again(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    cluster.plane.call("DELETE", path_of(part(lab, uid, "namespace")))
+    lab.controller("two").run_once()
+    assert {item.part for item in lab.there(uid)} == PARTS
+    assert ready(lab, uid)
+
+
+@pytest.mark.guarantee("R4")
+def test_a_difference_is_only_reported_where_the_object_says_so(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    uid = lab.namespace(drift="report")
+    lab.controller().run_once()
+    cluster.patch(part(lab, uid, "quota"), {"spec": {"hard": {"pods": "1000"}}})
+    lab.controller("two").run_once()
+    assert part(lab, uid, "quota").props["hard.pods"] == 1000
+    (drift,) = [row for row in lab.drift() if row.uid == uid]
+    assert (drift.field, drift.wanted, drift.found) == ("hard.pods", "30", "1000")
+
+
+@pytest.mark.guarantee("R2")
+def test_a_namespace_of_the_same_name_that_is_not_ours_stays_as_it_is(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    theirs = cluster.namespace(lab.called(), team="other")
+    uid = lab.namespace()
+    lab.controller().run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert (row.ready, row.progressing, row.reason) == (False, False, "NameTaken")
+    path = f"/api/v1/namespaces/{lab.called()}"
+    assert cluster.plane.call("GET", path)["metadata"] == theirs["metadata"]
+    assert lab.there(uid) == []
+
+
+@pytest.mark.guarantee("R5")
+def test_a_pass_in_which_nothing_changed_costs_pages_and_writes_nothing(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    lab.namespace(0)
+    lab.controller().run_once()
+
+    def calls_of_a_pass() -> int:
+        cluster.proxy.clear()
+        found = lab.controller("pass").pass_once(CLOUD)
+        assert found is not None
+        assert (found.differing, found.enqueued) == (0, 0)
+        assert not cluster.proxy.writes()
+        return len(cluster.proxy.calls)
+
+    calls_of_a_pass()
+    few = calls_of_a_pass()
+    for number in range(1, 9):
+        lab.namespace(number)
+    lab.controller("more").run_once()
+    calls_of_a_pass()
+    assert calls_of_a_pass() == few
+
+
+@pytest.mark.guarantee("R4")
+def test_a_removed_quota_is_healed_within_a_second_by_watch(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace()
+    with running(lab.controller()):
+        wait_until(lambda: ready(lab, uid), 30)
+        wait_until(lambda: cluster.watches() >= 5, 30)
+        quota = path_of(part(lab, uid, "quota"))
+        cluster.plane.call("DELETE", quota)
+        began = time.monotonic()
+        wait_until(lambda: cluster.plane.look(quota) is not None, 10)
+        assert time.monotonic() - began < 3  # usually a third of a second; a busy machine is slow
+
+
+@pytest.mark.guarantee("R6")
+def test_what_a_busy_server_asks_is_honoured(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace()
+    cluster.proxy.add(Rule(method="PATCH", answer=too_many(1)))
+    began = time.monotonic()
+    lab.controller().run_once()
+    assert ready(lab, uid)
+    assert time.monotonic() - began >= 1
+    patches = [call.path for call in cluster.proxy.calls if call.method == "PATCH"]
+    assert len(patches) == len(PARTS) + 1
+
+
+def test_losing_every_answer_once_makes_nothing_twice(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace()
+    for number in range(len(PARTS)):
+        cluster.proxy.add(Rule(method="PATCH", skip=number, lost=True))
+    lab.controller().run_once()
+    assert ready(lab, uid)
+    assert sorted(item.part for item in lab.there(uid)) == sorted(PARTS)
