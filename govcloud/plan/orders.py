@@ -30,11 +30,16 @@ TAGS: Final = (
     "digest",
 )
 """The accounting tags of ALLOC-5 that each resource carries beside its mark."""
+GROUND: Final = "Ground"
+"""The kind of what objects stand on: nobody writes it, it follows from those that stand on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """What of an object's row says what is to be built; `spec` is its JSON text."""
+    """What of an object's row says what is to be built; `spec` is its JSON text.
+
+    `asked` is what was asked for beside it (`plan.asked`).
+    """
 
     uid: str
     kind: str
@@ -46,6 +51,7 @@ class Approved:
     spec: str
     digest: str
     request_id: str
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class MissingReferenceError(LookupError):
 @lru_cache(maxsize=4096)
 def read_spec(kind: str, text: str) -> Reading:
     """Return the reading of a stored spec; the result is shared and must not be changed."""
+    if kind == GROUND:
+        return Reading(Model(), json.loads(text), None)
     model = parse_spec(kind, json.loads(text))
     base = json_form(model.base())
     return Reading(model, base, getattr(model, "drift", None))
@@ -113,6 +121,8 @@ _REFERENCES: Final = (("flavor", "Flavor"), ("image", "Image"), ("zone", "Zone")
 def make_order(approved: Approved, catalogue: Catalogue) -> Order:
     """Return the order for an approved object; raises MissingReferenceError."""
     spec = read_spec(approved.kind, approved.spec).base
+    if approved.kind == GROUND:
+        return _ground_order(approved, spec)
     found = {word: catalogue.find(kind, spec[word]) for word, kind in _REFERENCES if spec.get(word)}
     system_key = f"{approved.department}/{approved.system}"
     found["system"] = catalogue.find("System", system_key)
@@ -126,6 +136,32 @@ def make_order(approved: Approved, catalogue: Catalogue) -> Order:
         spec=spec,
         catalogue=found,
         tags=_tags(approved, spec, found),
+    )
+
+
+def ground_spec(order: Order) -> dict[str, Any]:
+    """Return an order of ground as the spec that is stored: all that there is to know of it."""
+    return {
+        "kind": order.kind,
+        "name": order.name,
+        "system": order.system,
+        "spec": json_form(order.spec),
+        "catalogue": json_form(order.catalogue),
+        "tags": dict(order.tags),
+    }
+
+
+def _ground_order(approved: Approved, spec: Entry) -> Order:
+    return Order(
+        uid=approved.uid,
+        kind=spec["kind"],
+        department=approved.department,
+        name=spec["name"],
+        system=spec["system"],
+        generation=approved.generation,
+        spec=spec["spec"],
+        catalogue=spec["catalogue"],
+        tags=spec["tags"],
     )
 
 

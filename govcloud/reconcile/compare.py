@@ -26,6 +26,7 @@ from govcloud.ports import Observed, Provisioner
 from govcloud.reconcile import brake, desired
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
+from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.index import Index, Need, Nobodys, fingerprint
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.settings import Settings
@@ -118,9 +119,11 @@ class Comparer:
         store: Store,
         gate: Gate,
         push: QuotaPush,
+        groundwork: Groundwork,
         settings: Settings,
         limits: CloudLimits,
     ) -> None:
+        self._groundwork = groundwork
         self._limits = limits
         self._cloud = cloud
         self._provisioner = provisioner
@@ -138,6 +141,7 @@ class Comparer:
         with self._store.reading() as session:
             world = World.read(session, self._store.clock.now().date())
         index = self._expect(world, found)
+        self._groundwork.follow(index.ground)
         counts: Counter[str] = Counter()
         for page in listing(self._provisioner, self._gate):
             found.pages += 1
@@ -161,6 +165,7 @@ class Comparer:
         return index
 
     def _expect_one(self, index: Index, wanted: Wanted, world: World) -> None:
+        index.ground.note(self._provisioner, world, wanted)
         if wanted.progressing or wanted.phase != Phase.ACTIVE:
             index.leave(wanted)
             self._note_tenant(index, wanted, world)

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 from govcloud.plan.drift import Whole
 from govcloud.ports import Observed, Resource, State, Value
 from govcloud.reconcile.desired import Wanted
+from govcloud.reconcile.ground import Survey
 
 T = TypeVar("T")
 Fingerprint = int
@@ -53,6 +54,7 @@ class Index:
     tags: dict[str, set[str]] = field(default_factory=dict)
     odd: dict[str, list[Observed]] = field(default_factory=dict)
     nobodys: list[Nobodys] = field(default_factory=list)
+    ground: Survey = field(default_factory=Survey)
 
     def expect(self, uid: str, resources: Sequence[Resource]) -> None:
         """Note what should be there of a settled object."""

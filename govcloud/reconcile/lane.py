@@ -21,6 +21,7 @@ from govcloud.reconcile.acting import Acting
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.desired import World
 from govcloud.reconcile.gate import Gate
+from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.looking import Looking, withhold
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep, Recorder
@@ -44,11 +45,13 @@ class Lane:
         store: Store,
         gate: Gate,
         push: QuotaPush,
+        groundwork: Groundwork,
         recorder: Recorder,
         owner: str,
         settings: Settings,
         on_step: OnStep,
     ) -> None:
+        self._groundwork = groundwork
         self.name = name
         self._store = store
         self._gate = gate
@@ -62,6 +65,7 @@ class Lane:
             store=store,
             gate=gate,
             push=push,
+            groundwork=groundwork,
             settings=settings,
             on_step=on_step,
         )
@@ -137,6 +141,9 @@ class Lane:
             for attempt in ready:
                 if attempt.claim.uid not in later:
                     self._attempts.pop(attempt.claim.uid, None)
+        self._groundwork.give_back(
+            attempt.system for attempt in ready if attempt.gone and attempt.claim.uid not in later
+        )
         return len(ready) - len(postponed)
 
     # --- Leases ---

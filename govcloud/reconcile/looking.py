@@ -8,12 +8,13 @@ from typing import Final
 from govcloud.errors import CloudError
 from govcloud.plan.actions import Verb
 from govcloud.plan.conditions import missing_reference, unplanned, unreachable
-from govcloud.plan.orders import MissingReferenceError
+from govcloud.plan.orders import GROUND, MissingReferenceError
 from govcloud.ports import Observed, Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.desired import UnplannableError, World, resources_of
 from govcloud.reconcile.gate import Gate, PausedError
+from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.quota_push import QuotaPush, counted_as, needs
 from govcloud.reconcile.record import OnStep
 from govcloud.reconcile.settings import Settings
@@ -33,9 +34,11 @@ class Looking:
         store: Store,
         gate: Gate,
         push: QuotaPush,
+        groundwork: Groundwork,
         settings: Settings,
         on_step: OnStep,
     ) -> None:
+        self._groundwork = groundwork
         self._name = name
         self._provisioner = provisioner
         self._store = store
@@ -47,6 +50,8 @@ class Looking:
     def look(self, attempts: Sequence[Attempt], world: World) -> None:
         """Look up all objects in one call and plan each; what cannot be planned says why."""
         askable = [attempt for attempt in attempts if self._order(attempt, world)]
+        self._groundwork.prepare(askable, world)
+        askable = [attempt for attempt in askable if attempt.conditions is None]
         if not askable:
             return
         try:
@@ -106,6 +111,8 @@ class Looking:
         """Let the cloud's own quota allow what is about to be built (Q5)."""
         growing: dict[str, list[Attempt]] = {}
         for attempt in attempts:
+            if attempt.wanted.kind == GROUND:
+                continue  # it counts for nothing, and a tenant's quota needs the tenant
             if any(action.verb is not Verb.DELETE for action in attempt.actions):
                 growing.setdefault(attempt.resources[0].tenant, []).append(attempt)
         behind = {

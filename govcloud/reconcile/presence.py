@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from govcloud.plan.orders import GROUND
 from govcloud.plan.phases import Phase
 from govcloud.reconcile.status import Status
 from govcloud.store.tables import FactRow, ObjectRow
@@ -20,7 +21,8 @@ from govcloud.store.unit import Unit
 def delivered(unit: Unit, row: ObjectRow, status: Status) -> Status:
     """Record that the row's generation stands as approved, all of it."""
     row.phase = Phase.ACTIVE
-    unit.fact(row)
+    if row.kind != GROUND:
+        unit.fact(row)
     return replace(status, built=row.generation, absent=0)
 
 
@@ -30,7 +32,12 @@ def note(unit: Unit, row: ObjectRow, status: Status, lacking: Set[int] | None) -
     `lacking` are the units that are not there; of a larger generation that is under way, those
     beyond the delivered ones were never there and do not matter.
     """
-    if lacking is None or row.phase != Phase.ACTIVE or not (lacking or status.absent):
+    if (
+        row.kind == GROUND
+        or lacking is None
+        or row.phase != Phase.ACTIVE
+        or not (lacking or status.absent)
+    ):
         return status
     former = _as_delivered(unit.session, row, status.built)
     units = int(former["spec"].get("count", 1))

@@ -17,6 +17,7 @@ from govcloud.errors import Text
 from govcloud.messages import DEFAULT_LANGUAGE, render
 from govcloud.plan.conditions import GONE, Conditions, Next
 from govcloud.plan.drift import Drift
+from govcloud.plan.orders import GROUND
 from govcloud.plan.phases import Phase
 from govcloud.ports import Ledger
 from govcloud.reconcile import presence
@@ -178,12 +179,14 @@ def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditio
     if outcome.healed:
         window = timedelta(seconds=batch.settings.heal_window_s)
         status = status.healed(outcome.healed, batch.unit.now, window)
+    if conditions.ready:
+        status = replace(status, asked=frozenset())
     if conditions.ready and status.built < row.generation:
         status = presence.delivered(batch.unit, row, status)
         _delivered(batch, row)
     else:
         status = presence.note(batch.unit, row, status, outcome.lacking)
-    if status.built < row.generation and row.phase != Phase.RELEASING:
+    if status.built < row.generation and row.phase != Phase.RELEASING and row.kind != GROUND:
         _charge(batch, row, outcome, conditions)
     _say(batch, row, conditions, outcome)
     _store(row, conditions, status)
@@ -191,7 +194,9 @@ def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditio
 
 def _gone(batch: _Batch, row: ObjectRow) -> None:
     session, unit = batch.unit.session, batch.unit
-    unit.fact(row, phase=Phase.GONE)
+    if row.kind != GROUND:
+        unit.fact(row, phase=Phase.GONE)
+        batch.ledger.release.append(row.uid)
     unit.audit(
         "object.gone",
         str(objects.key_of(row)),
@@ -201,7 +206,6 @@ def _gone(batch: _Batch, row: ObjectRow) -> None:
     )
     _event(batch, row.uid, _NORMAL, GONE.reason, GONE.text)
     _request(batch, row)
-    batch.ledger.release.append(row.uid)
     forget_object(session, row)
 
 
@@ -213,7 +217,8 @@ def forget_object(session: Session, row: ObjectRow) -> None:
 
 def _delivered(batch: _Batch, row: ObjectRow) -> None:
     """Charge for good what now stands as approved, and say in the log what was built (R3, Q3)."""
-    batch.ledger.allocate.append(key_of(row))
+    if row.kind != GROUND:
+        batch.ledger.allocate.append(key_of(row))
     _request(batch, row)
     batch.unit.audit(
         "object.built",

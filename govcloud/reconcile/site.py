@@ -14,6 +14,7 @@ from govcloud.ports import Provisioner, Watching
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.compare import Comparer, Comparison, listing
 from govcloud.reconcile.gate import Gate, PausedError
+from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.lane import Lane
 from govcloud.reconcile.listening import Listener
 from govcloud.reconcile.quota_push import QuotaPush
@@ -57,12 +58,14 @@ class Site:
         self.gate = Gate(spec.limits.requests_per_second, store.clock, settings, random)
         self._restore()
         push = QuotaPush(provisioner, self.gate)
+        groundwork = Groundwork(name, provisioner, store)
         self.comparer = Comparer(
             name,
             provisioner,
             store=store,
             gate=self.gate,
             push=push,
+            groundwork=groundwork,
             settings=settings,
             limits=spec.limits,
         )
@@ -73,6 +76,7 @@ class Site:
             store=store,
             gate=self.gate,
             push=push,
+            groundwork=groundwork,
             recorder=recorder,
             owner=owner,
             settings=settings,

@@ -20,6 +20,7 @@ from govcloud.domain.kinds.registry import KINDS
 from govcloud.domain.manifest import ObjectKey
 from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
+from govcloud.plan.orders import GROUND
 from govcloud.store.engine import lock_row
 from govcloud.store.filters import KIND_OF, column
 from govcloud.store.tables import EventRow, FactRow, ObjectRow
@@ -335,7 +336,9 @@ def of_system(session: Session, department: str, systems: Iterable[str]) -> list
     rows: list[ObjectRow] = []
     for batch in chunks(sorted(set(systems))):
         statement = select(ObjectRow).where(
-            col(ObjectRow.department) == department, col(ObjectRow.system).in_(batch)
+            col(ObjectRow.department) == department,
+            col(ObjectRow.system).in_(batch),
+            col(ObjectRow.kind) != GROUND,
         )
         rows += session.exec(statement.order_by(col(ObjectRow.kind), col(ObjectRow.name)))
     return rows

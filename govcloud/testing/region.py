@@ -203,6 +203,7 @@ def _unmark_volume(admin: Any, key: str) -> None:
 _UNMARK: Final[Mapping[str, Act]] = {
     "server": _unmark_server,
     "volume": _unmark_volume,
+    "disk": _unmark_volume,
     "port": lambda admin, key: admin.network.update_port(key, description=""),
     "floating-ip": lambda admin, key: admin.network.update_ip(key, description=""),
     "security-group": lambda admin, key: admin.network.update_security_group(key, description=""),
@@ -210,6 +211,7 @@ _UNMARK: Final[Mapping[str, Act]] = {
 _REMOVE: Final[Mapping[str, Act]] = {
     "server": lambda admin, key: admin.compute.delete_server(key),
     "volume": lambda admin, key: admin.block_storage.delete_volume(key),
+    "disk": lambda admin, key: admin.block_storage.delete_volume(key),
     "port": lambda admin, key: admin.network.delete_port(key),
     "floating-ip": lambda admin, key: admin.network.delete_ip(key),
     "security-group": lambda admin, key: admin.network.delete_security_group(key),

@@ -109,7 +109,7 @@ class OpenStackProvisioner:
         ids = self._ids(resource)
         makers: Mapping[str, Callable[[], Observed]] = {
             identity.TYPE: lambda: self._identity.create(resource),
-            storage.TYPE: lambda: self._services.storage.create(resource),
+            **dict.fromkeys(storage.TYPES, lambda: self._services.storage.create(resource)),
             compute.TYPE: lambda: self._services.compute.create(resource, ids),
             compute.GROUP: lambda: self._services.compute.create_group(resource),
         }
@@ -133,7 +133,7 @@ class OpenStackProvisioner:
             return self._identity.change(observed, wanted, fields)
         if observed.type == compute.TYPE:
             self._services.compute.change(observed, wanted, fields, ids)
-        elif observed.type == storage.TYPE:
+        elif observed.type in storage.TYPES:
             self._change_volume(observed, wanted, fields)
         elif observed.type == compute.GROUP:
             self._services.compute.check_group(observed)
@@ -171,7 +171,7 @@ class OpenStackProvisioner:
             self._services.compute.delete(observed)
         elif observed.type == compute.GROUP:
             self._services.compute.delete_group(observed)
-        elif observed.type == storage.TYPE:
+        elif observed.type in storage.TYPES:
             self._delete_volume(observed)
         else:
             self._services.network.delete(observed)

@@ -21,6 +21,8 @@ TENANT: Final = "Tenant"
 NETWORK: Final = "Network"
 PROJECT: Final = "project"
 MEMBERS: Final = "members"
+_ZONE: Final = ("ipv6", "subnetPools", "nameservers", "externalNetwork")
+"""What of a zone matters to its networks."""
 _SYSTEM_DISK: Final = {"size": 50, "type": "hdd"}
 
 Spec = Mapping[str, Any]
@@ -84,7 +86,7 @@ class Parts:
         mark, tags = Mark(order.uid, part), order.tags
         if kind in (network.RULE, compute.GROUP):
             tags = {}
-        elif kind not in (compute.TYPE, storage.TYPE):
+        elif kind != compute.TYPE and kind not in storage.TYPES:
             facts = {n: str(v) for n, v in props.items() if n in network.FACTS}
             tags = self.marks.fitting(mark, tags, facts)
         more.setdefault("unit", None)
@@ -118,6 +120,7 @@ def level_of(order: Order) -> str:
 def _ground(
     order: Order, kind: str, uid: str, name: str, *, spec: Spec, tags: Iterable[str]
 ) -> Order:
+    zone = order.catalogue.get("zone", {})
     return Order(
         uid=uid,
         kind=kind,
@@ -126,7 +129,7 @@ def _ground(
         system=order.system,
         generation=1,
         spec=spec,
-        catalogue={n: order.catalogue[n] for n in ("zone", "system") if n in order.catalogue},
+        catalogue={"zone": {n: zone[n] for n in _ZONE if n in zone}} if kind == NETWORK else {},
         tags={n: order.tags[n] for n in tags if order.tags.get(n)},
     )
 
@@ -246,7 +249,7 @@ def _disks(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
     yield parts.made(
         order,
         f"disk-{number}",
-        storage.TYPE,
+        storage.DISK,
         f"{name}-system",
         {"size": system["size"], "storage": system.get("type", "hdd"), "image": image},
         immutable=frozenset({"image"}),
@@ -255,7 +258,7 @@ def _disks(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
     for index, disk in enumerate(data):
         props = {"size": disk["size"], "storage": disk.get("type", "hdd"), "image": ""}
         part = f"data-{number}-{index}"
-        yield parts.made(order, part, storage.TYPE, f"{name}-data-{index}", props, build=build)
+        yield parts.made(order, part, storage.DISK, f"{name}-data-{index}", props, build=build)
 
 
 def _server(parts: Parts, order: Order, number: int, disks: Sequence[str]) -> Resource:
@@ -377,7 +380,7 @@ def _volume_parts(parts: Parts, order: Order) -> Iterable[Resource]:
         "storage": spec.get("type", "hdd"),
         "attached_to": str(spec.get("attachTo") or ""),
     }
-    yield parts.made(order, "volume", storage.TYPE, order.name, props, unit=0)
+    yield parts.made(order, storage.VOLUME_PART, storage.TYPE, order.name, props, unit=0)
 
 
 _KINDS: Final[Mapping[str, Callable[[Parts, Order], Iterable[Resource]]]] = {

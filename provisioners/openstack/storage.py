@@ -11,6 +11,11 @@ from provisioners.openstack.marks import PREFIX, Label, Mark, Marks
 from provisioners.openstack.session import STORAGE, Door, Json
 
 TYPE: Final = "volume"
+"""A volume that is an object of its own, or nobody's."""
+DISK: Final = "disk"
+"""A volume that belongs to a machine; to what it is attached is told of the server."""
+TYPES: Final = frozenset({TYPE, DISK})
+VOLUME_PART: Final = "volume"
 _STATES: Final[Mapping[str, State]] = {
     "creating": State.BUILDING,
     "downloading": State.BUILDING,
@@ -64,7 +69,7 @@ class Storage:
         project = str(row.get("os-vol-tenant-attr:tenant_id") or "")
         return Observed(
             id=str(row["id"]),
-            type=TYPE,
+            type=TYPE if label.mark.part in ("", VOLUME_PART) else DISK,
             name=row.get("name") or "",
             tenant=self._identity.tenant(project),
             state=State.FAILED if fault else _STATES.get(status, State.CHANGING),
