@@ -16,7 +16,7 @@ from govcloud.ports import (
     Stop,
     TenantQuota,
 )
-from provisioners.kubernetes import objects, rights
+from provisioners.kubernetes import members, objects, rights
 from provisioners.kubernetes.errors import other_managers
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING, FIELD_MANAGER, mark_of, selector
@@ -179,6 +179,19 @@ class KubernetesProvisioner:
     def report(self) -> CloudReport:
         """Say the version, and which rights are missing."""
         return rights.report(self._session, self._settings)
+
+    def member_access(self, uid: str, role: str) -> Mapping[str, Any]:
+        """Return a short-lived kubeconfig for one role in an object's namespace.
+
+        `kubeconfig` is the document, `expires_at` says until when it works. Raises CloudError;
+        CloudConflictError where the namespace is not there.
+        """
+        for found in self.find([uid]):
+            if found.type == NAMESPACE.word and found.state is State.READY:
+                return members.kubeconfig(
+                    self._session, self._settings, self._installation, found, role
+                )
+        raise CloudConflictError("Gone", uid)
 
     def close(self) -> None:
         """Give back connections."""

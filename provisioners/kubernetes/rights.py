@@ -1,6 +1,6 @@
 """Which rights govcloud needs on a cluster, and which of them it lacks.
 
-`deploy/kubernetes/clusterrole.yaml` grants exactly these; a test holds the two together.
+`deploy/kubernetes/rights.yaml` grants exactly these; a test holds the two together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -78,6 +78,16 @@ class Session:
                 response.close()
                 response.release_conn()
 
+    @property
+    def address(self) -> str:
+        """Where the API server is; raises CloudError where that cannot be read."""
+        return str(self._opened().configuration.host)
+
+    @property
+    def ca_file(self) -> str:
+        """The file with the server's CA; empty where the machine's own are trusted."""
+        return str(self._opened().configuration.ssl_ca_cert or "")
+
     def close(self) -> None:
         """Give back all connections."""
         with self._lock:

@@ -1,0 +1,87 @@
+"""Short-lived credentials for members of a namespace.
+
+An account acts for all who have a role in a namespace. It lives in a namespace that departments
+cannot reach, so that no pod of theirs can take its place, belongs to the namespace it is for, and
+goes when that goes. Who may have its token is decided by whoever asks for it.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any, Final
+
+from govcloud.errors import TransientCloudError
+from govcloud.ports import Observed
+from provisioners.kubernetes.marks import FIELD_MANAGER, INSTALLATION, MANAGED_BY
+from provisioners.kubernetes.objects import account_name
+from provisioners.kubernetes.session import Session
+from provisioners.kubernetes.settings import Settings
+
+Json = dict[str, Any]
+LIFE_S: Final = 3600
+
+
+def kubeconfig(
+    session: Session, settings: Settings, installation: str, namespace: Observed, role: str
+) -> Json:
+    """Return a kubeconfig for one role in one namespace, and until when it works.
+
+    Raises CloudError.
+    """
+    name = account_name(namespace.name, role)
+    home = f"/api/v1/namespaces/{settings.access_namespace}/serviceaccounts/{name}"
+    session.apply(
+        home, _account(settings, installation, namespace, name), fieldManager=FIELD_MANAGER
+    )
+    body = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": LIFE_S},
+    }
+    said = session.post(f"{home}/token", body).get("status") or {}
+    if not said.get("token"):
+        raise TransientCloudError("ServerError", "no token in the answer")
+    return {
+        "expires_at": said.get("expirationTimestamp", ""),
+        "kubeconfig": _document(session, namespace.name, role, said["token"]),
+    }
+
+
+def _account(settings: Settings, installation: str, namespace: Observed, name: str) -> Json:
+    owner = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "name": namespace.name,
+        "uid": namespace.id,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {
+            "name": name,
+            "namespace": settings.access_namespace,
+            "labels": {**MANAGED_BY, INSTALLATION: installation},
+            "ownerReferences": [owner],
+        },
+        "automountServiceAccountToken": False,
+    }
+
+
+def _document(session: Session, namespace: str, role: str, token: str) -> Json:
+    cluster: Json = {"server": session.address}
+    if session.ca_file:
+        data = Path(session.ca_file).read_bytes()
+        cluster["certificate-authority-data"] = base64.b64encode(data).decode()
+    user = f"{namespace}.{role}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "cluster", "cluster": cluster}],
+        "users": [{"name": user, "user": {"token": token}}],
+        "contexts": [
+            {
+                "name": namespace,
+                "context": {"cluster": "cluster", "user": user, "namespace": namespace},
+            }
+        ],
+        "current-context": namespace,
+    }

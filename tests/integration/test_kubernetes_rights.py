@@ -1,0 +1,218 @@
+"""The rights in deploy/ are what the driver needs, and what is missing is named."""
+
+import json
+import urllib.error
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, config
+
+from govcloud.errors import CloudError, TransientCloudError
+from govcloud.ports import CloudAddress
+from govcloud.testing.certificates import Authority
+from govcloud.testing.cluster import Cluster, namespace_order, wait_until
+from govcloud.testing.contracts import differences, one
+from govcloud.testing.kubernetes import ControlPlane
+from provisioners.kubernetes import rights
+from provisioners.kubernetes.driver import KubernetesProvisioner, open_cluster
+from provisioners.kubernetes.settings import Settings
+
+RIGHTS = Path(__file__).parents[2] / "deploy/kubernetes/rights.yaml"
+APPLY = "application/apply-patch+yaml"
+USER = "govcloud"
+PATHS = {
+    "Namespace": "/api/v1/namespaces/{name}",
+    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts/{name}",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{name}",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/{name}",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{name}",
+}
+
+
+def apply(plane: ControlPlane, document: dict[str, Any]) -> None:
+    """Apply a document as an administrator; the user of the tests stands for the account."""
+    for subject in document.get("subjects", ()):
+        subject.clear()
+        subject |= {"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}
+    path = PATHS[document["kind"]].format(**document["metadata"])
+    plane.call("PATCH", f"{path}?fieldManager=test&force=true", document, kind=APPLY)
+
+
+def documents() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(RIGHTS.read_text("utf-8")))
+
+
+@pytest.fixture
+def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
+    cluster = Cluster(control_plane)
+    yield cluster
+    cluster.close()
+
+
+Opener = Callable[..., KubernetesProvisioner]
+
+
+@pytest.fixture
+def open_as(cluster: Cluster) -> Iterator[Opener]:
+    """Opens drivers as a user of the cluster, straight and not through the proxy."""
+    opened = []
+
+    def open_(user: str, **connection: str) -> KubernetesProvisioner:
+        wanted = {**cluster.plane.connection(user), **connection}
+        address = CloudAddress("k8s", wanted, f"test-{cluster.department}", "")
+        opened.append(open_cluster(address))
+        return opened[-1]
+
+    yield open_
+    for driver in opened:
+        driver.close()
+
+
+@pytest.fixture
+def granted(cluster: Cluster, open_as: Opener) -> KubernetesProvisioner:
+    """A driver with exactly the rights of deploy/."""
+    for document in documents():
+        apply(cluster.plane, document)
+    driver = open_as(USER)
+    # The authorizer learns of new roles by a watch of its own.
+    wait_until(lambda: not driver.report().problems)
+    return driver
+
+
+def test_the_rights_in_deploy_are_those_that_are_needed() -> None:
+    granted = {
+        (verb, group, resource, document["metadata"].get("namespace", ""), name)
+        for document in documents()
+        for rule in document.get("rules", ())
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+    }
+    settings = Settings(endpoint="https://cluster.test")
+    needed = {
+        (right.verb, right.group, right.resource, right.namespace, right.name)
+        for right in rights.needed(settings)
+    }
+    assert granted == needed
+
+
+def test_a_namespace_lives_and_dies_with_these_rights(
+    granted: KubernetesProvisioner, cluster: Cluster
+) -> None:
+    order = namespace_order(1, department=cluster.department, access={"admin": ["head"]})
+    resources = granted.resources(order)
+    for resource in resources:
+        granted.create(resource)
+    cluster.settle()
+    wanted = granted.resources(replace(order, spec={**order.spec, "pods": 10}))
+    quota = next(r for r in wanted if r.part == "quota")
+    found = one(granted, quota)
+    granted.change(found, quota, differences(found, quota))
+    assert {item.uid for page in granted.observe() for item in page} >= {order.uid}
+    given = granted.member_access(order.uid, "admin")
+    assert given["expires_at"]
+    for resource in resources:
+        granted.delete(one(granted, resource))
+    cluster.settle()
+
+
+def test_what_is_missing_is_named_with_verb_and_resource(open_as: Opener) -> None:
+    problems = open_as("nobody").report().problems
+    assert "create networkpolicies.networking.k8s.io" in problems
+    assert "bind clusterroles.rbac.authorization.k8s.io/edit" in problems
+    assert "create serviceaccounts/token in govcloud-access" in problems
+    with pytest.raises(TransientCloudError) as caught:
+        open_as("nobody").find(["a"])
+    assert caught.value.reason == "Forbidden"
+
+
+def test_a_token_that_nobody_knows_is_said(open_as: Opener, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("wrong")
+    with pytest.raises(CloudError) as caught:
+        open_as("admin", **{"token-file": str(file)}).find(["a"])
+    assert caught.value.reason == "Unauthenticated"
+
+
+def test_a_ca_that_did_not_sign_is_not_trusted(open_as: Opener, tmp_path: Path) -> None:
+    with pytest.raises(CloudError) as caught:
+        open_as("admin", **{"ca-file": str(Authority(tmp_path).file)}).find(["a"])
+    assert caught.value.reason == "Untrusted"
+
+
+def status_of(document: dict[str, Any], path: str, tmp_path: Path, method: str = "GET") -> int:
+    """Return the HTTP status of a call with a kubeconfig, as a person's kubectl would make it."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(document))
+    configuration = client.Configuration()
+    config.load_kube_config(str(file), client_configuration=configuration, persist_config=False)
+    token = configuration.auth_settings()["BearerToken"]["value"]
+    with client.ApiClient(configuration) as api:
+        answer = api.rest_client.pool_manager.request(
+            method, configuration.host + path, headers={"Authorization": token}
+        )
+    return int(answer.status)
+
+
+@pytest.mark.guarantee("P1")
+def test_a_members_kubeconfig_reaches_its_namespace_and_no_other(
+    granted: KubernetesProvisioner, cluster: Cluster, tmp_path: Path
+) -> None:
+    own, other = (
+        namespace_order(n, department=cluster.department, access={"view": ["a"], "edit": ["b"]})
+        for n in (1, 2)
+    )
+    for order in (own, other):
+        for resource in granted.resources(order):
+            granted.create(resource)
+    cluster.settle()
+    names = [granted.resources(order)[0].tenant for order in (own, other)]
+    secrets = [f"/api/v1/namespaces/{name}/secrets" for name in names]
+    pods = [f"/api/v1/namespaces/{name}/pods" for name in names]
+    viewer = granted.member_access(own.uid, "view")["kubeconfig"]
+    editor = granted.member_access(own.uid, "edit")["kubeconfig"]
+    wait_until(lambda: status_of(viewer, pods[0], tmp_path) == 200)
+    assert [status_of(viewer, path, tmp_path) for path in pods] == [200, 403]
+    assert [status_of(viewer, path, tmp_path) for path in secrets] == [403, 403]
+    assert [status_of(editor, path, tmp_path) for path in secrets] == [200, 403]
+    for outside in (
+        "/api/v1/namespaces/govcloud-access/serviceaccounts",
+        "/api/v1/namespaces",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    ):
+        assert status_of(editor, outside, tmp_path) == 403
+
+
+def test_a_members_account_goes_with_its_namespace(
+    granted: KubernetesProvisioner, cluster: Cluster
+) -> None:
+    order = namespace_order(1, department=cluster.department)
+    for resource in granted.resources(order):
+        granted.create(resource)
+    granted.member_access(order.uid, "edit")
+    name = granted.resources(order)[0].tenant
+    account = f"/api/v1/namespaces/govcloud-access/serviceaccounts/{name}.edit"
+    assert cluster.plane.look(account)
+    granted.delete(one(granted, granted.resources(order)[0]))
+    cluster.settle()
+    wait_until(lambda: cluster.plane.look(account) is None)
+
+
+def test_nobody_else_may_ask_for_such_a_token(
+    granted: KubernetesProvisioner, cluster: Cluster
+) -> None:
+    order = namespace_order(1, department=cluster.department)
+    for resource in granted.resources(order):
+        granted.create(resource)
+    granted.member_access(order.uid, "edit")
+    name = granted.resources(order)[0].tenant
+    path = f"/api/v1/namespaces/govcloud-access/serviceaccounts/{name}.edit/token"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        cluster.plane.call("POST", path, {"spec": {}}, user="applicant")
+    assert caught.value.code == 403
