@@ -20,6 +20,17 @@ class Output(StrEnum):
     NAME = "name"
 
 
+class Text(StrEnum):
+    """How what is no list is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+TextFormat = Annotated[
+    Text, typer.Option("--output", "-o", metavar="text|json|yaml", help=t("opt_output_text"))
+]
 Format = Annotated[Output, typer.Option("--output", "-o", metavar="FORMAT", help=t("opt_output"))]
 Files = Annotated[
     list[str],

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,9 +20,10 @@ from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
 pytest_plugins = ["govcloud.testing.openstack_fixtures"]
 
 # CI repeats the same examples, so that a change is judged and not its luck; elsewhere they vary.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# How long an example takes says more about the machine than about the code: only what hangs fails.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("local", deadline=timedelta(seconds=5))
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 @pytest.fixture(scope="session")

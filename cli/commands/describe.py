@@ -34,21 +34,17 @@ def describe(
 
         show(words, form=form)
         return
-    found = [(reference, _get(reference)) for reference in refs.parse(words, department)]
-    if form in (Output.JSON, Output.YAML):
-        items = [item for _, item in found]
-        render.structured(items[0] if len(items) == 1 else {"items": items}, form)
+    from cli.commands import objects
+
+    found = [(reference, objects.one(reference)) for reference in refs.parse(words, department)]
+    if form not in (Output.TABLE, Output.WIDE):
+        objects.show([item for _, item in found], form)
         return
     for index, (reference, item) in enumerate(found):
         if index:
             output.emit("\n" + "─" * 40 + "\n")
         _page(item)
         _events(reference, item)
-
-
-def _get(reference: refs.Reference) -> dict[str, Any]:
-    found: dict[str, Any] = client().get(reference.path, department=reference.department)
-    return found
 
 
 def _page(item: Mapping[str, Any]) -> None:

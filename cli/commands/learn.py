@@ -1,31 +1,24 @@
 """What helps people write YAML and command lines: explain, schema, completion."""
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from cli import complete, knowledge, output, render
-from cli.options import Output
+from cli.options import Output, Text, TextFormat
 from cli.output import emit, pad, paint, width, wrap
 from cli.speech import has, t
 from govcloud.errors import UsageError
 
 COLUMNS = 96
-
-
-class Text(StrEnum):
-    """How an explanation is shown."""
-
-    TEXT = "text"
-    JSON = "json"
-    YAML = "yaml"
-
-
-Form = Annotated[
-    Text, typer.Option("--output", "-o", metavar="text|json|yaml", help=t("opt_output_text"))
-]
+_GOING_ON = """\
+    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == */ ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
+    return 0
+"""
+"""What bash does besides: behind `vm/` there is more to come, and no blank."""
 
 
 def explain(
@@ -35,7 +28,7 @@ def explain(
             metavar="[KIND[.FIELD…]]", help=t("arg_explain"), autocompletion=complete.kinds
         ),
     ] = None,
-    form: Form = Text.TEXT,
+    form: TextFormat = Text.TEXT,
 ) -> None:
     """Explain a kind or a field: what it means, its type, its default, what is below it."""
     if path is None:
@@ -60,7 +53,7 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
         if found.get(name) is not None:
             yield f"  {t(f'explain_{name}')}{_value(found[name])}"
     for name, limit in (found.get("limits") or {}).items():
-        yield f"  {name}: {limit}"
+        yield f"  {t(f'explain_{name}')}{limit}"
     if found.get("enum"):
         yield ""
         yield paint(t("section_values"), "bold")
@@ -137,8 +130,9 @@ def completion(
 
     if shell not in complete.SHELLS:
         raise UsageError("cli.no_such_shell", shell=shell, known=complete.SHELLS)
-    emit(
-        get_completion_script(prog_name="govcloud", complete_var="_GOVCLOUD_COMPLETE", shell=shell)
+    script = get_completion_script(
+        prog_name="govcloud", complete_var="_GOVCLOUD_COMPLETE", shell=shell
     )
+    emit(script.replace("    return 0\n", _GOING_ON) if shell == "bash" else script)
     if has("hint_completion"):
         output.hint(t("hint_completion"))

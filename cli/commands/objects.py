@@ -158,22 +158,27 @@ def _kinds(where: dict[str, Any], limit: int | None, form: Output) -> None:
 
 
 def _named(words: list[str], department: str | None, form: Output, *, export: bool) -> None:
-    found = [_one(reference) for reference in refs.parse(words, department)]
+    found = [one(reference) for reference in refs.parse(words, department)]
     if export:
         _export(found, form)
+    else:
+        show(found, form)
+
+
+def show(found: list[dict[str, Any]], form: Output) -> None:
+    """Print objects, of whatever kinds: a list for each kind, one document for programs."""
+    if form in (Output.JSON, Output.YAML):
+        render.structured(found[0] if len(found) == 1 else {"items": found}, form)
         return
-    whole = found[0] if len(found) == 1 else {"items": found}
     groups: dict[str, list[dict[str, Any]]] = {}
     for item in found:
         groups.setdefault(item["kind"], []).append(item)
-    if form in (Output.JSON, Output.YAML):
-        render.structured(whole, form)
-        return
     for kind, items in groups.items():
         render.show(items, columns.of_kind(kind), form, name=columns.object_name)
 
 
-def _one(reference: refs.Reference) -> dict[str, Any]:
+def one(reference: refs.Reference) -> dict[str, Any]:
+    """Return the object that is meant."""
     found: dict[str, Any] = client().get(reference.path, department=reference.department)
     return found
 

@@ -23,13 +23,19 @@ TOKENS: Final = (
     Column("expires_at", lambda item: moment(item.get("expiresAt"))),
     Column("revoked_at", lambda item: moment(item.get("revokedAt"))),
 )
+
+
+def _permissions(item: render.Item) -> list[str]:
+    return [word("permission", name) for name in item.get("permissions") or ()]
+
+
 WHO: Final = (
     Column("user", at("name")),
     Column("role", lambda item: word("role", item.get("role"))),
     Column("department", at("department")),
-    Column("scope", at("scope")),
+    Column("scope", lambda item: word("scope", item.get("scope"))),
     Column("expires_at", lambda item: moment(item["token"].get("expiresAt"))),
-    Column("permissions", at("permissions"), wide=True),
+    Column("permissions", _permissions, wide=True),
 )
 
 

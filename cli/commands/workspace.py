@@ -10,16 +10,23 @@ import typer
 
 from cli import output, render, session
 from cli.columns import at
-from cli.options import Format, Output
+from cli.options import Format, Output, Text, TextFormat
 from cli.output import emit, pad, paint
 from cli.render import Column
 from cli.speech import t, word
 from govcloud import __version__
 from govcloud.errors import Exit, GovcloudError
 
+
+def _name(check: Mapping[str, Any]) -> str:
+    """Return what is checked: `database`, `cloud/changshu-vm`."""
+    what, slash, which = str(check.get("check", "")).partition("/")
+    return word("check", what) + slash + which
+
+
 CHECKS: Final = (
-    Column("check", at("check")),
-    Column("status", at("status")),
+    Column("check", _name),
+    Column("status", lambda check: word("doctor", check["status"])),
     Column("message", at("message")),
     Column("remedy", at("remedy")),
 )
@@ -48,14 +55,14 @@ def init(
 
 def version(
     client_only: Annotated[bool, typer.Option("--client", help=t("opt_client_only"))] = False,
-    form: Format = Output.TABLE,
+    form: TextFormat = Text.TEXT,
 ) -> None:
     """Show the version of the program, and of the server or database where there is one."""
     found: dict[str, Any] = {"client": __version__, "python": platform.python_version()}
     if not client_only:
         found["server"] = _server_version()
-    if form in (Output.JSON, Output.YAML):
-        render.structured(found, form)
+    if form is not Text.TEXT:
+        render.structured(found, Output(form.value))
         return
     print_version()
     server = found.get("server") or {}
@@ -121,9 +128,8 @@ def _workspace() -> list[dict[str, Any]]:
 def _show(check: Mapping[str, Any]) -> None:
     status = str(check.get("status", "ok"))
     style = {"ok": "green", "warn": "yellow", "fail": "red"}.get(status, "dim")
-    name = word("check", check.get("check", ""))
     first, *rest = str(check.get("message") or "").split("\n")
-    emit(f"{paint(pad(word('doctor', status), 6), style)}  {name}: {first}")
+    emit(f"{paint(pad(word('doctor', status), 6), style)}  {_name(check)}: {first}")
     for line in rest:
         emit(f"    {line}")
     if check.get("remedy"):

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -80,27 +81,61 @@ def complete(shell: str, line: str, folder: Path, workspace: Path | None) -> lis
     return [word.partition("\t")[0] for word in done.stdout.splitlines() if word]
 
 
-def complete_in_bash(line: list[str], folder: Path, workspace: Path | None) -> list[str]:
-    """Let bash itself run the completion function on the words of a line."""
+def with_program(folder: Path, workspace: Path | None) -> dict[str, str]:
+    """Put the program in a folder; return an environment in which a shell finds it there."""
     program = folder / "govcloud"
     program.write_text(f"#!{sys.executable}\nfrom cli.main import main\nmain()\n")
     program.chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOVCLOUD_")}
+    place = {"GOVCLOUD_WORKSPACE": str(workspace)} if workspace else {}
+    return {**kept, **place, "GOVCLOUD_LANG": "en", "PATH": f"{folder}:{kept['PATH']}"}
+
+
+def complete_in_bash(line: list[str], folder: Path, workspace: Path | None) -> list[str]:
+    """Let bash itself run the completion function on the words of a line."""
     words = " ".join(f"'{word}'" for word in line)
     script = (
         f'eval "$(govcloud completion bash)"; COMP_WORDS=({words}); COMP_CWORD={len(line) - 1};'
         ' _govcloud_completion govcloud 2>/dev/null; printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GOVCLOUD_")}
-    place = {"GOVCLOUD_WORKSPACE": str(workspace)} if workspace else {}
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
-        env={**kept, **place, "GOVCLOUD_LANG": "en", "PATH": f"{folder}:{kept['PATH']}"},
+        env=with_program(folder, workspace),
         capture_output=True,
         text=True,
         check=True,
     )
     return done.stdout.split()
+
+
+def tab_in_bash(typed: str, folder: Path, workspace: Path) -> str:
+    """Type into a bash on a terminal, press Tab and go on with `|`; return the line that stands."""
+    beginning = folder / "bashrc"
+    beginning.write_text(
+        'eval "$(govcloud completion bash)"; bind "set enable-bracketed-paste off"; PS1="ready> "\n'
+    )
+    words = ["bash", "--noprofile", "--rcfile", str(beginning), "-i"]
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        words, cwd=folder, env={**with_program(folder, workspace), "TERM": "dumb"},
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+    ) as shell:  # fmt: skip
+        os.close(slave)
+        read_until(master, "ready> ")
+        os.write(master, f"govcloud {typed}\t|".encode())
+        line = read_until(master, "|")
+        shell.kill()
+    os.close(master)
+    return line
+
+
+def read_until(terminal: int, end: str) -> str:
+    """Return what a terminal shows, up to and with `end`."""
+    shown = ""
+    while not shown.endswith(end):
+        shown += os.read(terminal, 1).decode("utf-8", "replace")
+    return shown
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
@@ -131,6 +166,17 @@ def test_bash_offers_what_there_is(city, tmp_path):
     assert offered("get", "vm", "so") == ["social-insurance-app"]
     assert "apply" in offered("")
     assert "--department" in offered("get", "vm", "--d")
+    assert offered("describe", "virtualmachine") == ["virtualmachines/"]
+    assert offered("describe", "virtualmachines/so") == ["virtualmachines/social-insurance-app"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "stands"),
+    [("describe virtualm", "virtualmachines/|"), ("get virtualm", "virtualmachines |")],
+)
+def test_bash_adds_no_blank_where_a_name_is_still_to_come(city, tmp_path, typed, stands):
+    """As a person sees it: a shell on a terminal, a Tab, and what is typed after it."""
+    assert tab_in_bash(typed, tmp_path, city).endswith(stands)
 
 
 def test_kinds_are_offered_without_a_workspace(tmp_path):

@@ -5,6 +5,8 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from govcloud.errors import Exit
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "small"
@@ -65,3 +67,30 @@ def test_platform_objects_are_deleted_and_not_given_back(city, govcloud, tmp_pat
     assert tried.lines[-1] == "Plan: 0 to create, 0 to change, 1 to delete, 0 unchanged."
     gone = govcloud("delete", "flavor/spare", "--yes")
     assert gone.lines[-1] == "Done: 0 created, 0 changed, 1 deleted, 0 unchanged."
+
+
+def test_describe_names_and_lists_as_get_does(city, govcloud):
+    """Whoever reads what a program printed gets what was asked for, and not a page for people."""
+    for form in ("name", "csv", "json", "yaml"):
+        named = ("vm/social-insurance-app", "system/social-insurance", "-o", form)
+        assert govcloud("describe", *named).out == govcloud("get", *named).out
+
+
+@pytest.mark.guarantee("P4")
+def test_who_one_is_and_what_is_well_is_said_in_the_readers_words(city, govcloud):
+    """Also in a file for a spreadsheet."""
+    told = govcloud("--lang", "zh", "whoami", "-o", "csv").out
+    assert "全部" in told
+    assert "审批" in told
+    assert "full" not in told
+    told = govcloud("--lang", "zh", "doctor", "-o", "csv", code=None).out
+    assert "程序,正常" in told
+    assert "控制器/" in told
+
+
+@pytest.mark.guarantee("P4")
+def test_what_a_value_must_keep_is_explained_in_the_readers_words(govcloud):
+    """The limits of a field, too."""
+    assert "最小：1" in govcloud("--lang", "zh", "explain", "vm.spec.count").out
+    assert "at least: 1" in govcloud("explain", "vm.spec.count").out
+    assert "minimum" not in govcloud("explain", "vm.spec.count").out

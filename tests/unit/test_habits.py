@@ -25,7 +25,8 @@ def test_no_other_distribution_ships_one_of_our_package_names() -> None:
 def test_code_packages_are_typed_and_tests_are_no_packages() -> None:
     for package in TOP_LEVEL[:5]:
         assert (ROOT / package / "py.typed").is_file()
-    assert not list((ROOT / "tests").rglob("__init__.py"))
+    folders = {folder for test in (ROOT / "tests").rglob("test_*.py") for folder in test.parents}
+    assert not [folder for folder in folders if (folder / "__init__.py").exists()]
 
 
 def documented_guarantees() -> set[str]:

@@ -8,7 +8,8 @@ import pytest
 from govcloud.messages import catalogue
 
 ROOT = Path(__file__).parents[2] / "govcloud"
-FILES = [*(ROOT / "requests").glob("*.py"), ROOT / "store/objects.py", ROOT / "store/requests.py"]
+ELSEWHERE = ("api/requests.py", "store/objects.py", "store/requests.py")
+FILES = [*(ROOT / "requests").glob("*.py"), *(ROOT / name for name in ELSEWHERE)]
 PLAIN = {"event_create", "event_change", "event_release", "class_and_word"}
 """What is no error has no remedy."""
 
