@@ -23,6 +23,12 @@ def missing() -> list[str]:
     return [name for name in wanted if name not in installed]
 
 
+def version(name: str) -> str:
+    """Return the version of an installed package."""
+    command = ["dpkg-query", "-W", "-f", "${Version}", name]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def impossible() -> str | None:
     """Return what is missing to install packages here, or None if they can be installed."""
     if os.geteuid() != 0:

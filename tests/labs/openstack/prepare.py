@@ -1,5 +1,6 @@
 """Folders, configuration and database schemas: what must be there before anything starts."""
 
+import filecmp
 import json
 import os
 import pwd
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import packages
 from daemon import LabError
 from services import USERS, config_of
 from settings import HERE, HOSTS, PATH, PORTS, REGION, STATE, secret
@@ -28,7 +30,6 @@ def folders() -> None:
         _own(STATE / "data" / service, user)
     for name in ("images", "staging", "tasks"):
         _own(STATE / "data" / "glance" / name, "glance")
-    shutil.copytree(HERE / "plugin", STATE / "plugin", dirs_exist_ok=True)
 
 
 def _own(folder: Path, user: str) -> None:
@@ -81,6 +82,22 @@ def _write(name: str, text: str, service: str) -> bool:
     return True
 
 
+def plugin() -> set[str]:
+    """Copy the plugin to where services can read it; return who must load it anew."""
+    ours, theirs = HERE / "plugin", STATE / "plugin"
+    files = [
+        file.relative_to(ours)
+        for file in ours.rglob("*")
+        if file.is_file() and file.suffix != ".pyc"
+    ]
+    _, different, missing = filecmp.cmpfiles(ours, theirs, files, shallow=False)
+    if not different and not missing:
+        return set()
+    shutil.rmtree(theirs, ignore_errors=True)
+    shutil.copytree(ours, theirs, ignore=shutil.ignore_patterns("__pycache__"))
+    return {"nova", "neutron", "cinder"}
+
+
 def tables() -> None:
     """Make MariaDB's own tables."""
     folder = STATE / "data" / "mariadb" / "tables"
@@ -105,14 +122,14 @@ def schemas() -> None:
         "placement": lambda: _manage("placement", "placement-manage", "db", "sync"),
     }
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        list(pool.map(lambda item: once(f"schema-{item[0]}", item[1]), jobs.items()))
+        list(pool.map(_once, jobs, jobs.values()))
 
 
-def once(name: str, step: Callable[[], None]) -> None:
-    """Run a step that need not be repeated once it went through."""
-    done = STATE / "done" / name
+def _once(service: str, migrate: Callable[[], None]) -> None:
+    """Migrate a database once for each version of the service's package."""
+    done = STATE / "done" / f"schema-{service}-{packages.version(f'python3-{service}')}"
     if not done.exists():
-        step()
+        migrate()
         done.touch()
 
 

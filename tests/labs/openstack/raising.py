@@ -33,7 +33,7 @@ def bring_up() -> None:
     """Start and fill the cloud; what runs already with the same configuration goes on."""
     with _step("Configuration"):
         prepare.folders()
-        _stop_changed(prepare.configuration())
+        _stop_changed(prepare.configuration() | prepare.plugin())
     with _step("Database and queue"):
         prepare.tables()
         start_all(services.FOUNDATION)
