@@ -79,6 +79,11 @@ ROOT: Final = Branch(
                 ),
             }
         ),
+        "migrate": Branch(
+            {
+                "inventory": Branch({"import": Leaf("migrate_inventory", "import_")}),
+            }
+        ),
         "audit": Branch({"log": Leaf("audit", "log"), "verify": Leaf("audit", "verify")}),
         "token": Branch(
             {
@@ -125,6 +130,7 @@ ROOT: Final = Branch(
             "token",
             "simulate",
         ),
+        "migrate": ("migrate",),
         "audit": ("report", "audit"),
     },
 )

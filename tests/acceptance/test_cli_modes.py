@@ -75,6 +75,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("quota", "set", "hrss", "vcpu=60"),
     ("quota", "check"),
     ("drift",),
+    ("--as", "hrss", "migrate", "inventory", "import", "HOSTS"),
     ("report", "on-cloud-rate", "--as-of", "2026-01-01", "--format", "json"),
     ("report", "explain", "on-cloud-rate", "-o", "json"),
     ("report", "explain", "fact", "1", "-o", "csv"),
@@ -120,7 +121,8 @@ def twins(built_city, tmp_path) -> Iterator[dict[str, dict[str, str]]]:
 
 def typed(words: tuple[str, ...], bigger: Path, year: str) -> list[str]:
     """Put the files and numbers of this run into a step."""
-    files = {"BIGGER": bigger} | {
+    hosts = EXAMPLES.parent / "migration" / "hosts.csv"
+    files = {"BIGGER": bigger, "HOSTS": hosts} | {
         name: EXAMPLES / f"{name.lower()}.yaml" for name in ("PLATFORM", "BROKEN", "DEPARTMENT")
     }
     return [

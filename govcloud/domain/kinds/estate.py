@@ -73,6 +73,30 @@ class HostState(LabelledEnum):
     DISPOSED = "disposed", "已处置"
 
 
+Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
+
+
+class HostFacts(Model):
+    """What was measured on a legacy host, or told by its unit: its migration is planned by it."""
+
+    hardware: Line | None = Field(None, description="Make and model.")
+    arch: Line | None = Field(None, description="CPU architecture: `x86_64`, `aarch64`…")
+    os_support_until: Day | None = Field(
+        None, description="When the maker of its operating system ends support."
+    )
+    data: Storage | None = Field(None, description="Data that has to move.")
+    daily_change: Memory | None = Field(None, description="Data that changes in a day.")
+    cpu_peak: Percent | None = Field(None, description="Mean of the daily CPU peaks, %.")
+    memory_peak: Percent | None = Field(None, description="Mean of the daily memory peaks, %.")
+    databases: list[Line] = Field(
+        default_factory=list, max_length=20, description="Databases that run on it."
+    )
+    middleware: Line | None = Field(None, description="Middleware that runs on it.")
+    connects_to: list[HostAddress] = Field(
+        default_factory=list, max_length=1_000, description="Hosts that it opens connections to."
+    )
+
+
 class LegacyHostSpec(Model):
     """A physical or virtual host in a self-built room."""
 
@@ -86,6 +110,7 @@ class LegacyHostSpec(Model):
     environment: Environment = Field(Environment.PRODUCTION, description="What it is used for.")
     state: HostState = Field(HostState.RUNNING, description="Whether it still runs.")
     off_on: Day | None = Field(None, description="When it was switched off.")
+    facts: HostFacts | None = Field(None, description="What was measured on it.")
 
 
 class NetworkUse(LabelledEnum):

@@ -141,6 +141,11 @@ class MigrationPlanSpec(Model):
     wave: Name | None = Field(None, description="The wave that it moves in.")
     planned_date: Day | None = Field(None, description="When it is to be accepted.")
     accepted_on: Day | None = Field(None, description="When it was accepted.")
+    answers: dict[Name, Line] = Field(
+        default_factory=dict,
+        max_length=200,
+        description="Answers to the questionnaire, by question; `govcloud migrate assess` has them.",
+    )
     note: Prose | None = Field(None, description="Explanation.")
 
 

@@ -132,6 +132,17 @@ class Security(Model):
     data_class: DataClass = Field(DataClass.GENERAL, description="Class of its data.")
 
 
+SystemRef = Annotated[
+    str,
+    StringConstraints(
+        strict=True,
+        max_length=127,
+        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    ),
+]
+"""`name` (own department) or `department/name`."""
+
+
 class SystemSpec(Model):
     """A government information system (政务信息系统): what resources are allocated for."""
 
@@ -152,6 +163,12 @@ class SystemSpec(Model):
     launched_on: Day | None = Field(None, description="When it went live.")
     industry_cloud: Name | None = Field(None, description="The observed cloud that it runs on.")
     zombie: Flag = Field(False, description="Nobody uses it any more (僵尸系统).")
+    depends_on: list[SystemRef] = Field(
+        default_factory=list,
+        max_length=1_000,
+        description="Systems that it exchanges data with: `name` (own department) or "
+        "`department/name`.",
+    )
     description: Prose | None = Field(None, description="What it does.")
 
 

@@ -1,0 +1,109 @@
+"""Reading a spreadsheet: XLSX or CSV in whatever encoding the office saved it in."""
+
+import csv
+import io
+import warnings
+import zipfile
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from govcloud.errors import Diagnostic, InvalidInputError, TooLargeError, UsageError
+from govcloud.messages import system_fault
+from migration.inventory.cells import Sheet, Value
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
+
+LARGEST: Final = 16 * 1024**2
+"""Bytes of a file."""
+UNPACKED: Final = 128 * 1024**2
+"""Bytes that the parts of an XLSX file may have: a small file can unpack to any size."""
+MOST_ROWS: Final = 20_000
+MOST_COLUMNS: Final = 200
+
+
+def read(path: str) -> Sheet:
+    """Return the first sheet of a file.
+
+    UsageError where it cannot be read, TooLargeError, InvalidInputError where it is no spreadsheet.
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise UsageError("cli.unreadable", file=path, detail=system_fault(error)) from error
+    if len(content) > LARGEST:
+        raise TooLargeError("cli.too_large", file=path, limit=LARGEST // 1024**2)
+    rows = _workbook(path, content) if content[:2] == b"PK" else _text(path, content)
+    return Sheet(path, tuple(rows))
+
+
+def _workbook(path: str, content: bytes) -> list[tuple[Value, ...]]:
+    from openpyxl import load_workbook
+
+    try:
+        fits = _unpacked(content) <= UNPACKED
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About ornaments that are not read.
+            book = load_workbook(io.BytesIO(content), data_only=True) if fits else None
+    except Exception as error:
+        raise InvalidInputError([Diagnostic("migrate.not_a_workbook", file=path)]) from error
+    if book is None:
+        raise TooLargeError("cli.too_large", file=path, limit=UNPACKED // 1024**2)
+    if not book.worksheets:
+        raise InvalidInputError([Diagnostic("migrate.not_a_workbook", file=path)])
+    return _cells(path, book.worksheets[0])
+
+
+def _unpacked(content: bytes) -> int:
+    """Return how many bytes the parts of an archive say that they have."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return sum(part.file_size for part in archive.infolist())
+
+
+def _cells(path: str, sheet: "Worksheet") -> list[tuple[Value, ...]]:
+    if sheet.max_row > MOST_ROWS:
+        raise TooLargeError("migrate.too_many_rows", file=path, limit=MOST_ROWS)
+    rows = [list(row) for row in sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS)]
+    for merged in sheet.merged_cells.ranges:
+        first = rows[merged.min_row - 1][merged.min_col - 1]
+        if merged.min_col > MOST_COLUMNS:
+            continue
+        for row in rows[merged.min_row - 1 : merged.max_row]:
+            # Along a merged column the value holds for each row; a merged heading holds once.
+            row[merged.min_col - 1] = first
+    return [tuple(_value(cell) for cell in row) for row in rows]
+
+
+def _value(cell: object) -> Value:
+    return cell if isinstance(cell, str | int | float | bool | date) else None
+
+
+def _text(path: str, content: bytes) -> list[tuple[Value, ...]]:
+    if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        raise InvalidInputError([Diagnostic("migrate.old_workbook", file=path)])
+    text = _decoded(path, content)
+    delimiter = max(",;\t", key=text[:4_000].count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False))
+    except csv.Error as error:
+        raise InvalidInputError([Diagnostic("migrate.not_a_table", file=path)]) from error
+    if len(rows) > MOST_ROWS:
+        raise TooLargeError("migrate.too_many_rows", file=path, limit=MOST_ROWS)
+    return [tuple(cell or None for cell in row[:MOST_COLUMNS]) for row in rows]
+
+
+def _decoded(path: str, content: bytes) -> str:
+    encodings = (
+        ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "gb18030")
+    )
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise InvalidInputError([Diagnostic("migrate.not_a_table", file=path)])
