@@ -58,9 +58,11 @@ class Resource:
     falling. `props` are compared with what is observed; `immutable` names those that only a
     replacement can change. `unit` says which of the object's units (machines, by number) this is
     the body of: figures count a unit for as long as its bodies stand. None is for accessories (a
-    port, a security group), without which the machine is still there. `build` is what `create` needs
-    beside all this, and nothing compares. `within` is the part that takes this one along when it is
-    removed: giving back an object removes that one and waits for the others.
+    port, a security group), without which the machine is still there. `build` is what `create`
+    needs beside all this, and nothing compares. `within` is the part that takes this one along when
+    it is removed: giving back an object removes that one and waits for the others. `adopts` is the
+    id of what stands already and is to become this one, which is never built. `data` says that a
+    release may leave it, for what is on it.
     """
 
     uid: str
@@ -75,6 +77,8 @@ class Resource:
     unit: int | None = 0
     build: Mapping[str, object] = field(default_factory=dict)
     within: str = ""
+    adopts: str = ""
+    data: bool = False
 
 
 class State(StrEnum):
@@ -251,6 +255,107 @@ class Watching(Protocol):
         MUST end soon after `stop` is set, and MUST NOT ask the cloud over and over. MAY tell of
         what did not change, MAY miss what did, MAY yield nothing but empty sequences. MAY end at
         any time or raise `CloudError`: then it is called again, after a wait that grows.
+        """
+        ...
+
+
+@runtime_checkable
+class Operating(Protocol):
+    """What a driver MAY do beside `Provisioner`: read a machine's console, let it start anew.
+
+    Whether a machine runs at all is no operation but desired state: its property `power`.
+    """
+
+    def console_log(self, observed: Observed, lines: int) -> str:
+        """Return the last lines of what a marked machine wrote to its console.
+
+        MUST raise `CloudConflictError` if the mark is no longer there, and `TerminalCloudError`
+        with the reason `NoConsole` where the cloud keeps none.
+        """
+        ...
+
+    def reboot(self, observed: Observed, *, hard: bool) -> None:
+        """Let a marked machine start anew: its system is asked to, or not (`hard`).
+
+        MUST raise `CloudConflictError` if the mark is no longer there.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something that a cloud offers, by its name there.
+
+    `kind` is one of `service`, `zone` (`type` compute or storage), `flavor` (`vcpu`, `memory` in
+    MiB, `gpu`), `image` (`os`, `arch`, `min_disk` in GiB), `storage` (a class or type of volumes),
+    `network` (one that leads outside) and `tenants` (`count`). `facts` hold what is in brackets,
+    as far as the cloud says it.
+    """
+
+    kind: str
+    name: str
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Discovering(Protocol):
+    """What a driver MAY do beside `Provisioner`: say what its cloud offers, to map it."""
+
+    def discover(self) -> Sequence[Offer]:
+        """Return what there is, in a bounded number of calls. MUST change nothing.
+
+        What a cloud does not have (volumes, networks outside) is not there and is no error.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Something of nobody's that could be taken over, in the words of a document of `kind`.
+
+    `spec` is what the document would say, in the names that the cloud uses (`flavor`, `image`,
+    `hostZone`); `parts` are the ids of what it consists of, by the parts that they would be.
+    """
+
+    kind: str
+    id: str
+    name: str
+    tenant: str
+    spec: Mapping[str, object]
+    parts: Mapping[str, str]
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """What a driver MAY do beside `Provisioner`: take over what it has not made."""
+
+    def inspect(self, key: str) -> Standing:
+        """Return what a document would say of a thing of nobody's. MUST change nothing.
+
+        MUST raise `CloudConflictError` with the reason `Gone` for what is not there, and `Taken`
+        for what carries a mark of any govcloud.
+        """
+        ...
+
+    def adopt(self, resource: Resource) -> Observed:
+        """Put the mark of `resource` on what stands already (`resource.adopts`), and its tags.
+
+        Like `create`, MUST be found by `find` once it has taken effect. MUST change nothing but
+        mark and tags. MUST raise `CloudConflictError` (`Gone`, `Taken`) as `inspect` does, and
+        `TerminalCloudError` with the reason `Differs` where only a replacement could make it what
+        is wanted.
+        """
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """What a driver MAY do beside `Provisioner`: keep a copy of what is about to be removed."""
+
+    def keep_copy(self, observed: Observed, name: str) -> bool:
+        """See that there is a copy of a marked machine's disks under a name; return whether it is.
+
+        Asked again and again until it is: MUST begin at most one copy for a name.
         """
         ...
 

@@ -29,6 +29,9 @@ DECIDE: Final = _any(P.DECIDE, P.OPERATE, P.SUBMIT)
 """Steps name the role that decides them (approver, operator, the applying department itself), so
 the desk checks which of these it must be; an auditor has none."""
 
+RUN: Final = _any(P.SUBMIT, P.OPERATE)
+"""Who runs machines: the department that has them, and operators. A console may show anything."""
+
 NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/version"): READ,
     ("GET", "/v1/whoami"): READ,
@@ -59,6 +62,10 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/quota/{department}"): READ,
     ("POST", "/v1/quota/check"): _any(P.OPERATE, P.AUDIT),
     ("GET", "/v1/drift"): READ,
+    ("POST", "/v1/objects/{kind}/{name}/stop"): RUN,
+    ("POST", "/v1/objects/{kind}/{name}/start"): RUN,
+    ("POST", "/v1/objects/{kind}/{name}/reboot"): RUN,
+    ("GET", "/v1/objects/{kind}/{name}/console-log"): RUN,
     ("GET", "/v1/events"): READ,
     ("GET", "/v1/reports/on-cloud-rate"): READ,
     ("GET", "/v1/reports/on-cloud-rate/explain"): READ,

@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 from govcloud.domain.demand import demand
 from govcloud.domain.kinds.governance import DriftRule, PolicySpec
 from govcloud.domain.kinds.platform import CloudSpec, FlavorSpec
+from govcloud.plan.asked import read_asked
 from govcloud.plan.orders import Approved, Catalogue, MissingReferenceError, make_order, read_spec
 from govcloud.ports import Order, Provisioner, Resource
 from govcloud.store.tables import ObjectRow
@@ -48,6 +49,7 @@ class Wanted(NamedTuple):
     spec: str
     digest: str
     request_id: str
+    asked: str
     phase: str
     ready: bool
     progressing: bool
@@ -56,7 +58,7 @@ class Wanted(NamedTuple):
     @property
     def approved(self) -> Approved:
         """The part that says what is to be built."""
-        return Approved(*self[:10])
+        return Approved(*self[:11])
 
 
 _COLUMNS: Final[tuple[Any, ...]] = (
@@ -70,6 +72,7 @@ _COLUMNS: Final[tuple[Any, ...]] = (
     _SPEC,
     ObjectRow.digest,
     ObjectRow.request_id,
+    ObjectRow.asked,
     ObjectRow.phase,
     ObjectRow.ready,
     ObjectRow.progressing,
@@ -148,9 +151,11 @@ def resources_of(
     """Return what a cloud should hold for an object; raises one of UNPLANNABLE."""
     order = world.order(approved)
     try:
-        return provisioner.resources(order)
+        resources = provisioner.resources(order)
     except Exception as error:
         raise UnplannableError(approved.uid) from error
+    asked = read_asked(approved.asked)
+    return asked.over(resources) if asked.off else resources
 
 
 def _rules_in_force(policies: Sequence[tuple[str, PolicySpec]], today: date) -> Sequence[DriftRule]:

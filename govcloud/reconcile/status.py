@@ -36,9 +36,14 @@ class Status:
             for part, instants in stored.get("heals", {}).items()
         }
         resources = tuple(stored.get("resources", ()))
-        numbers = (stored.get(word, 0) for word in ("absent", "confirmed"))
-        asked = frozenset(stored.get("asked", ()))
-        return cls(resources, stored.get("built", 0), heals, *numbers, asked)
+        return cls(
+            resources,
+            stored.get("built", 0),
+            heals,
+            stored.get("absent", 0),
+            stored.get("confirmed", 0),
+            frozenset(stored.get("asked", ())),
+        )
 
     @property
     def known(self) -> frozenset[str]:

@@ -302,6 +302,14 @@ def keys_of(session: Session, uids: Iterable[str]) -> dict[str, ObjectKey]:
     return found
 
 
+def locked(session: Session, uid: str) -> ObjectRow:
+    """Return the row with this uid, locked until the unit ends; NoResultFound if it has gone."""
+    dialect = session.get_bind().dialect.name
+    statement = lock_row(select(ObjectRow).where(col(ObjectRow.uid) == uid), dialect)
+    row: ObjectRow = session.exec(statement).one()
+    return row
+
+
 def of_kinds(
     session: Session, kinds: Sequence[str], *, subject: str | None = None, hold: bool = False
 ) -> list[ObjectRow]:

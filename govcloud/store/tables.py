@@ -42,7 +42,8 @@ class ObjectRow(SQLModel, table=True):
     """The desired state of one object, and what the controller last said of it.
 
     `generation` rises with each change of the spec, `version` with each change of the row (what
-    optimistic concurrency compares). `phase` is one of `plan.phases.Phase`.
+    optimistic concurrency compares). `phase` is one of `plan.phases.Phase`. `asked` is what was
+    asked for beside the spec (`plan.asked`), as its text.
     """
 
     __tablename__ = "objects"
@@ -77,6 +78,7 @@ class ObjectRow(SQLModel, table=True):
     progressing: bool = False
     reason: str = Field(default="", max_length=64)
     message: str = ""
+    asked: str = Field(default="", sa_column_kwargs={"default": ""})
     status: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
 
@@ -281,6 +283,7 @@ class DriftRow(SQLModel, table=True):
     cloud: str = Field(primary_key=True, max_length=63)
     resource: str = Field(primary_key=True, max_length=128)
     field: str = Field(primary_key=True, max_length=64)
+    `detail` says more of what is nobody's, as JSON text (`reconcile.nobodys`).
     uid: str = Field(default="", index=True, max_length=32)
     department: str = Field(default="", max_length=63)
     wanted: str | None = None
@@ -293,6 +296,7 @@ class EventRow(SQLModel, table=True):
     """Something that happened to an object, for people to read in `describe`.
 
     `message` is the English sentence; `text` its catalogue key and parameters, for other languages.
+    detail: str = Field(default="", sa_column_kwargs={"default": ""})
     """
 
     __tablename__ = "events"

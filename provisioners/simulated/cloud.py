@@ -34,7 +34,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """One call under way: its connection, the cloud's time, what the faults do to it."""
 
     db: sqlite3.Connection
@@ -58,7 +58,8 @@ class Cloud:
     ) -> None:
         self.calls: Counter[str] = Counter()
         self._file = CloudFile(path)
-        self._installation = installation
+        self.installation = installation
+        self.latency_s = settings.latency_s
         self._clock = clock
         self._settings = settings
         self._pause = pause
@@ -70,7 +71,7 @@ class Cloud:
         """List everything; pages follow the order of creation, so none is shown twice or missed."""
         last, size = 0, self._settings.page_size
         while True:
-            with self._call("observe") as call:
+            with self.call("observe") as call:
                 rows = call.db.execute(
                     f"SELECT {COLUMNS} FROM resources"  # noqa: S608 (a constant)
                     " WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -84,23 +85,23 @@ class Cloud:
 
     def find(self, uids: Sequence[str]) -> Sequence[Observed]:
         """Return what carries our mark for any of `uids`, in one call."""
-        with self._call("find") as call:
+        with self.call("find") as call:
             return self._observed(
                 call.db.execute(
                     f"SELECT {COLUMNS} FROM resources WHERE uid <> '' AND installation = ?"  # noqa: S608
                     " AND uid IN (SELECT value FROM json_each(?)) ORDER BY seq",
-                    (self._installation, json.dumps(list(uids))),
+                    (self.installation, json.dumps(list(uids))),
                 ).fetchall()
             )
 
     def _observed(self, rows: Iterable[tuple[Any, ...]]) -> list[Observed]:
-        return [observed(row, self._installation) for row in rows]
+        return [observed(row, self.installation) for row in rows]
 
     # --- Acting ---
 
     def create(self, resource: Resource) -> Observed:
         """Start building a resource; a second one with the same mark or name is no fault here."""
-        with self._call("create") as call:
+        with self.call("create") as call:
             doom = call.effects.doom
             text = dump(resource.props)
             if over := quota.over(call.db, resource.tenant, quota.amounts(resource.type, text)):
@@ -111,14 +112,14 @@ class Cloud:
             due = call.now + self._settings.latency_s + call.effects.slow_s
             row = self._row(resource, State.BUILDING, due, doom)
             call.db.execute(INSERT, row)
-            return self._get(call.db, str(row[0]))
+            return self.get(call.db, str(row[0]))
 
     def change(
         self, key: str, mark: tuple[str, str], wanted: Resource, fields: Sequence[str]
     ) -> Observed:
         """Start bringing fields to what is wanted; tags change at once."""
-        with self._call("change") as call:
-            state, kind, tenant, old, target, tags = self._marked(call.db, key, mark)
+        with self.call("change") as call:
+            state, kind, tenant, old, target, tags = self.marked(call.db, key, mark)
             if state == State.DELETING:
                 raise TransientCloudError("Busy", "it is being deleted")
             new_tags = patched(tags, wanted.tags, [f for f in fields if f.startswith(TAG)], TAG)
@@ -133,19 +134,20 @@ class Cloud:
                 self._refuse_growth(
                     call.db, tenant, quota.amounts(kind, old), quota.amounts(kind, new)
                 )
-                self._begin(call, key, State.CHANGING, new)
-            return self._get(call.db, key)
+                self.begin(call, key, State.CHANGING, new)
+            return self.get(call.db, key)
 
     def delete(self, key: str, mark: tuple[str, str]) -> None:
         """Start removing a resource; what is gone or on its way is left in peace."""
-        with self._call("delete") as call:
+        with self.call("delete") as call:
             row = call.db.execute("SELECT state FROM resources WHERE id = ?", (key,)).fetchone()
             if row is not None:
-                self._marked(call.db, key, mark)
+                self.marked(call.db, key, mark)
                 if row[0] != State.DELETING:
-                    self._begin(call, key, State.DELETING, None)
+                    self.begin(call, key, State.DELETING, None)
 
-    def _begin(self, call: _Call, key: str, state: State, target: str | None) -> None:
+    def begin(self, call: Call, key: str, state: State, target: str | None) -> None:
+        """Start something that ends by itself."""
         due = call.now + self._settings.latency_s + call.effects.slow_s
         call.db.execute(
             "UPDATE resources SET state = ?, target = ?, due = ?, doom = ?, fault = ''"
@@ -153,14 +155,14 @@ class Cloud:
             (state.value, target, due, call.effects.doom, key),
         )
 
-    def _marked(self, db: sqlite3.Connection, key: str, mark: tuple[str, str]) -> tuple[Any, ...]:
+    def marked(self, db: sqlite3.Connection, key: str, mark: tuple[str, str]) -> tuple[Any, ...]:
         """Return state, type, tenant, props, target and tags if the mark is still there."""
         row = db.execute(
             "SELECT installation, uid, part, state, type, tenant, props, target, tags"
             " FROM resources WHERE id = ?",
             (key,),
         ).fetchone()
-        if row is None or not mark[0] or row[:3] != (self._installation, *mark):
+        if row is None or not mark[0] or row[:3] != (self.installation, *mark):
             raise CloudConflictError("NotOurs", f"{key} does not carry the mark {'/'.join(mark)}")
         return tuple(row[3:])
 
@@ -170,14 +172,15 @@ class Cloud:
             raise TerminalCloudError("Immutable", f"cannot be changed in place: {frozen}")
 
     def _row(self, resource: Resource, state: State, due: float | None, doom: str) -> list[object]:
-        mark = (self._installation, resource.uid, resource.part)
+        mark = (self.installation, resource.uid, resource.part)
         props, tags = dump(resource.props), dump(resource.tags)
         where = (resource.type, resource.name, resource.tenant)
         return [str(uuid4()), *where, state.value, *mark, props, tags, due, doom]
 
-    def _get(self, db: sqlite3.Connection, key: str) -> Observed:
+    def get(self, db: sqlite3.Connection, key: str) -> Observed:
+        """Return a resource as it is."""
         select = f"SELECT {COLUMNS} FROM resources WHERE id = ?"  # noqa: S608 (a constant)
-        return observed(db.execute(select, (key,)).fetchone(), self._installation)
+        return observed(db.execute(select, (key,)).fetchone(), self.installation)
 
     # --- The cloud's own quota ---
 
@@ -185,11 +188,11 @@ class Cloud:
         """List limits and use of our tenants, page by page."""
         last, size = "", self._settings.page_size
         while True:
-            with self._call("quotas") as call:
+            with self.call("quotas") as call:
                 rows = call.db.execute(
                     "SELECT tenant FROM tenants WHERE installation = ? AND tenant > ?"
                     " ORDER BY tenant LIMIT ?",
-                    (self._installation, last, size),
+                    (self.installation, last, size),
                 ).fetchall()
                 page = [
                     TenantQuota(
@@ -206,7 +209,7 @@ class Cloud:
     def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:
         """Set limits; classes that are not named keep theirs, unknown ones are passed over."""
         known = {word: amount for word, amount in limits.items() if quota.known(word)}
-        with self._call("set_quota") as call:
+        with self.call("set_quota") as call:
             in_use = quota.used(call.db, tenant)
             below = [word for word, amount in known.items() if amount < in_use.get(word, 0)]
             if below:
@@ -220,7 +223,7 @@ class Cloud:
             )
 
     def _own(self, db: sqlite3.Connection, tenant: str) -> None:
-        db.execute("INSERT OR IGNORE INTO tenants VALUES (?, ?)", (tenant, self._installation))
+        db.execute("INSERT OR IGNORE INTO tenants VALUES (?, ?)", (tenant, self.installation))
 
     def _refuse_growth(
         self, db: sqlite3.Connection, tenant: str, old: Mapping[str, int], new: Mapping[str, int]
@@ -232,7 +235,7 @@ class Cloud:
     # --- Around every call ---
 
     @contextmanager
-    def _call(self, method: str) -> Iterator[_Call]:
+    def call(self, method: str) -> Iterator[Call]:
         """Count a call, let it meet the faults, end what is due, and do its work as one."""
         with self._lock:
             self.calls[method] += 1
@@ -245,9 +248,9 @@ class Cloud:
                 settle(db, now)
                 if method in faults.WRITES:
                     with transaction(db):
-                        yield _Call(db, now, effects)
+                        yield Call(db, now, effects)
                 else:
-                    yield _Call(db, now, effects)
+                    yield Call(db, now, effects)
         except (sqlite3.Error, OSError) as error:
             raise TransientCloudError("Unreachable", str(error)) from error
         if effects.lose:
@@ -255,7 +258,7 @@ class Cloud:
 
     def active_faults(self) -> Sequence[faults.Fault]:
         """Return the faults that the cloud was told to have."""
-        with self._call("report") as call:
+        with self.call("report") as call:
             return faults.active(call.db)
 
     def stock(self, resources: Iterable[Resource]) -> None:

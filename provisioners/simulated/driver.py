@@ -12,12 +12,14 @@ from govcloud.ports import (
     CloudAddress,
     CloudReport,
     Observed,
+    Offer,
     Order,
     Provisioner,
     Resource,
+    Standing,
     TenantQuota,
 )
-from provisioners.simulated import parts
+from provisioners.simulated import adoption, operations, parts
 from provisioners.simulated.cloud import Cloud, Settings
 from provisioners.simulated.file import cloud_file
 
@@ -98,6 +100,32 @@ class SimulatedProvisioner:
         told = self._cloud.active_faults()
         problems = tuple(f"fault {fault.kind} on {fault.method}" for fault in told)
         return CloudReport("simulated 1", FEATURES, problems)
+
+    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping` ---
+
+    def console_log(self, observed: Observed, lines: int) -> str:
+        """Read a machine's console."""
+        return operations.console_log(self._cloud, observed, lines)
+
+    def reboot(self, observed: Observed, *, hard: bool) -> None:
+        """Let a machine start anew."""
+        operations.reboot(self._cloud, observed, hard=hard)
+
+    def discover(self) -> Sequence[Offer]:
+        """Say what the cloud offers."""
+        return operations.discover(self._cloud)
+
+    def inspect(self, key: str) -> Standing:
+        """Say what a document would say of a thing of nobody's."""
+        return adoption.inspect(self._cloud, key)
+
+    def adopt(self, resource: Resource) -> Observed:
+        """Take over what stands already."""
+        return adoption.adopt(self._cloud, resource)
+
+    def keep_copy(self, observed: Observed, name: str) -> bool:
+        """See that there is a copy of a machine."""
+        return operations.keep_copy(self._cloud, observed, name)
 
     def stock(self, resources: Sequence[Resource]) -> None:
         """Put ready resources there without calls, for measurements."""

@@ -13,8 +13,9 @@ from provisioners.simulated.file import transaction
 
 ASYNCHRONOUS: Final = frozenset({"create", "change", "delete"})
 """Calls that start something which ends later."""
-WRITES: Final = ASYNCHRONOUS | {"set_quota"}
-METHODS: Final = WRITES | {"observe", "find", "quotas", "report"}
+WRITES: Final = ASYNCHRONOUS | {"set_quota", "reboot", "adopt", "keep_copy"}
+_READS: Final = frozenset({"observe", "find", "quotas", "report"})
+METHODS: Final = WRITES | _READS | {"console_log", "discover", "inspect"}
 
 
 class FaultKind(StrEnum):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from govcloud.domain.machines import of_spec
 from govcloud.ports import Order, Resource, Value
 
 _FIXED: Final = frozenset({"image", "zone", "key", "storage"})
@@ -16,13 +17,22 @@ def resources(order: Order) -> tuple[Resource, ...]:
 
 
 def tenant_of(order: Order) -> str:
-    """Return the tenant that an object's resources live in: one for each system."""
-    return f"{order.department}--{order.system}"
+    """Return the tenant that an object's resources live in: one for each system.
+
+    What was taken over stays in the tenant that it was found in.
+    """
+    return str(adoption_of(order).get("tenant") or f"{order.department}--{order.system}")
+
+
+def adoption_of(order: Order) -> Mapping[str, Any]:
+    """Return what an order takes over; empty where it is all built."""
+    adoption: Mapping[str, Any] = order.spec.get("adopts") or {}  # type: ignore[assignment]
+    return adoption
 
 
 def _servers(order: Order) -> Iterable[Resource]:
     props = _server(order.spec, order.catalogue)
-    for index in range(_int(order.spec.get("count", 1))):
+    for index in of_spec(order.spec):
         yield _resource(order, f"server-{index}", props, rank=index)
 
 
@@ -104,6 +114,7 @@ def _resource(order: Order, part: str, props: Mapping[str, Value], rank: int = 0
         rank=rank,
         immutable=_FIXED & props.keys(),
         unit=int(index or 0),
+        adopts=(adoption_of(order).get("parts") or {}).get(part, ""),
     )
 
 
@@ -131,7 +142,3 @@ def _openings(allow: Iterable[Mapping[str, Any]]) -> str:
 
 def _list(names: Iterable[object]) -> str:
     return ",".join(sorted(map(str, names)))
-
-
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else int(str(value))

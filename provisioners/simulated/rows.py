@@ -59,7 +59,7 @@ def observed(row: Sequence[Any], installation: str) -> Observed:
 def _addresses(seq: int, props: Mapping[str, Value]) -> dict[str, Value]:
     """Return what a server is reached by: made up from its number, so nothing needs storing."""
     low = f"{seq >> 16 & 255}.{seq >> 8 & 255}.{seq & 255}"
-    info: dict[str, Value] = {"address": f"10.{low}"}
+    info: dict[str, Value] = {"address": f"10.{low}", "power": props.get("power", "on")}
     if props.get("ipv6"):
         info["address6"] = f"fd00::{seq:x}"
     if props.get("floating_ip"):

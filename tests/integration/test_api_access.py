@@ -72,6 +72,14 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
     ("POST", "/v1/quota/check"): ("/v1/quota/check", {}),
     ("GET", "/v1/drift"): ("/v1/drift?department={d}", None),
     ("GET", "/v1/events"): ("/v1/events?department={d}", None),
+    ("POST", "/v1/objects/{kind}/{name}/stop"): (
+        "/v1/objects/vm/virtualmachine/stop?department={d}", {}),
+    ("POST", "/v1/objects/{kind}/{name}/start"): (
+        "/v1/objects/vm/virtualmachine/start?department={d}", {}),
+    ("POST", "/v1/objects/{kind}/{name}/reboot"): (
+        "/v1/objects/vm/virtualmachine/reboot?department={d}", {}),
+    ("GET", "/v1/objects/{kind}/{name}/console-log"): (
+        "/v1/objects/vm/virtualmachine/console-log?department={d}", None),
     ("GET", "/v1/reports/on-cloud-rate"): ("/v1/reports/on-cloud-rate?department={d}", None),
     ("GET", "/v1/reports/on-cloud-rate/explain"): (
         "/v1/reports/on-cloud-rate/explain?department={d}", None),

@@ -176,7 +176,7 @@ def test_addresses_are_shown_and_not_compared(world: SimulatedWorld) -> None:
     cloud = world.open()
     resource = build(world, cloud, world.order(1))[0]
     found = one(cloud, resource)
-    assert found.info == {"address": "10.0.0.1", "address6": "fd00::1"}
+    assert found.info == {"address": "10.0.0.1", "address6": "fd00::1", "power": "on"}
     assert differences(found, resource) == []
 
 

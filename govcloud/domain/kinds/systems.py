@@ -230,6 +230,18 @@ class Backup(LabelledEnum):
     HOURLY = "hourly", "每小时"
 
 
+class Adoption(Model):
+    """What stands in a cloud already, and is taken over instead of being built."""
+
+    tenant: Line = Field(description="The cloud's tenant (project) that it lives in, and stays in.")
+    parts: dict[Name, Line] = Field(
+        min_length=1, max_length=64, description="The cloud's id of each part that is taken over."
+    )
+
+
+MachineNumber = Annotated[int, Field(strict=True, ge=0, le=9_999)]
+
+
 class VirtualMachineSpec(Model):
     """One or more equal virtual machines of a system."""
 
@@ -237,6 +249,11 @@ class VirtualMachineSpec(Model):
     zone: Name = Field(description="The zone it stands in.")
     count: Annotated[int, Field(strict=True, ge=1, le=500)] = Field(
         1, description="How many machines."
+    )
+    without: list[MachineNumber] = Field(
+        default_factory=list,
+        max_length=500,
+        description="Numbers that no machine has: which ones go when there are to be fewer.",
     )
     flavor: Name | None = Field(None, description="Size from the catalogue; or `vcpu`, `memory`.")
     vcpu: Annotated[int, Field(strict=True, ge=1, le=512)] | None = Field(
@@ -260,6 +277,9 @@ class VirtualMachineSpec(Model):
     lease: Lease | None = Field(None, description="For how long.")
     drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
     justification: Prose | None = Field(None, description="Why this size.")
+    adopts: Adoption | None = Field(
+        None, description="What stands already and is taken over; written by `govcloud adopt`."
+    )
 
     @model_validator(mode="after")
     def _sized_once(self) -> Self:
@@ -267,6 +287,8 @@ class VirtualMachineSpec(Model):
             raise ValueError("flavor_or_sizes")
         if self.flavor is not None and (self.vcpu is not None or self.memory is not None):
             raise ValueError("flavor_or_sizes")
+        if self.adopts is not None and self.count != 1:
+            raise ValueError("adopts_one")
         return self
 
 
@@ -281,6 +303,9 @@ class VolumeSpec(Model):
     environment: Environment = Field(Environment.PRODUCTION, description="What it is used for.")
     lease: Lease | None = Field(None, description="For how long.")
     drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
+    adopts: Adoption | None = Field(
+        None, description="What stands already and is taken over; written by `govcloud adopt`."
+    )
 
 
 class PodSecurity(LabelledEnum):

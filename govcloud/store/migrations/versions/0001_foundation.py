@@ -112,6 +112,7 @@ def _make_tables() -> None:
         sa.Column("found", sa.String(), nullable=True),
         sa.Column("mode", sa.String(length=16), nullable=False),
         sa.Column("since", Instant(timezone=True), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("cloud", "resource", "field"),
     )
     op.create_index("ix_drift_uid", "drift", ["uid"], unique=False)
@@ -247,6 +248,7 @@ def _make_tables() -> None:
         sa.Column("progressing", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
+        sa.Column("asked", sa.String(), nullable=False),
         sa.Column("status", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("uid"),
     )
