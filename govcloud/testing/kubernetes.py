@@ -141,9 +141,13 @@ class ControlPlane:
         if data is not None:
             request.add_header("Content-Type", kind or "application/json")
         context = ssl.create_default_context(cafile=str(self.ca_file))
-        with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310
-            text = answer.read().decode()
-            return json.loads(text) if text.startswith("{") else text
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310
+                text = answer.read().decode()
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
+        return json.loads(text) if text.startswith("{") else text
 
     def look(self, path: str) -> Any:
         """Return what is at a path, or None where nothing is."""
