@@ -10,26 +10,33 @@ from govcloud.ports import (
     CloudAddress,
     CloudReport,
     Observed,
+    Offer,
     Order,
     Provisioner,
     Resource,
+    Standing,
     TenantQuota,
 )
 from provisioners.openstack import compute, identity, storage
+from provisioners.openstack.adoption import Adoption
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.compute import Compute
+from provisioners.openstack.discovery import discover
 from provisioners.openstack.doctor import examine
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.looking import FIRST_SERVER, Look, Services
 from provisioners.openstack.marks import Mark, Marks
 from provisioners.openstack.memory import Memory
 from provisioners.openstack.network import Network
+from provisioners.openstack.operations import Operations
 from provisioners.openstack.parts import PROJECT, Parts, is_ground
 from provisioners.openstack.quotas import Quotas
 from provisioners.openstack.session import Door
 from provisioners.openstack.settings import read_settings
 from provisioners.openstack.storage import Storage
 
+_ID: Final = 32
+"""Characters of a project's id."""
 _NARROW: Final = 4
 """Tenants up to which a look-up asks for each by itself; for more, one list of all is cheaper."""
 
@@ -53,6 +60,8 @@ class OpenStackProvisioner:
         self._services = Services(
             door, self._identity, Network(*arguments), Storage(*arguments), Compute(*arguments)
         )
+        self._operations = Operations(door, self._services.compute)
+        self._adoption = Adoption(door, marks, self._identity)
         self._quotas = Quotas(door)
         self._memory = Memory()
 
@@ -61,7 +70,7 @@ class OpenStackProvisioner:
     def resources(self, order: Order) -> tuple[Resource, ...]:
         """Return project and networks, servers with what they consist of, or a volume."""
         found = self._parts.resources(order)
-        if found:
+        if found and not found[0].adopts:
             self._memory.tenants[order.uid] = found[0].tenant
         return found
 
@@ -99,8 +108,13 @@ class OpenStackProvisioner:
             if not self._identity.known():
                 self._identity.rows()
             return ()
-        projects = [self._identity.project_id(tenant) for tenant in sorted(tenants)]
+        projects = [self._project(tenant) for tenant in sorted(tenants)]
         return [project for project in projects if project] or (_NOWHERE,)
+
+    def _project(self, tenant: str) -> str:
+        """Return a tenant's project: of our domain by name, of others by id; empty for none."""
+        elsewhere = tenant if len(tenant) == _ID and tenant.isalnum() else ""
+        return self._identity.project_id(tenant) or elsewhere
 
     # --- What is done ---
 
@@ -223,6 +237,34 @@ class OpenStackProvisioner:
             self._quotas.write(project, limits)
         except CloudConflictError as error:
             raise TransientCloudError("NoTenant", error.message) from error
+
+    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping` ---
+
+    def console_log(self, observed: Observed, lines: int) -> str:
+        """Read a server's console."""
+        return self._operations.console_log(observed, lines)
+
+    def reboot(self, observed: Observed, *, hard: bool) -> None:
+        """Let a server start anew."""
+        self._operations.reboot(observed, hard=hard)
+
+    def keep_copy(self, observed: Observed, name: str) -> bool:
+        """See that there is a copy of a server's disks."""
+        return self._operations.keep_copy(observed, name)
+
+    def discover(self) -> Sequence[Offer]:
+        """Say what the region offers."""
+        return discover(self._door, self._identity, self._catalogue)
+
+    def inspect(self, key: str) -> Standing:
+        """Say what a document would say of a thing of nobody's."""
+        return self._adoption.inspect(key)
+
+    def adopt(self, resource: Resource) -> Observed:
+        """Take over what stands already."""
+        made = self._adoption.adopt(resource)
+        self._memory.note([made])
+        return made
 
     # --- The rest ---
 

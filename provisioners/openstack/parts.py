@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from govcloud.domain.machines import of_spec
 from govcloud.ports import Order, Resource, Value
-from provisioners.openstack import compute, identity, network, storage
+from provisioners.openstack import adoption, compute, identity, network, storage
 from provisioners.openstack.marks import Mark, Marks
 from provisioners.openstack.settings import Settings
 
@@ -39,11 +40,19 @@ class Parts:
     def resources(self, order: Order) -> tuple[Resource, ...]:
         """Return an object's resources in rising rank; none for a kind that is not built here."""
         make = _KINDS.get(order.kind)
-        made = make(self, order) if make else ()
+        if adoption.parts_of(order):
+            made: Iterable[Resource] = adoption.resources(order)
+        else:
+            made = make(self, order) if make else ()
         return tuple(sorted(made, key=lambda resource: resource.rank))
 
     def ground(self, order: Order) -> Sequence[Order]:
-        """Return what an object stands on directly; it is the same for all that share it."""
+        """Return what an object stands on directly; it is the same for all that share it.
+
+        What was taken over stands where it was found.
+        """
+        if adoption.parts_of(order):
+            return []
         if order.kind in ("VirtualMachine", NETWORK, "Volume"):
             tenant = self._tenant(order)
             return [self._network(order), tenant] if order.kind == "VirtualMachine" else [tenant]
@@ -201,7 +210,7 @@ def _machine_parts(parts: Parts, order: Order) -> Iterable[Resource]:
         immutable = frozenset(policy)
         yield parts.made(order, "affinity", compute.GROUP, "", policy, immutable=immutable)
     yield from _rules(parts, order)
-    for number in range(int(spec.get("count", 1))):
+    for number in of_spec(spec):
         yield from _one_machine(parts, order, number)
 
 
@@ -258,7 +267,8 @@ def _disks(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
     for index, disk in enumerate(data):
         props = {"size": disk["size"], "storage": disk.get("type", "hdd"), "image": ""}
         part = f"data-{number}-{index}"
-        yield parts.made(order, part, storage.DISK, f"{name}-data-{index}", props, build=build)
+        title = f"{name}-data-{index}"
+        yield parts.made(order, part, storage.DISK, title, props, build=build, data=True)
 
 
 def _server(parts: Parts, order: Order, number: int, disks: Sequence[str]) -> Resource:

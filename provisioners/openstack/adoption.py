@@ -1,0 +1,229 @@
+"""Taking over servers and volumes that somebody else made: marked where they stand.
+
+They stay in their project and on their network; ports, security groups and routers are not ours
+then and are left alone. What is governed is the machine: that it is there, how large it is,
+whether it runs, its disks, its tags.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from govcloud.errors import CloudConflictError, TerminalCloudError
+from govcloud.ports import Observed, Order, Resource, Standing, State, Value
+from provisioners.openstack import compute, storage
+from provisioners.openstack.identity import Identity
+from provisioners.openstack.marks import PREFIX, Mark, Marks
+from provisioners.openstack.session import COMPUTE, STORAGE, Door, Json
+
+_MARK: Final = f"{PREFIX}mark"
+
+
+def parts_of(order: Order) -> Mapping[str, str]:
+    """Return the ids of what an order takes over, by part; empty where it is all built."""
+    adoption: Any = order.spec.get("adopts") or {}
+    found: Mapping[str, str] = adoption.get("parts") or {}
+    return found
+
+
+def tenant_of(order: Order) -> str:
+    """Return the tenant in which that stays."""
+    adoption: Any = order.spec.get("adopts") or {}
+    return str(adoption.get("tenant") or "")
+
+
+def resources(order: Order) -> Iterator[Resource]:
+    """Yield what a cloud should hold for an order that takes something over."""
+    parts, spec = parts_of(order), order.spec
+    sizes = _disk_sizes(spec)
+    for part, key in parts.items():
+        if not part.startswith("server-"):
+            kind = storage.TYPE if part == "volume" else storage.DISK
+            yield _taken(order, part, kind, key, sizes.get(part, {}), rank=0)
+    size: Any = order.catalogue.get("flavor") or spec
+    for part, key in parts.items():
+        if part.startswith("server-"):
+            props: dict[str, Value] = {
+                "vcpu": size.get("vcpu"),
+                "memory": size.get("memory"),
+                "power": str(spec.get("power", "on")),
+                "confirmed": True,
+                "disks": " ".join(sorted(p for p in parts if p != part)),
+            }
+            yield _taken(order, part, compute.TYPE, key, props, rank=2, unit=0)
+
+
+def _disk_sizes(spec: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
+    system, data = spec.get("systemDisk") or {}, spec.get("dataDisks") or ()
+    disks = {"disk-0": system} | {f"data-0-{index}": disk for index, disk in enumerate(data)}
+    disks["volume"] = spec
+    return {
+        part: {"size": disk.get("size"), "storage": str(disk.get("type", "hdd"))}
+        for part, disk in disks.items()
+        if disk
+    }
+
+
+def _taken(
+    order: Order,
+    part: str,
+    kind: str,
+    key: str,
+    props: Mapping[str, Value],
+    *,
+    rank: int,
+    unit: int | None = None,
+) -> Resource:
+    return Resource(
+        order.uid,
+        part,
+        kind,
+        order.name,
+        tenant_of(order),
+        props,
+        order.tags,
+        rank=rank,
+        unit=0 if part == "volume" else unit,
+        build={"object": order.name},
+        adopts=key,
+        data=part.startswith("data-"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Looks at what is nobody's, and marks it."""
+
+    door: Door
+    marks: Marks
+    identity: Identity
+
+    def inspect(self, key: str) -> Standing:
+        """Return what a document would say of a server or a volume, by id or its only name."""
+        server = self._one(COMPUTE, "/servers", "servers", key)
+        if server is not None:
+            return self._machine(server)
+        volume = self._one(STORAGE, "/volumes", "volumes", key)
+        if volume is None:
+            raise CloudConflictError("Gone", key)
+        _refuse_taken(volume, key)
+        spec = {**self._disk(volume), "hostZone": volume.get("availability_zone")}
+        return Standing(
+            "Volume",
+            str(volume["id"]),
+            str(volume.get("name") or ""),
+            self.identity.tenant(str(volume.get("os-vol-tenant-attr:tenant_id") or "")),
+            spec,
+            {"volume": str(volume["id"])},
+        )
+
+    def _machine(self, server: Json) -> Standing:
+        _refuse_taken(server, str(server["id"]))
+        attached = server.get("os-extended-volumes:volumes_attached") or ()
+        volumes = [self._volume(str(entry["id"])) for entry in attached]
+        for volume in volumes:
+            _refuse_taken(volume, str(volume["id"]))
+        boot = next((v for v in volumes if str(v.get("bootable")).lower() == "true"), None)
+        data = [volume for volume in volumes if volume is not boot]
+        parts = {"server-0": str(server["id"])}
+        parts |= {"disk-0": str(boot["id"])} if boot is not None else {}
+        parts |= {f"data-0-{index}": str(volume["id"]) for index, volume in enumerate(data)}
+        flavor: Json = server.get("flavor") or {}
+        spec: dict[str, object] = {
+            "flavor": flavor.get("original_name"),
+            "vcpu": flavor.get("vcpus"),
+            "memory": flavor.get("ram"),
+            "image": self._image(server, boot),
+            "hostZone": server.get("OS-EXT-AZ:availability_zone"),
+            "systemDisk": self._disk(boot) if boot is not None else None,
+            "dataDisks": [self._disk(volume) for volume in data],
+            "power": "on" if server.get("status") == "ACTIVE" else "off",
+        }
+        return Standing(
+            "VirtualMachine",
+            str(server["id"]),
+            str(server.get("name") or ""),
+            self.identity.tenant(str(server.get("tenant_id") or "")),
+            {name: value for name, value in spec.items() if value not in (None, [], "")},
+            parts,
+        )
+
+    @staticmethod
+    def _image(server: Json, boot: Json | None) -> str:
+        """Return the name or id of the image that a machine was made of, as far as is known."""
+        of_volume: Json = (boot or {}).get("volume_image_metadata") or {}
+        of_server = server.get("image") or {}
+        return str(
+            of_volume.get("image_name")
+            or of_volume.get("image_id")
+            or (of_server.get("id") if isinstance(of_server, dict) else "")
+            or ""
+        )
+
+    def _disk(self, volume: Json) -> dict[str, object]:
+        kind = self.door.settings.storage_class(volume.get("volume_type"))
+        return {"size": volume.get("size"), "type": kind}
+
+    def _volume(self, key: str) -> Json:
+        found: Json = self.door.get(STORAGE, f"/volumes/{key}")["volume"]
+        return found
+
+    def _one(self, service: str, url: str, word: str, key: str) -> Json | None:
+        """Return the row with this id, or the only one of this name; None where there is none."""
+        if not self.door.has(service):
+            return None
+        params = [("all_tenants", "1"), ("name", f"^{key}$" if service == COMPUTE else key)]
+        try:
+            found: Json = self.door.get(service, f"{url}/{key}")[word.removesuffix("s")]
+        except CloudConflictError as error:
+            if error.reason != "Gone":
+                raise
+        except TerminalCloudError:
+            pass  # what is no id at all is refused by some services
+        else:
+            return found
+        rows = self.door.rows(service, f"{url}/detail", word, params)
+        if len(rows) > 1:
+            raise CloudConflictError("Ambiguous", key)
+        return rows[0] if rows else None
+
+    # --- Marking ---
+
+    def adopt(self, resource: Resource) -> Observed:
+        """Put mark and tags on a server or a volume, and note what it was made of."""
+        service, url, word = (
+            (COMPUTE, "/servers", "server")
+            if resource.type == compute.TYPE
+            else (STORAGE, "/volumes", "volume")
+        )
+        row: Json = self.door.get(service, f"{url}/{resource.adopts}")[word]
+        mark = Mark(resource.uid, resource.part)
+        said = (row.get("metadata") or {}).get(_MARK)
+        metadata = self.marks.metadata(mark, resource.tags, {"object": _object(resource)})
+        if said not in (None, metadata[_MARK]):
+            raise CloudConflictError("Taken", resource.adopts)
+        project = row.get("tenant_id") or row.get("os-vol-tenant-attr:tenant_id") or ""
+        if self.identity.tenant(str(project)) != resource.tenant:
+            raise TerminalCloudError("Differs", f"it is in {project}, not in {resource.tenant}")
+        self.door.call(
+            service, "POST", f"{url}/{resource.adopts}/metadata", json={"metadata": metadata}
+        )
+        return Observed(
+            resource.adopts,
+            resource.type,
+            str(row.get("name") or ""),
+            resource.tenant,
+            State.CHANGING,
+            *mark,
+            tags=resource.tags,
+        )
+
+
+def _object(resource: Resource) -> str:
+    return str(resource.build.get("object") or "")
+
+
+def _refuse_taken(row: Json, key: str) -> None:
+    """Raise CloudConflictError for what carries the mark of any govcloud."""
+    if (row.get("metadata") or {}).get(_MARK):
+        raise CloudConflictError("Taken", key)

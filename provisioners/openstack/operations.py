@@ -1,0 +1,75 @@
+"""What is done with servers beside building them: consoles, reboots, last copies."""
+
+from typing import Final
+
+from govcloud.errors import TerminalCloudError
+from govcloud.ports import Observed
+from provisioners.openstack.compute import TYPE, Compute
+from provisioners.openstack.session import COMPUTE, IMAGE, STORAGE, Door, Json
+
+_LOST: Final = frozenset({"killed", "deleted", "pending_delete", "deactivated"})
+_DONE: Final = "active"
+
+
+class Operations:
+    """Operations on the servers of a cloud."""
+
+    def __init__(self, door: Door, compute: Compute) -> None:
+        self._door = door
+        self._compute = compute
+
+    def console_log(self, observed: Observed, lines: int) -> str:
+        """Return the last lines of a server's console."""
+        row = self._server(observed)
+        found = self._act(row, {"os-getConsoleOutput": {"length": lines}})
+        return str(found.get("output") or "")
+
+    def reboot(self, observed: Observed, *, hard: bool) -> None:
+        """Let a server start anew."""
+        row = self._server(observed)
+        self._act(row, {"reboot": {"type": "HARD" if hard else "SOFT"}})
+
+    def keep_copy(self, observed: Observed, name: str) -> bool:
+        """See that there are images of a server's disks; they belong to the operators' project.
+
+        A snapshot of a volume would keep the volume from being removed, so its contents are copied.
+        """
+        row = self._server(observed)
+        copies = [self._copy_of_volume(v, f"{name}-disk-{n}") for n, v in enumerate(_volumes(row))]
+        if row.get("image"):
+            copies.append(self._copy_of_server(row, name))
+        return all(copies)
+
+    def _copy_of_server(self, row: Json, name: str) -> bool:
+        status = self._status(name)
+        if not status:
+            about = {"name": name, "metadata": {"govcloud:of": row["id"]}}
+            self._act(row, {"createImage": about})
+        return status == _DONE
+
+    def _copy_of_volume(self, volume: str, name: str) -> bool:
+        status = self._status(name)
+        if not status:
+            body = {"os-volume_upload_image": {"image_name": name, "force": True}}
+            self._door.call(STORAGE, "POST", f"/volumes/{volume}/action", json=body)
+        return status == _DONE
+
+    def _status(self, name: str) -> str:
+        """Return how far a copy is; empty where it was not begun."""
+        rows = self._door.rows(IMAGE, "/images", "images", [("name", name)])
+        status = str(rows[0]["status"]) if rows else ""
+        if status in _LOST:
+            raise TerminalCloudError("CopyFailed", f"{name}: {status}")
+        return status
+
+    def _server(self, observed: Observed) -> Json:
+        if observed.type != TYPE:
+            raise TerminalCloudError("NoConsole", observed.type)
+        return self._compute.check(observed)
+
+    def _act(self, row: Json, body: Json) -> Json:
+        return self._door.call(COMPUTE, "POST", f"/servers/{row['id']}/action", json=body)
+
+
+def _volumes(row: Json) -> list[str]:
+    return [str(entry["id"]) for entry in row.get("os-extended-volumes:volumes_attached") or ()]
