@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
+from cli import use
 from cli.labels import resource, shown
 from cli.render import Column, Item
 from cli.speech import t, word
@@ -152,6 +153,7 @@ OWN: Final[Mapping[str, tuple[Column, ...]]] = {
         _spec("cpu", "cpu"),
         _spec("memory", "memory"),
         _spec("pods", "pods"),
+        Column("in_use", use.shown, wide=True),
         *_BUILT,
     ),
     "System": (
@@ -282,7 +284,21 @@ def request_state(item: Item) -> str:
     steps, step = item.get("steps") or [], item.get("step")
     if item.get("state") == "review" and isinstance(step, int) and step < len(steps):
         state = f"{state}: {word('step', steps[step].get('name', ''))}"
+    elif item.get("state") in ("provisioning", "fulfilled") and item.get("urgent"):
+        state = _afterwards(state, steps, step)
     return f"{state} !" if item.get("blocked") else state
+
+
+def _afterwards(state: str, steps: list[Item], step: Any) -> str:
+    """Return the state of what was built before its review, with what that has come to."""
+    if step < len(steps):
+        return t("review_afterwards", state=state, step=word("step", steps[step].get("name", "")))
+    return t("objected", state=state) if any(each.get("objectedBy") for each in steps) else state
+
+
+def request_notices(item: Item) -> str:
+    """Return what is to be noticed of a request."""
+    return ", ".join(word("notice", name) for name in item.get("notices") or ()) or "-"
 
 
 def request_style(text: str) -> str | None:
@@ -345,6 +361,7 @@ REQUESTS: Final = (
     Column("by", at("submittedBy"), wide=True),
     Column("age", lambda item: age(item.get("createdAt"))),
     Column("due", request_due, style=request_style),
+    Column("notices", request_notices),
     _since("submitted_at", "createdAt"),
     Column("price", at("price"), wide=True, right=True),
 )

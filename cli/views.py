@@ -204,7 +204,7 @@ def pairs(rows: Iterable[tuple[str, object]], indent: str = "") -> None:
 
 def request(item: Item, *, everything: bool = False) -> None:
     """Print a request: who, what, findings, quota, price, decisions."""
-    from cli.columns import moment, request_due, request_state
+    from cli.columns import moment, request_due, request_notices, request_state
 
     progress: Any = item.get("progress") or {}
     pairs(
@@ -215,6 +215,8 @@ def request(item: Item, *, everything: bool = False) -> None:
             (t("col_justification"), item.get("justification")),
             (t("col_state"), request_state(item)),
             (t("col_due"), request_due(item) if item.get("due") else None),
+            (t("col_urgent"), t("urgent_yes") if item.get("urgent") else None),
+            (t("col_notices"), request_notices(item) if item.get("notices") else None),
             (t("col_by"), item.get("submittedBy")),
             (t("col_submitted_at"), moment(item.get("createdAt"))),
             (
@@ -236,7 +238,18 @@ def request(item: Item, *, everything: bool = False) -> None:
     shown_price = item.get("price")
     if isinstance(shown_price, Mapping):
         price(shown_price)
+    conditions(item.get("conditions") or [])
     decisions(item.get("decisions") or [])
+
+
+def conditions(listed: Sequence[Item]) -> None:
+    """Print what a request was approved on condition of, and what of that is met."""
+    if listed:
+        emit()
+        emit(paint(t("section_conditions"), "bold"))
+        for found in listed:
+            sentence = "condition_met" if found.get("metBy") else "condition_open"
+            emit(f"  {t(sentence, **found)}")
 
 
 def _blocked(blocked: Item) -> Iterator[str]:
@@ -264,6 +277,20 @@ def decisions(listed: Sequence[Item]) -> None:
             word("step", decision.get("step") or ""),
             word("verdict", decision.get("verdict", "")),
             str(decision.get("actor") or ""),
+            _said(decision.get("detail") or {}),
             text_of(decision["note"]) if decision.get("note") else "",
         ]
         emit("  " + "  ".join(part for part in parts if part))
+
+
+def _said(detail: Item) -> str:
+    """Return what was said beside a verdict: to whom a step went, or on what condition."""
+    from cli.speech import word
+
+    if detail.get("condition"):
+        return f"{t('col_condition')}: {text_of(detail['condition'])} ({detail['by']})"
+    if detail.get("to"):
+        return f"→ {word('step', detail['to'])}"
+    if detail.get("role"):
+        return f"→ {word('role', detail['role'])}"
+    return f"→ {detail['user']}" if detail.get("user") else ""

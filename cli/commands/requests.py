@@ -32,13 +32,16 @@ CSV: Final = tuple(
 
 def list_requests(
     state: Annotated[str, typer.Option("--state", metavar="STATE", help=t("opt_state"))] = "open",
+    mine: Annotated[bool, typer.Option("--mine", help=t("opt_mine"))] = False,
     department: Department = None,
     limit: Limit = None,
     form: Format = Output.TABLE,
 ) -> None:
     """List requests, the open ones unless another state is asked for."""
-    found = client().items("/v1/requests", limit=limit, state=state, department=department)
+    query = {"mine": "true"} if mine else {"state": state}
+    found = client().items("/v1/requests", limit=limit, department=department, **query)
     empty = t("no_open_requests") if state == "open" else t("no_requests", state=state)
+    empty = t("nothing_waits") if mine else empty
     shown = CSV if form is Output.CSV else columns.REQUESTS
     render.show(found, shown, form, name=lambda item: str(item["id"]), empty=empty)
     output.hint(t("hint_requests"))

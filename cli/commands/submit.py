@@ -21,6 +21,7 @@ Title = Annotated[str, typer.Option("--title", metavar="TEXT", help=t("opt_title
 Reason = Annotated[
     str, typer.Option("--justification", metavar="TEXT", help=t("opt_justification"))
 ]
+Urgent = Annotated[bool, typer.Option("--urgent", help=t("opt_urgent"))]
 Recursive = Annotated[
     bool,
     typer.Option("--recursive/--no-recursive", "-R", help=t("opt_recursive"), show_default=False),
@@ -33,6 +34,7 @@ def plan(
     release: Releases = None,
     department: Department = None,
     recursive: Recursive = True,
+    urgent: Urgent = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help=t("opt_detailed_exitcode"))
     ] = False,
@@ -40,7 +42,8 @@ def plan(
     form: Format = Output.TABLE,
 ) -> None:
     """Show what a request would change, without asking for it."""
-    found = client().post("/v1/plan", body(filename, release, department, recursive=recursive))
+    content = body(filename, release, department, recursive=recursive)
+    found = client().post("/v1/plan", content | {"urgent": urgent})
     show_proposal(found, form, everything=everything)
     if any(
         entry.get("severity") == "error" and not entry.get("waiver") for entry in found["findings"]
@@ -63,6 +66,7 @@ def submit(
     recursive: Recursive = True,
     title: Title = "",
     justification: Reason = "",
+    urgent: Urgent = False,
     replaces: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +85,7 @@ def submit(
     form: Format = Output.TABLE,
 ) -> None:
     """Submit a change set for approval."""
-    content = body(filename, release, department, recursive=recursive)
+    content = body(filename, release, department, recursive=recursive) | {"urgent": urgent}
     if dry_run:
         show_proposal(client().post("/v1/plan", content), form)
         return

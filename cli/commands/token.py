@@ -111,3 +111,14 @@ def whoami(form: Format = Output.TABLE) -> None:
     """Show who the token speaks for, and what that one may do."""
     found = client().get("/v1/whoami")
     render.show([found], WHO, form, whole=found, name=lambda item: str(item["name"]))
+    if form in (Output.TABLE, Output.WIDE):
+        _remind(found["requests"])
+
+
+def _remind(waiting: dict[str, int]) -> None:
+    """Say how many requests wait for the caller, and what is to be noticed of them."""
+    if waiting:
+        output.note(t("whoami_waiting", count=waiting["waiting"]))
+        for name, count in waiting.items():
+            if name != "waiting":
+                output.note(t("whoami_notice", count=count, notice=word("notice", name)))

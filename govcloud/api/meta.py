@@ -32,10 +32,14 @@ def version(services: Wired) -> JSONResponse:
 
 
 @router.get("/v1/whoami", summary="Who the token speaks for")
-def whoami(who: WhoCalls, tongue: Tongue) -> JSONResponse:
-    """Return the user, role, department, scope and what they allow."""
+def whoami(who: WhoCalls, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Return the user, role, department, scope, what they allow, and how many requests wait."""
+    from govcloud.requests import inbox
+
     actor = who.actor
     allowed = sorted(p.name.lower() for p in GRANTS[actor.role] if actor.may(p))
+    with services.store.reading() as session:
+        waiting = inbox.counts(session, actor, services.store.clock.now())
     return JSONResponse(
         {
             "name": actor.name,
@@ -45,6 +49,7 @@ def whoami(who: WhoCalls, tongue: Tongue) -> JSONResponse:
             "scope": "read" if actor.read_only else "full",
             "token": {"id": who.token_id, "expiresAt": who.expires_at.isoformat()},
             "permissions": allowed,
+            "requests": waiting,
         }
     )
 

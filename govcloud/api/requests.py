@@ -1,31 +1,40 @@
 """Requests: plan, submit, read, decide; and what administrators apply and delete."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field
+from sqlmodel import Session
 
 from govcloud.api import drivers, pages, problems
 from govcloud.api.bodies import Body, Note, Word
 from govcloud.api.kinds import kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.api.services import Services
-from govcloud.domain.access import Actor
+from govcloud.domain.access import Actor, Role
+from govcloud.domain.base import Day
+from govcloud.domain.kinds.governance import PolicySpec
 from govcloud.domain.manifest import Loaded, ObjectKey, SourceFile, load
 from govcloud.errors import InvalidInputError, Severity, UsageError
 from govcloud.messages import render
 from govcloud.policy.context import city_day
+from govcloud.requests import inbox
+from govcloud.requests.deadlines import Notice, notices
 from govcloud.requests.life import State, Verdict
 from govcloud.requests.submitting import NothingToDoError
 from govcloud.requests.views import brief, full
+from govcloud.requests.world import policy_in_force
 from govcloud.store import objects, requests
 from govcloud.store.filters import choose
+from govcloud.store.tables import RequestRow
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["requests"])
 MAX_FILES: Final = 5_000
-STATES: Final = ("open", "all", *(state.value for state in State))
+STATES: Final = ("open", "all", "after-review", *(state.value for state in State))
 
 
 class File(Body):
@@ -53,6 +62,7 @@ class Wanted(Body):
     releases: list[Reference] = Field(
         default_factory=list, max_length=MAX_FILES, description="Objects to be given back."
     )
+    urgent: bool = Field(False, description="By the emergency path: reviewed after it is built.")
 
 
 class Submission(Wanted):
@@ -73,6 +83,34 @@ class Decision(Body):
     note: Note = Field("", description="Why.")
     version: int | None = Field(None, ge=0, lt=2**31, description="Version that was seen.")
     digest: Word | None = Field(None, description="Digest that was seen.")
+
+
+class Approval(Decision):
+    """An approval, perhaps on a condition."""
+
+    condition: Note | None = Field(None, description="What is still to be done.")
+    by: Day | None = Field(None, description="Until when.")
+
+
+class Handover(Decision):
+    """Who is given the step, or heard before it: a user or a role."""
+
+    user: Word | None = Field(None, description="User.")
+    role: Role | None = Field(None, description="Role.")
+
+
+class SendingBack(Decision):
+    """Which step is taken again."""
+
+    step: Word | None = Field(None, description="Earlier step; absent: the one before.")
+
+
+class Confirmation(Decision):
+    """Which condition is met."""
+
+    number: int | None = Field(
+        None, ge=1, le=1_000, description="Its number; absent: the only one that is open."
+    )
 
 
 class Seen(Body):
@@ -107,7 +145,7 @@ class Deletion(Body):
 def plan(body: Wanted, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Return changes, policy findings, quota before and after, refusals, price."""
     found, releases = _wanted(body, actor, services)
-    proposal = services.desk.plan(actor, found.manifests, releases=releases)
+    proposal = services.desk.plan(actor, found.manifests, releases=releases, urgent=body.urgent)
     return JSONResponse(proposal.plain(tongue) | _warnings(found, tongue))
 
 
@@ -128,6 +166,7 @@ def submit(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> 
             idempotency_key=body.idempotency_key,
             replaces=body.replaces,
             digest=body.digest,
+            urgent=body.urgent,
         )
     except NothingToDoError as nothing:
         if body.replaces:
@@ -148,19 +187,33 @@ def list_requests(
     services: Wired,
     tongue: Tongue,
     state: Annotated[str, Query(description=f"One of {', '.join(STATES)}.")] = "open",
+    mine: Annotated[bool, Query(description="Only those that wait for the caller.")] = False,
     department: pages.Word = None,
     limit: pages.Limit = pages.DEFAULT_LIMIT,
     follow: pages.Continue = None,
 ) -> JSONResponse:
-    """Return the requests that the caller may see, newest first, without their changes."""
-    states = {"open": requests.OPEN, "all": None}.get(choose(state, STATES, "state"), (state,))
+    """Return the requests that the caller may see, newest first, without their changes.
+
+    `open` are those on which somebody has still to act, `after-review` those of them that were
+    built before their review.
+    """
+    named = {"open": requests.OPEN, "all": None, "after-review": ()}
+    states = named.get(choose(state, STATES, "state"), (state,))
+    now = services.store.clock.now()
     with services.store.reading() as session:
         objects.must_exist(session, actor, department=department)
         found = requests.list_requests(
-            session, actor, states=states, department=department, limit=limit, token=follow
+            session,
+            actor,
+            states=None if mine else states,
+            unreviewed=state in ("open", "after-review"),
+            ids=inbox.mine(session, actor, now) if mine else None,
+            department=department,
+            limit=limit,
+            token=follow,
         )
-    today = city_day(services.store.clock.now()).isoformat()
-    return JSONResponse(pages.page(found, lambda row: _timed(brief(row, tongue), today)))
+        look = Look.of(session, now, tongue)
+    return JSONResponse(pages.page(found, look.brief))
 
 
 @router.get("/v1/requests/{request_id}", summary="One request in full")
@@ -169,28 +222,27 @@ def get_request(request_id: str, actor: Acting, services: Wired, tongue: Tongue)
     return JSONResponse(_whole(services, actor, request_id, tongue))
 
 
-def _deciding(verdict: Verdict, summary: str, description: str) -> None:
-    """Make the route of one verdict."""
+def _deciding(
+    verdict: Verdict, summary: str, description: str, form: type[Decision] = Decision
+) -> None:
+    """Make the route of one verdict; `form` is what its body may say."""
 
-    @router.post(
-        f"/v1/requests/{{request_id}}/{verdict.value}",
-        summary=summary,
-        description=description,
-        name=verdict.value,
-    )
     def decide(
         request_id: str, body: Decision, actor: Acting, services: Wired, tongue: Tongue
     ) -> JSONResponse:
-        services.desk.decide(
-            actor, request_id, verdict, note=body.note, version=body.version, digest=body.digest
-        )
+        services.desk.decide(actor, request_id, verdict, **dict(body))
         return JSONResponse(_whole(services, actor, request_id, tongue))
+
+    decide.__annotations__["body"] = form
+    address = f"/v1/requests/{{request_id}}/{verdict.value}"
+    router.post(address, summary=summary, description=description, name=verdict.value)(decide)
 
 
 _deciding(
     Verdict.APPROVE,
     "Approve a step",
     "Approve the step at which the request waits; with the last one it becomes desired state.",
+    Approval,
 )
 _deciding(Verdict.REJECT, "Reject", "Reject the request for good.")
 _deciding(
@@ -200,6 +252,30 @@ _deciding(
 )
 _deciding(
     Verdict.WITHDRAW, "Withdraw", "Take the request back, as the department that submitted it."
+)
+_deciding(
+    Verdict.ADD_REVIEWER,
+    "Have somebody else heard first",
+    "Put a step before the one at which the request waits, which comes again after it.",
+    Handover,
+)
+_deciding(
+    Verdict.REASSIGN,
+    "Give the step to somebody else",
+    "Have the step at which the request waits decided by another user or role.",
+    Handover,
+)
+_deciding(
+    Verdict.SEND_BACK,
+    "Send back to an earlier step",
+    "Have an earlier step taken again, and all that come after it.",
+    SendingBack,
+)
+_deciding(
+    Verdict.CONFIRM,
+    "Confirm that a condition is met",
+    "Say that what the request was approved on condition of has been done.",
+    Confirmation,
 )
 
 
@@ -262,12 +338,34 @@ def _keys(
     return keys
 
 
-def _timed(shown: dict[str, Any], today: str) -> dict[str, Any]:
-    """Return a request with whether the step at which it waits is overdue (APP-7)."""
-    return shown | {"overdue": bool(shown["due"] and shown["due"] < today)}
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How requests are looked at: with what is to be noticed of them today (APP-7, APP-9)."""
+
+    policy: PolicySpec
+    today: date
+    tongue: str
+
+    @classmethod
+    def of(cls, session: Session, now: datetime, tongue: str) -> "Look":
+        """Return how they are looked at now."""
+        today = city_day(now)
+        return cls(policy_in_force(session, today), today, tongue)
+
+    def brief(self, row: RequestRow) -> dict[str, Any]:
+        """Return a request as a list shows it."""
+        return brief(row, self.tongue) | self._noticed(row)
+
+    def whole(self, session: Session, row: RequestRow) -> dict[str, Any]:
+        """Return everything about a request."""
+        return full(session, row, self.tongue) | self._noticed(row)
+
+    def _noticed(self, row: RequestRow) -> dict[str, Any]:
+        found = [notice.value for notice in notices(row, self.policy, self.today)]
+        return {"notices": found, "overdue": Notice.OVERDUE.value in found}
 
 
 def _whole(services: Services, actor: Actor, request_id: str, tongue: str) -> dict[str, Any]:
     with services.store.reading() as session:
-        shown = full(session, requests.get_request(session, actor, request_id), tongue)
-    return _timed(shown, city_day(services.store.clock.now()).isoformat())
+        row = requests.get_request(session, actor, request_id)
+        return Look.of(session, services.store.clock.now(), tongue).whole(session, row)

@@ -19,6 +19,12 @@ def works(day: date, policy: PolicySpec) -> bool:
     return day.weekday() < _SATURDAY and day not in policy.holidays
 
 
+def elapsed(begun: date, today: date, policy: PolicySpec) -> int:
+    """Return how many working days have begun after a day."""
+    days = (begun + _ONE * number for number in range(1, (today - begun).days + 1))
+    return sum(works(day, policy) for day in days)
+
+
 def due(begun: date, within: int, policy: PolicySpec) -> date:
     """Return the last day of a time limit in working days; the day it begins does not count."""
     day, left = begun, within

@@ -43,10 +43,14 @@ PARAMETERS: Final[Mapping[str, float]] = {
     "pool-warning": 0.8,
     "pool-limit": 0.9,
     "reservation-days": 7,
+    "approval-days": 10,
+    "due-soon": 0.8,
+    "idle-days": 2,
+    "review-days": 2,
 }
 """The numbers that rules use, unless `Policy.spec.parameters` says otherwise.
 
-Terms are days; shares of a pool are fractions.
+Terms are days, of approvals working days; shares of a pool and of a time limit are fractions.
 """
 
 
@@ -137,7 +141,8 @@ class Setting:
 
     `owner_level` and `parent_level` place the department in the organisation; `mlps_levels` are
     those of all its systems. `registered` are the systems there will be, anywhere, by the codes
-    concerned. `justification` is None where it is not yet known (a plan).
+    concerned. `justification` is None where it is not yet known (a plan). `urgent`: the change set
+    is to take the emergency path, if the city has one.
     """
 
     today: date
@@ -153,6 +158,8 @@ class Setting:
     justification: str | None = None
     census_until: date | None = None
     registered: Mapping[str, Sequence[ObjectKey]] = field(default_factory=dict)
+    urgent: bool = False
+    emergency_path: bool = False
 
     def parameter(self, name: str) -> float:
         """Return a number that rules use."""

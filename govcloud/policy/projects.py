@@ -7,7 +7,7 @@ from typing import Final
 from govcloud.domain.kinds.systems import Environment, Lifecycle, Phase
 from govcloud.errors import Severity
 from govcloud.policy.context import Action, Setting, Subject
-from govcloud.policy.rules import Found, rule
+from govcloud.policy.rules import GROWTH, Found, rule
 
 _PHASES: Final = tuple(Phase)
 
@@ -39,6 +39,19 @@ def project(subject: Subject, setting: Setting) -> Iterator[Found]:
 
 def _implementing(phase: Phase) -> bool:
     return _PHASES.index(phase) >= _PHASES.index(Phase.IMPLEMENTING)
+
+
+@rule("APP-11", "[P] class; [I] path", actions=GROWTH | {Action.RELEASE}, once=True)
+def urgent(subject: Subject, setting: Setting) -> Iterator[Found]:
+    """Keep the emergency path for emergency resources, and have the emergency told."""
+    if not setting.urgent:
+        return
+    if not setting.emergency_path:
+        yield Found(which="no-path")
+    if setting.justification is not None and not setting.justification.strip():
+        yield Found(which="unexplained")
+    if subject.allocates and subject.environment is not Environment.EMERGENCY:
+        yield Found({"object": subject.key.name, "environment": subject.environment})
 
 
 @rule(

@@ -4,13 +4,14 @@ Each method is one unit of work: it is done with all its records, or it has left
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from govcloud.domain.access import Actor
 from govcloud.domain.manifest import Manifest, ObjectKey
 from govcloud.errors import GovcloudError, QuotaExceededError, UnavailableError
 from govcloud.ports import Ledger
-from govcloud.requests import approval, submitting
+from govcloud.requests import submitting, verdicts
+from govcloud.requests.judging import Judgement
 from govcloud.requests.life import Verdict
 from govcloud.requests.platform import Application
 from govcloud.requests.proposal import Proposal, refusal_plain
@@ -51,13 +52,14 @@ class Desk:
         manifests: Sequence[Manifest],
         *,
         releases: Sequence[ObjectKey] = (),
+        urgent: bool = False,
     ) -> Proposal:
         """Return what a submission would come to; nothing is written.
 
         Findings and refusals are in the proposal. Raises ForbiddenError, NotFoundError for a
         release of what is not there, InvalidInputError with every reference that does not resolve.
         """
-        wish = wish_of(actor, manifests, releases)
+        wish = wish_of(actor, manifests, releases, urgent=urgent)
         with self._store.reading() as session:
             return Assessor(session, self._ledger, self._store.clock.now()).assess(wish)
 
@@ -72,15 +74,16 @@ class Desk:
         idempotency_key: str | None = None,
         replaces: str | None = None,
         digest: str | None = None,
+        urgent: bool = False,
     ) -> RequestRow:
         """Hand in a change set for approval and return the request.
 
         `replaces` corrects a returned request, which keeps its number. With the `digest` of a
-        plan, only exactly what was planned is handed in. Beside what `plan` raises:
-        PolicyDeniedError, QuotaExceededError, UsageError where nothing would change, and
-        ConflictError where another open request holds one of the objects.
+        plan, only exactly what was planned is handed in. `urgent`: by the emergency path. Beside
+        what `plan` raises: PolicyDeniedError, QuotaExceededError, UsageError where nothing would
+        change, and ConflictError where another open request holds one of the objects.
         """
-        wish = wish_of(actor, manifests, releases)
+        wish = wish_of(actor, manifests, releases, urgent=urgent)
         submission = submitting.Submission(
             wish, title, justification, idempotency_key, replaces, digest
         )
@@ -97,27 +100,25 @@ class Desk:
         request_id: str,
         verdict: Verdict,
         *,
-        note: str = "",
         version: int | None = None,
-        digest: str | None = None,
+        **said: Any,
     ) -> RequestRow:
-        """Decide on a request and return it as it is then.
+        """Decide on a request and return it as it is then; `said` is as `Judgement` has it.
 
         With `version` or `digest`, only the request as it was seen is decided on. Raises
         NotFoundError, ForbiddenError, ConflictError where it was decided or its objects have
         moved, and what speaks against an approval now (PolicyDeniedError, QuotaExceededError,
         InvalidInputError): that is kept with the request, which stays in review.
         """
-        with self._store.reading() as session:
-            seen = requests.get_request(session, actor, request_id).version
-        judgement = approval.Judgement(
-            Verdict(verdict), note, seen if version is None else version, digest
-        )
+        if version is None:
+            with self._store.reading() as session:
+                version = requests.get_request(session, actor, request_id).version
+        judgement = Judgement(Verdict(verdict), version=version, **said)
 
         def pass_judgement() -> tuple[RequestRow, GovcloudError | None]:
             with self._store.unit(actor) as unit:
                 row = requests.get_request(unit.session, actor, request_id, lock=True)
-                return row, approval.decide(unit, self._ledger, row, judgement)
+                return row, verdicts.decide(unit, self._ledger, row, judgement)
 
         row, refused = _patiently(pass_judgement)
         if refused is not None:

@@ -50,10 +50,15 @@ class Assessor:
         world = load_world(self.session, wish.department, wish.keys, today, hold=self.hold)
         _check(wish, world)
         changes = tuple(_weighed(change, world) for change in _changes(wish, world))
-        return self._judge(changes, world, justification)
+        return self._judge(changes, world, justification, urgent=wish.urgent)
 
     def _judge(
-        self, changes: tuple[Change, ...], world: World, justification: str | None
+        self,
+        changes: tuple[Change, ...],
+        world: World,
+        justification: str | None,
+        *,
+        urgent: bool = False,
     ) -> Proposal:
         effective = [change for change in changes if change.action is not Action.NONE]
         effective.sort(key=lambda change: (KINDS[change.key.kind].rank, change.key))
@@ -66,6 +71,8 @@ class Assessor:
         setting = replace(
             briefing.setting(city_day(self.at), pools, justification),
             registered=self._registered(effective),
+            urgent=urgent,
+            emergency_path=world.policy.emergency is not None,
         )
         subjects = briefing.subjects()
         unchanged = tuple(change for change in changes if change.action is Action.NONE)
@@ -77,7 +84,7 @@ class Assessor:
             demands=demands,
             policy_version=world.policy.version,
             reservation_days=setting.parameter("reservation-days"),
-            steps=steps_for(subjects, world.policy),
+            steps=steps_for(subjects, world.policy, urgent=urgent),
         )
 
     def _registered(self, changes: Sequence[Change]) -> dict[str, list[ObjectKey]]:

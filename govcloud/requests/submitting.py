@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from govcloud.domain.access import Actor
 from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import ConflictError, UsageError
 from govcloud.policy.context import city_day
@@ -14,11 +13,12 @@ from govcloud.requests.changes import Change
 from govcloud.requests.life import State
 from govcloud.requests.proposal import Proposal, findings_plain, line_plain
 from govcloud.requests.proposing import Assessor
+from govcloud.requests.records import keep
 from govcloud.requests.steps import begun
 from govcloud.requests.wishes import Wish
 from govcloud.requests.world import policy_in_force
 from govcloud.store import requests
-from govcloud.store.tables import DecisionRow, ObjectRow, RequestRow
+from govcloud.store.tables import ObjectRow, RequestRow
 from govcloud.store.unit import Unit
 
 
@@ -129,7 +129,7 @@ def _first(unit: Unit, submission: Submission, proposal: Proposal) -> RequestRow
     session.flush()
     requests.set_counter(session, counter, number)
     _claim(unit, row, proposal)
-    note(unit, row, "submit", submission.justification, proposal.policy_version)
+    keep(unit, row, "submit", submission.justification, proposal.policy_version)
     return row
 
 
@@ -148,7 +148,7 @@ def _again(unit: Unit, row: RequestRow, submission: Submission, proposal: Propos
     requests.move(unit.session, row, values, unit.now)
     requests.unclaim(unit.session, row.id)
     _claim(unit, row, proposal)
-    note(unit, row, "resubmit", submission.justification, proposal.policy_version, before=before)
+    keep(unit, row, "resubmit", submission.justification, proposal.policy_version, before=before)
     return row
 
 
@@ -178,39 +178,3 @@ def _claim(unit: Unit, row: RequestRow, proposal: Proposal) -> None:
         raise ConflictError(
             "requests.object_is_held", object=str(key), request=holder, count=len(taken)
         )
-
-
-def note(
-    unit: Unit,
-    row: RequestRow,
-    verdict: str,
-    text: str,
-    policy_version: str,
-    *,
-    step: str = "",
-    before: str | None = None,
-) -> None:
-    """Keep what was done to a request: in its history and in the audit log."""
-    actor: Actor = unit.actor
-    unit.session.add(
-        DecisionRow(
-            request_id=row.id,
-            at=unit.now,
-            step=step,
-            verdict=verdict,
-            actor=actor.name,
-            role=actor.role.value,
-            note=text,
-            digest=row.digest,
-            policy_version=policy_version,
-        )
-    )
-    unit.audit(
-        f"request.{verdict}",
-        row.id,
-        department=row.department,
-        request_id=row.id,
-        before=before,
-        after=row.digest,
-        detail={"step": step, "note": text, "policyVersion": policy_version},
-    )

@@ -6,9 +6,10 @@ from sqlmodel import Session
 
 from govcloud.messages import remedy, render
 from govcloud.requests.changes import Change, summary
+from govcloud.requests.deadlines import due
 from govcloud.requests.fulfilment import progress
-from govcloud.requests.life import State
 from govcloud.requests.proposal import localised_all, refusal_again
+from govcloud.requests.steps import conditions, urgent
 from govcloud.store import requests
 from govcloud.store.tables import DecisionRow, RequestRow
 
@@ -23,7 +24,9 @@ def brief(row: RequestRow, language: str = "en") -> dict[str, Any]:
         "state": row.state,
         "step": row.step,
         "steps": row.steps,
+        "urgent": urgent(row),
         "due": due(row),
+        "conditions": _conditions(row),
         "submittedBy": row.submitted_by,
         "createdAt": row.created_at.isoformat(),
         "updatedAt": row.updated_at.isoformat(),
@@ -38,12 +41,12 @@ def brief(row: RequestRow, language: str = "en") -> dict[str, Any]:
     }
 
 
-def due(row: RequestRow) -> str | None:
-    """Return the day by which the step is to be decided at which a request waits."""
-    if row.state != State.REVIEW.value or row.step >= len(row.steps):
-        return None
-    found: str | None = row.steps[row.step].get("due")
-    return found
+def _conditions(row: RequestRow) -> list[dict[str, Any]]:
+    """Return what a request was approved on condition of, numbered as `confirm` names them."""
+    return [
+        {"number": number, "step": step["name"], "by": step["approvedBy"], **step["condition"]}
+        for number, (_, step) in enumerate(conditions(row), 1)
+    ]
 
 
 def full(session: Session, row: RequestRow, language: str = "en") -> dict[str, Any]:
@@ -72,6 +75,7 @@ def decision(entry: DecisionRow) -> dict[str, Any]:
         "actor": entry.actor,
         "role": entry.role,
         "note": entry.note,
+        "detail": entry.detail,
         "digest": entry.digest,
         "policyVersion": entry.policy_version,
     }

@@ -12,11 +12,15 @@ from govcloud.requests.drafts import Draft
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Drafts of what should be, and the objects that are to be given back, of one department."""
+    """Drafts of what should be, and the objects that are to be given back, of one department.
+
+    `urgent`: it is to take the emergency path.
+    """
 
     department: str
     drafts: tuple[Draft, ...]
     releases: tuple[ObjectKey, ...]
+    urgent: bool = False
 
     @property
     def keys(self) -> list[ObjectKey]:
@@ -24,7 +28,13 @@ class Wish:
         return [*(draft.key for draft in self.drafts), *self.releases]
 
 
-def wish_of(actor: Actor, manifests: Sequence[Manifest], releases: Sequence[ObjectKey]) -> Wish:
+def wish_of(
+    actor: Actor,
+    manifests: Sequence[Manifest],
+    releases: Sequence[ObjectKey],
+    *,
+    urgent: bool = False,
+) -> Wish:
     """Return what an actor wants; refuses what it may not want.
 
     Raises ForbiddenError for another department's objects, InvalidInputError for platform kinds,
@@ -40,7 +50,7 @@ def wish_of(actor: Actor, manifests: Sequence[Manifest], releases: Sequence[Obje
     faults = [*_wanted_wrongly(wish, department), *_given_back_wrongly(wish, department)]
     if faults:
         raise InvalidInputError(faults)
-    return Wish(department, wish.drafts, wish.releases)
+    return Wish(department, wish.drafts, wish.releases, urgent)
 
 
 def _keep_to_own(actor: Actor, wish: Wish) -> None:

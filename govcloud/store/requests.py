@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import Text, and_, cast, false, func, or_, text, true, tuple_, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import false, func, text, true, tuple_, update
 from sqlalchemy import select as sql_select
+from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
 from govcloud.domain.access import Actor, Permission
@@ -23,6 +24,13 @@ from govcloud.store.work import chunks
 
 OPEN: Final = ("review", "returned", "approved", "provisioning")
 """States from which a request still moves."""
+
+
+_STANDING: Final = col(RequestRow.state).in_(("provisioning", "fulfilled"))
+_UNREVIEWED: Final = and_(
+    _STANDING, col(RequestRow.step) < func.json_array_length(RequestRow.steps)
+)
+"""Built, but not all steps are taken: some are taken afterwards."""
 
 
 def _visible(actor: Actor) -> Any:
@@ -51,14 +59,23 @@ def list_requests(
     actor: Actor,
     *,
     states: Sequence[str] | None = None,
+    unreviewed: bool = False,
+    ids: Sequence[str] | None = None,
     department: str | None = None,
     limit: int = 500,
     token: str | None = None,
 ) -> Page[RequestRow]:
-    """Return a page of the requests that the actor may see, newest first."""
+    """Return a page of the requests that the actor may see, newest first.
+
+    Those in the `states`, or all; with `unreviewed` also those that were built before their last
+    step. Of these the `ids`, where they are given.
+    """
     statement = select(RequestRow).where(_visible(actor))
     if states is not None:
-        statement = statement.where(col(RequestRow.state).in_(list(states)))
+        wanted = col(RequestRow.state).in_(list(states))
+        statement = statement.where(or_(wanted, _UNREVIEWED) if unreviewed else wanted)
+    if ids is not None:
+        statement = statement.where(col(RequestRow.id).in_(ids))
     if department is not None:
         statement = statement.where(col(RequestRow.department) == department)
     total = None
@@ -70,6 +87,24 @@ def list_requests(
     rows = session.exec(statement.order_by(col(RequestRow.seq).desc()).limit(limit + 1)).all()
     more = len(rows) > limit
     return Page(tuple(rows[:limit]), make_token(rows[limit - 1].seq) if more else None, total)
+
+
+def unfinished(session: Session, actor: Actor) -> Sequence[RequestRow]:
+    """Return the requests that the actor may see on which somebody has still to act.
+
+    Without what they change: enough to say whose turn it is.
+    """
+    names = ("id", "department", "state", "step", "steps", "submitted_by", "created_at")
+    known = [getattr(RequestRow, name) for name in names]
+    statement = select(RequestRow).where(
+        _visible(actor),
+        or_(
+            col(RequestRow.state).in_(("review", "returned")),
+            _UNREVIEWED,
+            and_(_STANDING, cast(RequestRow.steps, Text).contains('"condition"')),
+        ),
+    )
+    return session.exec(statement.options(load_only(*known)).order_by(col(RequestRow.seq))).all()
 
 
 def by_idempotency_key(session: Session, key: str) -> RequestRow | None:

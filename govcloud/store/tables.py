@@ -142,7 +142,10 @@ class RequestRow(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """One decision on a request, with its reason; appended only."""
+    """One decision on a request, with its reason; appended only.
+
+    `detail` is what was said beside it: whom a step was given to, a condition, the checks.
+    """
 
     __tablename__ = "decisions"
     seq: int | None = Field(default=None, sa_column=Column(BIG_KEY, primary_key=True))
@@ -153,6 +156,9 @@ class DecisionRow(SQLModel, table=True):
     actor: str = Field(max_length=64)
     role: str = Field(max_length=32)
     note: str = ""
+    detail: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
+    )
     digest: str = Field(max_length=64)
     policy_version: str = Field(default="", max_length=64)
 
@@ -277,26 +283,26 @@ class DriftRow(SQLModel, table=True):
     """A difference between what was approved and what was seen, while it lasts.
 
     `uid` is empty for what is nobody's (unmanaged); `resource` is the cloud's id or the part.
+    `detail` says more of what is nobody's, as JSON text (`reconcile.nobodys`).
     """
 
     __tablename__ = "drift"
     cloud: str = Field(primary_key=True, max_length=63)
     resource: str = Field(primary_key=True, max_length=128)
     field: str = Field(primary_key=True, max_length=64)
-    `detail` says more of what is nobody's, as JSON text (`reconcile.nobodys`).
     uid: str = Field(default="", index=True, max_length=32)
     department: str = Field(default="", max_length=63)
     wanted: str | None = None
     found: str | None = None
     mode: str = Field(max_length=16)
     since: datetime = Field(sa_type=Instant)
+    detail: str = Field(default="", sa_column_kwargs={"default": ""})
 
 
 class EventRow(SQLModel, table=True):
     """Something that happened to an object, for people to read in `describe`.
 
     `message` is the English sentence; `text` its catalogue key and parameters, for other languages.
-    detail: str = Field(default="", sa_column_kwargs={"default": ""})
     """
 
     __tablename__ = "events"

@@ -52,6 +52,14 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
     ("POST", "/v1/requests/{request_id}/return"): (
         "/v1/requests/REQ-{d}/return", {"note": "no"}),
     ("POST", "/v1/requests/{request_id}/withdraw"): ("/v1/requests/REQ-{d}/withdraw", {}),
+    ("POST", "/v1/requests/{request_id}/add-reviewer"): (
+        "/v1/requests/REQ-{d}/add-reviewer", {"role": "operator"}),
+    ("POST", "/v1/requests/{request_id}/reassign"): (
+        "/v1/requests/REQ-{d}/reassign", {"role": "operator"}),
+    ("POST", "/v1/requests/{request_id}/send-back"): (
+        "/v1/requests/REQ-{d}/send-back", {"note": "no"}),
+    ("POST", "/v1/requests/{request_id}/confirm-condition"): (
+        "/v1/requests/REQ-{d}/confirm-condition", {}),
     ("POST", "/v1/apply"): ("/v1/apply", FILES),
     ("POST", "/v1/delete"): ("/v1/delete", {"objects": [{"kind": "image", "name": "none"}]}),
     ("GET", "/v1/objects/{kind}"): ("/v1/objects/vm?department={d}", None),

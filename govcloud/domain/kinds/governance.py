@@ -185,6 +185,20 @@ class ApprovalRule(Model):
     steps: list[Step] = Field(min_length=1, max_length=8, description="The steps, in order.")
 
 
+class Emergency(Model):
+    """The way of urgent requests for emergency resources: built first, reviewed afterwards."""
+
+    steps: list[Step] = Field(
+        min_length=1, max_length=8, description="The steps before building, in order."
+    )
+    reviews: list[Step] = Field(
+        min_length=1,
+        max_length=8,
+        description="The steps afterwards; due in the days of parameter `review-days`, unless "
+        "`within` says otherwise.",
+    )
+
+
 class DriftRule(Model):
     """What to do about a difference; the first rule that matches applies."""
 
@@ -200,6 +214,9 @@ class PolicySpec(Model):
     effective_from: Day = Field(description="First day.")
     approval: list[ApprovalRule] = Field(
         default_factory=list, max_length=50, description="Which steps a request takes."
+    )
+    emergency: Emergency | None = Field(
+        None, description="The way of urgent requests; absent: there are none."
     )
     holidays: list[Day] = Field(
         default_factory=list, max_length=400, description="Weekdays on which nobody works."

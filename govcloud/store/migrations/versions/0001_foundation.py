@@ -333,6 +333,7 @@ def _make_tables() -> None:
         sa.Column("actor", sa.String(length=64), nullable=False),
         sa.Column("role", sa.String(length=32), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("policy_version", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
