@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -278,6 +278,31 @@ class Operating(Protocol):
         """Let a marked machine start anew: its system is asked to, or not (`hard`).
 
         MUST raise `CloudConflictError` if the mark is no longer there.
+        """
+        ...
+
+
+@runtime_checkable
+class Metering(Protocol):
+    """What a driver MAY do beside `Provisioner`: say how much of its limits an object uses."""
+
+    def use(self, uids: Sequence[str]) -> Mapping[str, TenantQuota]:
+        """Return limits and use by object, of those that there are; base units.
+
+        MUST take a bounded number of calls for a batch, not one for each uid.
+        """
+        ...
+
+
+@runtime_checkable
+class Admitting(Protocol):
+    """What a driver MAY do beside `Provisioner`: let the members of an object in for a while."""
+
+    def admit(self, uid: str, role: str) -> Mapping[str, Any]:
+        """Return `kubeconfig`, a document that opens the object in a role, and `expires_at`.
+
+        The credential MUST end by itself within hours. Whether somebody may have it is for the
+        caller to decide. MUST raise `CloudConflictError` where the object is not there.
         """
         ...
 

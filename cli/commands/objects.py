@@ -25,6 +25,7 @@ from cli.output import emit
 from cli.render import Column
 from cli.session import client
 from cli.speech import t, word
+from cli.use import with_use
 
 INTERVAL_S: Final = 2.0
 """Between two looks of `--watch`; fast enough to follow, slow enough for many watchers."""
@@ -187,6 +188,8 @@ def _list(kind: str, items: Iterator[dict[str, Any]], form: Output) -> None:
     first = next(items, None)
     found = columns.of_kind(first["kind"] if first else kind)
     chained = (item for part in (([first] if first else []), items) for item in part)
+    if first and first["kind"] == "Namespace" and form is Output.WIDE:
+        chained = with_use(chained)
     empty = None if first else t("no_objects", kind=_called(kind))
     render.show(chained, found, form, name=columns.object_name, empty=empty)
 

@@ -23,6 +23,7 @@ AREAS: Final[Mapping[str, frozenset[str]]] = {
     "doctor": frozenset({"doctor"}),
     "operations": frozenset({"stop", "start", "reboot", "console-log"}),
     "recover": frozenset({"retry", "rebuild", "confirm", "abandon", "clouds"}),
+    "members": frozenset({"kubeconfig", "use"}),
     "objects": frozenset({"objects", "events", "drift"}),
     "requests": frozenset({"requests", "plan", "apply", "delete"}),
     "quota": frozenset({"quota"}),

@@ -16,7 +16,7 @@ from govcloud.ports import (
     Stop,
     TenantQuota,
 )
-from provisioners.kubernetes import members, objects, rights
+from provisioners.kubernetes import members, objects, rights, use
 from provisioners.kubernetes.errors import other_managers
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING, FIELD_MANAGER, mark_of, selector
@@ -24,7 +24,7 @@ from provisioners.kubernetes.reading import observed as read
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import Settings, read_settings
 from provisioners.kubernetes.shrinking import check_use
-from provisioners.kubernetes.types import BY_WORD, NAMESPACE, TYPES, Type
+from provisioners.kubernetes.types import BY_WORD, NAMESPACE, QUOTA, TYPES, Type
 from provisioners.kubernetes.watching import Watcher
 
 Json = dict[str, Any]
@@ -82,11 +82,14 @@ class KubernetesProvisioner:
 
     def find(self, uids: Sequence[str]) -> Sequence[Observed]:
         """Look up by mark: a list of each type for a batch of objects."""
+        return self._listed(TYPES, uids)
+
+    def _listed(self, types: Sequence[Type], uids: Sequence[str]) -> list[Observed]:
         found: list[Observed] = []
         for start in range(0, len(uids), _BATCH):
             chosen = selector(self._installation, uids[start : start + _BATCH])
             ending: set[str] = set()
-            for kind in TYPES:
+            for kind in types:
                 for page in Listing(self._session, kind, self._settings.page_size, chosen):
                     found += [seen for item in page if (seen := self._seen(item, kind, ending))]
         return found
@@ -180,12 +183,13 @@ class KubernetesProvisioner:
         """Say the version, and which rights are missing."""
         return rights.report(self._session, self._settings)
 
-    def member_access(self, uid: str, role: str) -> Mapping[str, Any]:
-        """Return a short-lived kubeconfig for one role in an object's namespace.
+    def use(self, uids: Sequence[str]) -> Mapping[str, TenantQuota]:
+        """Read limits and use from the quotas' status: a list for a batch."""
+        found = self._listed([QUOTA], uids)
+        return {seen.uid: use.of(seen) for seen in found if seen.uid}
 
-        `kubeconfig` is the document, `expires_at` says until when it works. Raises CloudError;
-        CloudConflictError where the namespace is not there.
-        """
+    def admit(self, uid: str, role: str) -> Mapping[str, Any]:
+        """Return a short-lived kubeconfig for one role in an object's namespace."""
         for found in self.find([uid]):
             if found.type == NAMESPACE.word and found.state is State.READY:
                 return members.kubeconfig(

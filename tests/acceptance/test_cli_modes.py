@@ -64,6 +64,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("retry", "vm/social-insurance-app"),
     ("retry", "system/social-insurance"),
     ("rebuild", "vm/social-insurance-app", "--reason", "gone", "-y"),
+    ("kubeconfig", "vm/social-insurance-app"),
     ("confirm", "vm/social-insurance-app", "--reason", "saved", "-y"),
     ("abandon", "vm/social-insurance-app", "--reason", "gone", "-y"),
     ("resume", "sim", "--reason", "lost", "-y"),

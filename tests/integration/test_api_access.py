@@ -70,16 +70,11 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
         "/v1/objects/vm/virtualmachine/retry?department={d}", {}),
     ("POST", "/v1/objects/{kind}/{name}/rebuild"): (
         "/v1/objects/vm/virtualmachine/rebuild?department={d}", {"reason": "data saved"}),
+    ("POST", "/v1/objects/{kind}/{name}/kubeconfig"): (
+        "/v1/objects/vm/virtualmachine/kubeconfig?department={d}", {}),
+    ("GET", "/v1/use"): ("/v1/use?uids=none", None),
     ("POST", "/v1/objects/{kind}/{name}/confirm"): (
         "/v1/objects/vm/virtualmachine/confirm?department={d}", {"reason": "data saved"}),
-    ("POST", "/v1/clouds/{name}/resume"): ("/v1/clouds/gov/resume", {"reason": "really lost"}),
-    ("POST", "/v1/objects/{kind}/{name}/abandon"): (
-        "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),
-    ("GET", "/v1/quota/tree"): ("/v1/quota/tree", None),
-    ("GET", "/v1/quota/{department}"): ("/v1/quota/{d}", None),
-    ("POST", "/v1/quota/check"): ("/v1/quota/check", {}),
-    ("GET", "/v1/drift"): ("/v1/drift?department={d}", None),
-    ("GET", "/v1/events"): ("/v1/events?department={d}", None),
     ("POST", "/v1/objects/{kind}/{name}/stop"): (
         "/v1/objects/vm/virtualmachine/stop?department={d}", {}),
     ("POST", "/v1/objects/{kind}/{name}/start"): (
@@ -88,6 +83,14 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
         "/v1/objects/vm/virtualmachine/reboot?department={d}", {}),
     ("GET", "/v1/objects/{kind}/{name}/console-log"): (
         "/v1/objects/vm/virtualmachine/console-log?department={d}", None),
+    ("POST", "/v1/clouds/{name}/resume"): ("/v1/clouds/gov/resume", {"reason": "really lost"}),
+    ("POST", "/v1/objects/{kind}/{name}/abandon"): (
+        "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),
+    ("GET", "/v1/quota/tree"): ("/v1/quota/tree", None),
+    ("GET", "/v1/quota/{department}"): ("/v1/quota/{d}", None),
+    ("POST", "/v1/quota/check"): ("/v1/quota/check", {}),
+    ("GET", "/v1/drift"): ("/v1/drift?department={d}", None),
+    ("GET", "/v1/events"): ("/v1/events?department={d}", None),
     ("GET", "/v1/reports/on-cloud-rate"): ("/v1/reports/on-cloud-rate?department={d}", None),
     ("GET", "/v1/reports/on-cloud-rate/explain"): (
         "/v1/reports/on-cloud-rate/explain?department={d}", None),

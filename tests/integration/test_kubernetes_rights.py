@@ -115,7 +115,7 @@ def test_a_namespace_lives_and_dies_with_these_rights(
     found = one(granted, quota)
     granted.change(found, quota, differences(found, quota))
     assert {item.uid for page in granted.observe() for item in page} >= {order.uid}
-    given = granted.member_access(order.uid, "admin")
+    given = granted.admit(order.uid, "admin")
     assert given["expires_at"]
     for resource in resources:
         granted.delete(one(granted, resource))
@@ -175,8 +175,8 @@ def test_a_members_kubeconfig_reaches_its_namespace_and_no_other(
     names = [granted.resources(order)[0].tenant for order in (own, other)]
     secrets = [f"/api/v1/namespaces/{name}/secrets" for name in names]
     pods = [f"/api/v1/namespaces/{name}/pods" for name in names]
-    viewer = granted.member_access(own.uid, "view")["kubeconfig"]
-    editor = granted.member_access(own.uid, "edit")["kubeconfig"]
+    viewer = granted.admit(own.uid, "view")["kubeconfig"]
+    editor = granted.admit(own.uid, "edit")["kubeconfig"]
     wait_until(lambda: status_of(viewer, pods[0], tmp_path) == 200)
     assert [status_of(viewer, path, tmp_path) for path in pods] == [200, 403]
     assert [status_of(viewer, path, tmp_path) for path in secrets] == [403, 403]
@@ -195,7 +195,7 @@ def test_a_members_account_goes_with_its_namespace(
     order = namespace_order(1, department=cluster.department)
     for resource in granted.resources(order):
         granted.create(resource)
-    granted.member_access(order.uid, "edit")
+    granted.admit(order.uid, "edit")
     name = granted.resources(order)[0].tenant
     account = f"/api/v1/namespaces/govcloud-access/serviceaccounts/{name}.edit"
     assert cluster.plane.look(account)
@@ -210,7 +210,7 @@ def test_nobody_else_may_ask_for_such_a_token(
     order = namespace_order(1, department=cluster.department)
     for resource in granted.resources(order):
         granted.create(resource)
-    granted.member_access(order.uid, "edit")
+    granted.admit(order.uid, "edit")
     name = granted.resources(order)[0].tenant
     path = f"/api/v1/namespaces/govcloud-access/serviceaccounts/{name}.edit/token"
     with pytest.raises(urllib.error.HTTPError) as caught:
