@@ -74,7 +74,8 @@ def _send(
     content: dict[str, Any], title: str, justification: str, form: Output, *, yes: bool
 ) -> None:
     if "seen" in content:
-        show_proposal(client().post("/v1/apply", content | {"dryRun": not yes}), form)
+        told = client().post("/v1/apply", content | {"dryRun": not yes})
+        show_proposal(told, form, done=yes)
         if not yes:
             confirm(t("ask_apply"))
             client().post("/v1/apply", content)

@@ -103,7 +103,7 @@ def load(files: Sequence[SourceFile], department: str = "") -> Loaded:
     for source in files:
         first = len(reader.diagnostics)
         _read(source, reader, manifests, department)
-        reader.diagnostics[first:] = sorted(reader.diagnostics[first:], key=_order)
+        reader.diagnostics[first:] = sorted(reader.diagnostics[first:], key=_place)
         if len(reader.diagnostics) > MAX_DIAGNOSTICS:
             break
     return Loaded(tuple(manifests.values()), _capped(reader.diagnostics))
@@ -112,11 +112,16 @@ def load(files: Sequence[SourceFile], department: str = "") -> Loaded:
 def _read(
     source: SourceFile, reader: Reader, manifests: dict[ObjectKey, Manifest], department: str
 ) -> None:
-    for root, sound in reader.documents(source):
+    for root, faulty in reader.documents(source):
+        first = len(reader.diagnostics)
         manifest = _Document(source.name, root, reader.diagnostics, department).manifest()
+        # What could not be read is told once, not again as a value of the wrong type.
+        reader.diagnostics[first:] = [
+            fault for fault in reader.diagnostics[first:] if _place(fault) not in faulty
+        ]
         if len(reader.diagnostics) > MAX_DIAGNOSTICS:
             return
-        if manifest is None or not sound:
+        if manifest is None or faulty:
             continue
         earlier = manifests.setdefault(manifest.key, manifest)
         if earlier is not manifest:
@@ -136,7 +141,7 @@ def _twice(first: Manifest, second: Manifest) -> Diagnostic:
     )  # fmt: skip
 
 
-def _order(diagnostic: Diagnostic) -> Place:
+def _place(diagnostic: Diagnostic) -> Place:
     return diagnostic.line or 0, diagnostic.column or 0
 
 

@@ -29,6 +29,9 @@ _ENDS_FILE: Final = frozenset({"input.too_many_documents", "input.too_many_nodes
 Place = tuple[int, int]
 """Line and column, from 1."""
 
+UNREAD: Final = object()
+"""Stands for a value that could not be read: of no type, so that nothing takes it for a value."""
+
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MARKER: Final = re.compile(r"^(?:---|\.\.\.)(?=[ \t\n]|\Z)", re.MULTILINE)
 # Control and zero-width characters; the line separators that YAML 1.1 and editors count
@@ -124,8 +127,8 @@ class Reader:
     _documents: int = 0
     _nodes: int = 0
 
-    def documents(self, source: SourceFile) -> Iterator[tuple[Node, bool]]:
-        """Yield the root of each document that can be read, and whether it is without fault.
+    def documents(self, source: SourceFile) -> Iterator[tuple[Node, frozenset[Place]]]:
+        """Yield the root of each document that can be read, and where in it there are faults.
 
         All faults become diagnostics; one with faults is yielded for its further checks only.
         """
@@ -144,7 +147,7 @@ class Reader:
             if any(found.key in _ENDS_FILE for found in builder.faults):
                 return
             if builder.root is not None:
-                yield builder.root, not builder.faults
+                yield builder.root, frozenset(fault.place or (1, 1) for fault in builder.faults)
 
     def fault(self, file: str, key: str, place: Place, **params: object) -> None:
         """Note a fault of the text."""
@@ -283,7 +286,7 @@ class _Builder:
         if self._wants_key():
             self._take_key(f"*{event.anchor}", place)
         else:
-            self._put(Node(None, *place))
+            self._put(Node(UNREAD, *place))
 
     def _scalar(self, event: Any) -> None:
         place = self._place(event)
@@ -301,7 +304,7 @@ class _Builder:
             return plain_scalar(text)
         except OverflowError:
             self._note("input.number_too_long", place, limit=MAX_DIGITS)
-            return None
+            return UNREAD
 
     def _note(self, key: str, place: Place, **params: object) -> None:
         """Note a fault that the reading of the document survives."""

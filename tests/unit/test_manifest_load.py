@@ -304,3 +304,39 @@ def test_every_kind_has_a_validator() -> None:
     for name in KINDS:
         with pytest.raises(ValueError):
             parse_spec(name, {"nothing": 1})
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["count: 9999999999999999999", "flavor: 9999999999999999999", "image: *other",
+     "vcpu: 9999999999999999999", "environment: 9999999999999999999", "environment: *other"],
+)  # fmt: skip
+def test_a_value_that_cannot_be_read_is_told_once(field: str) -> None:
+    """Not again as an empty one, and not as what is missing because of it."""
+    name = field.partition(":")[0]
+    spec = {"system": "s", "zone": "z", "flavor": "f", "image": "i"} | {name: None}
+    if name == "vcpu":
+        del spec["flavor"]
+    lines = [f"  {key}: {value}" for key, value in spec.items() if value is not None]
+    text = "\n".join(
+        [
+            "apiVersion: govcloud.io/v1",
+            "kind: VirtualMachine",
+            "metadata: {name: web, department: d}",
+            "spec:",
+            *lines,
+            f"  {field}",
+        ]
+    )
+    loaded = load([SourceFile("a.yaml", text)])
+    assert not loaded.manifests
+    key = "input.alias" if "*" in field else "input.number_too_long"
+    assert [fault.key for fault in loaded.diagnostics] == [key]
+
+
+def test_a_kind_or_version_that_cannot_be_read_is_told_once() -> None:
+    text = "apiVersion: *a\nkind: 9999999999999999999\nmetadata: *b\nspec: *c\n"
+    loaded = load([SourceFile("a.yaml", text)])
+    assert sorted(fault.key for fault in loaded.diagnostics) == [
+        "input.alias", "input.alias", "input.alias", "input.number_too_long",
+    ]  # fmt: skip
