@@ -43,7 +43,7 @@ def open_cloud(address: CloudAddress) -> Provisioner:
 
 def open_cluster(address: CloudAddress) -> "KubernetesProvisioner":
     """Return the driver of a cluster; raises InvalidInputError for a connection that is unclear."""
-    settings = read_settings(address.connection)
+    settings = replace(read_settings(address.connection), storage=address.storage)
     return KubernetesProvisioner(Session(settings), settings, address.installation)
 
 
@@ -186,7 +186,7 @@ class KubernetesProvisioner:
     def use(self, uids: Sequence[str]) -> Mapping[str, TenantQuota]:
         """Read limits and use from the quotas' status: a list for a batch."""
         found = self._listed([QUOTA], uids)
-        return {seen.uid: use.of(seen) for seen in found if seen.uid}
+        return {seen.uid: use.of(seen, self._settings.storage) for seen in found if seen.uid}
 
     def admit(self, uid: str, role: str) -> Mapping[str, Any]:
         """Return a short-lived kubeconfig for one role in an object's namespace."""

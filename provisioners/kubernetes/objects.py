@@ -51,6 +51,8 @@ def resources(order: Order, settings: Settings, installation: str) -> tuple[Reso
 
 
 def _parts(order: Order, name: str, settings: Settings, installation: str) -> Iterator[Resource]:
+    spec: Mapping[str, Any] = order.spec
+
     def part(kind: Type, word: str, props: Mapping[str, Value], rank: int = BORDERS) -> Resource:
         return Resource(
             uid=order.uid,
@@ -64,9 +66,9 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
             immutable=frozenset({"role"} & props.keys()),
             unit=None if kind.namespaced else 0,
             within=NAMESPACE.word if rank == BORDERS else "",
+            build={"over_quota": True} if spec.get("allowOverQuota") else {},
         )
 
-    spec: Mapping[str, Any] = order.spec
     yield part(NAMESPACE, "", _levels(str(spec.get("podSecurity", "restricted"))), rank=0)
     yield part(QUOTA, "", _listed("hard", _hard(spec, settings)))
     yield part(LIMITS, "", _listed("rules", _rules(spec)))
@@ -93,7 +95,7 @@ def _listed(word: str, values: Mapping[str, Value]) -> Props:
 def _hard(spec: Mapping[str, Any], settings: Settings) -> Props:
     storage: Mapping[str, int] = spec.get("storage") or {}
     classes = {
-        f"{name}.storageclass.storage.k8s.io/requests.storage": size
+        f"{settings.storage.get(name, name)}.storageclass.storage.k8s.io/requests.storage": size
         for name, size in storage.items()
     }
     return {

@@ -126,12 +126,18 @@ def _use(item: Json) -> dict[str, Value]:
     status = item.get("status") or {}
     used, hard = (_amounts(status.get(word) or {}) for word in ("used", "hard"))
     shown = {f"used.{name}": value for name, value in used.items()}
+    over = [n for n, limit in hard.items() if _more(used.get(n), limit)]
     held = [f"{n}: {quantities.show(n, used[n])}" for n in _DATA if used.get(n)]
     return (
         shown
         | {f"limit.{name}": value for name, value in hard.items()}
         | ({"holds": ", ".join(held)} if held else {})
+        | ({"over_quota": ", ".join(over)} if over else {})
     )
+
+
+def _more(used: Value, limit: Value) -> bool:
+    return isinstance(used, int) and isinstance(limit, int) and used > limit
 
 
 _INFO: Final[Mapping[str, Callable[[Json], dict[str, Value]]]] = {QUOTA.word: _use}

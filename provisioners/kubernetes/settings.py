@@ -38,6 +38,8 @@ class Settings:
     take_over: bool = True
     """Whether fields of ours that somebody else manages are taken back, or left with a message."""
     roles: Mapping[str, str] = field(default_factory=lambda: {role: role for role in ROLES})
+    storage: Mapping[str, str] = field(default_factory=dict)
+    """What the cluster calls a storage class, where it is not the same (`Cloud.spec.storage`)."""
 
 
 def read_settings(connection: Mapping[str, str]) -> Settings:
@@ -124,5 +126,5 @@ _READERS: Final[Mapping[str, Reader]] = {
         entry.name, _SPECIAL.get(entry.name, str)
     )
     for entry in fields(Settings)
-    if entry.name != "roles"
+    if entry.name not in ("roles", "storage")
 } | {f"role-{role}": _role(role) for role in ROLES}

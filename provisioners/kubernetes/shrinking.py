@@ -11,7 +11,7 @@ _HARD = "hard."
 
 def check_use(current: Observed, wanted: Resource, fields: Sequence[str]) -> None:
     """Raise TerminalCloudError, with the numbers, if a named limit would fall below its use."""
-    if wanted.props.get("below_use"):
+    if wanted.build.get("over_quota"):
         return
     below = [text for name in fields if (text := _below(current, wanted, name))]
     if below:

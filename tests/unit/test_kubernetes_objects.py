@@ -213,6 +213,7 @@ def test_a_limit_below_its_use_is_refused_with_the_numbers() -> None:
     assert caught.value.reason == "BelowUsage"
     assert caught.value.message == "pods: 10 < 12, requests.cpu: 2500m < 3"
     check_use(seen, parts(pods=12)["quota"], ["hard.pods"])
+    check_use(seen, parts(pods=10, allowOverQuota=True)["quota"], ["hard.pods"])
 
 
 def test_other_kinds_are_not_built_here() -> None:

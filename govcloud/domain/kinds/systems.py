@@ -418,6 +418,10 @@ class NamespaceSpec(Model):
         description="How many objects of a kind: `secrets`, `deployments.apps`.",
     )
     containers: Containers = Field(Containers(), description="Sizes of one container.")
+    allow_over_quota: Flag = Field(
+        False,
+        description="Limits may be set below what is in use; it then shows as over quota.",
+    )
     access: Access = Field(Access(), description="Who may do what.")
     network: NamespaceNetwork = Field(NamespaceNetwork(), description="Who may talk to it.")
     pod_security: PodSecurity = Field(PodSecurity.RESTRICTED, description="Pod Security level.")

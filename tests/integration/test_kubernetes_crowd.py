@@ -1,0 +1,133 @@
+"""Many namespaces: two controllers at once, and a control plane that dies under load."""
+
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from govcloud.clock import SystemClock
+from govcloud.reconcile.controller import Controller
+from govcloud.store.engine import Database
+from govcloud.store.unit import Store
+from govcloud.testing.cluster import wait_until
+from govcloud.testing.kubelab import KubeLab
+from govcloud.testing.kubernetes import ControlPlane, find_programs
+from govcloud.testing.lab import QUICK
+from govcloud.testing.postgres import Emptied
+
+MANY = 300
+SOME = 40
+PARTS = 8
+
+
+@pytest.fixture
+def own_plane() -> Iterator[ControlPlane]:
+    """A control plane that may be killed."""
+    programs = find_programs()
+    if isinstance(programs, str):
+        pytest.skip(programs)
+    with ControlPlane.start(programs) as plane:
+        yield plane
+
+
+@contextmanager
+def running(*controllers: Controller) -> Iterator[None]:
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=controller.run, args=(stop,), daemon=True)
+        for controller in controllers
+    ]
+    for thread in threads:
+        thread.start()
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def all_ready(lab: KubeLab) -> bool:
+    rows = lab.rows()
+    return bool(rows) and all(row.ready and not row.progressing for row in rows)
+
+
+def check_whole(lab: KubeLab, count: int) -> None:
+    """One set of parts for each namespace, nothing twice, all of it charged once."""
+    marks = Counter((item.uid, item.part) for item in lab.there())
+    assert len(marks) == count * PARTS
+    assert set(marks.values()) == {1}
+    charged = lab.charged()
+    assert charged["namespaces"] == (count, 0)
+    assert charged["k8s-pods"] == (30 * count, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.guarantee("R6")
+@pytest.mark.timeout(600)
+def test_the_control_plane_dies_under_load_and_nothing_is_lost(
+    own_plane: ControlPlane, sqlite_template: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "load.db"
+    shutil.copyfile(sqlite_template, file)
+    database = Database(f"sqlite:///{file}")
+    lab = KubeLab(Store(database, SystemClock()), own_plane.connection(), settings=QUICK).found()
+    for number in range(SOME):
+        lab.namespace(number)
+    with running(lab.controller()):
+        wait_until(lambda: len(lab.there()) > SOME, 120)
+        own_plane.restart("apiserver")
+        wait_until(lambda: sum(row.ready for row in lab.rows()) > 2, 120)
+        own_plane.kill("etcd")
+        time.sleep(1)
+        own_plane.run("etcd")
+        wait_until(lambda: all_ready(lab), 240)
+    check_whole(lab, SOME)
+    database.close()
+
+
+@pytest.mark.slow
+@pytest.mark.postgresql
+@pytest.mark.guarantee("R9")
+@pytest.mark.timeout(900)
+def test_two_controllers_share_many_namespaces(
+    own_plane: ControlPlane, postgres_schema: Emptied
+) -> None:
+    """No object is worked on by both."""
+    with ExitStack() as stack:
+        seen: dict[str, set[str]] = {"one": set(), "two": set()}
+        begun: Counter[str] = Counter()
+        labs = []
+        url = postgres_schema.fresh()
+        for _ in seen:
+            database = Database(url)
+            stack.callback(database.close)
+            lab = KubeLab(
+                Store(database, SystemClock()),
+                own_plane.connection(),
+                installation="crowd",
+                settings=QUICK,
+            )
+            labs.append(lab)
+        labs[0].found(limits={"parallel": 16})
+        for number in range(MANY):
+            labs[0].namespace(number)
+
+        def noting(name: str) -> Controller:
+            def step(word: str, about: str) -> None:
+                if word == "before-create":
+                    seen[name].add(about)
+                    begun[about] += 1
+
+            return labs[int(name == "two")].controller(name, on_step=step)
+
+        with running(noting("one"), noting("two")):
+            wait_until(lambda: all_ready(labs[0]), 600)
+        assert seen["one"], "the first had nothing to do"
+        assert seen["two"], "the second had nothing to do"
+        assert set(begun.values()) == {PARTS}, "something was made by both"
+        check_whole(labs[0], MANY)
