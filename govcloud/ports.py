@@ -209,7 +209,8 @@ class Provisioner(Protocol):
         """List the cloud's own quotas of the tenants that carry our mark, page by page.
 
         A cloud whose tenants have no quota beside the objects themselves MUST yield nothing, pass
-        over all classes in `set_quota`, and not name the feature `quota` in its report.
+        over all classes in `set_quota`, not name the feature `quota` in its report, and SHOULD have
+        an attribute `tenant_quotas` that is False, so that it is not asked for nothing.
         """
         ...
 

@@ -50,6 +50,8 @@ def open_cluster(address: CloudAddress) -> "KubernetesProvisioner":
 class KubernetesProvisioner:
     """A `Provisioner` of a cluster; see the port for what the methods promise."""
 
+    tenant_quotas = False
+
     def __init__(self, session: Session, settings: Settings, installation: str) -> None:
         self._session = session
         self._settings = settings
