@@ -27,15 +27,15 @@ def describe(
     form: Format = Output.TABLE,
 ) -> None:
     """Show everything about objects or requests, with what happened to them."""
-    if words[0].lower() in ("request", "requests", "req"):
+    from cli.commands import objects
+
+    if words[0].lower() in objects.REQUESTS:
         words = words[1:]
     if words and all(refs.is_request(entry) for entry in words):
         from cli.commands.requests import show
 
         show(words, form=form)
         return
-    from cli.commands import objects
-
     found = [(reference, objects.one(reference)) for reference in refs.parse(words, department)]
     if form not in (Output.TABLE, Output.WIDE):
         objects.show([item for _, item in found], form)

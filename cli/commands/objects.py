@@ -30,6 +30,9 @@ from cli.use import with_use
 INTERVAL_S: Final = 2.0
 """Between two looks of `--watch`; fast enough to follow, slow enough for many watchers."""
 
+REQUESTS: Final = ("request", "requests", "req")
+"""What people call requests, which are no kind of object."""
+
 KINDS: Final = (
     Column("name", at("name")),
     Column("plural", at("plural")),
@@ -87,6 +90,11 @@ def get(
 ) -> None:
     """List objects of a kind, or show some of them."""
     where: dict[str, Any] = {"department": None if all_departments else department}
+    if names and kind.lower() in REQUESTS:
+        from cli.commands import requests
+
+        requests.show(names, form=form)
+        return
     if "/" in kind or names:
         _named([kind, *(names or [])], where["department"], form, export=export)
         return
@@ -136,7 +144,7 @@ def _export(items: Iterable[dict[str, Any]], form: Output) -> None:
 def _special(kind: str) -> Any:
     # What people will type although it is no kind of object.
     word = kind.lower()
-    if word in ("request", "requests", "req"):
+    if word in REQUESTS:
         return _requests
     return _kinds if word in ("kind", "kinds", "all") else None
 

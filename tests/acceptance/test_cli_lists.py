@@ -71,9 +71,19 @@ def test_platform_objects_are_deleted_and_not_given_back(city, govcloud, tmp_pat
 
 def test_describe_names_and_lists_as_get_does(city, govcloud):
     """Whoever reads what a program printed gets what was asked for, and not a page for people."""
-    for form in ("name", "csv", "json", "yaml"):
-        named = ("vm/social-insurance-app", "system/social-insurance", "-o", form)
-        assert govcloud("describe", *named).out == govcloud("get", *named).out
+    named = ("vm/social-insurance-app", "system/social-insurance")
+    for form in ("name", "json", "yaml"):
+        assert (
+            govcloud("describe", *named, "-o", form).out == govcloud("get", *named, "-o", form).out
+        )
+    assert govcloud("describe", *named, "-o", "csv").out.startswith("NAME,DEPARTMENT,STATUS,")
+
+
+def test_requests_are_got_by_number(city, govcloud):
+    """Like an object of any kind, in each form of a list."""
+    (name,) = govcloud("get", "requests", "REQ-2026-0001", "-o", "name").lines
+    assert name == "REQ-2026-0001"
+    assert json.loads(govcloud("get", "req", name, "-o", "json").out)["id"] == name
 
 
 @pytest.mark.guarantee("P4")
