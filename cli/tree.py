@@ -87,6 +87,7 @@ ROOT: Final = Branch(
         "migrate": Branch(
             {
                 "inventory": Branch({"import": Leaf("migrate_inventory", "import_")}),
+                "assess": Leaf("migrate_assess", "assess"),
             }
         ),
         "audit": Branch({"log": Leaf("audit", "log"), "verify": Leaf("audit", "verify")}),

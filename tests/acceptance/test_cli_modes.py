@@ -77,6 +77,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("quota", "check"),
     ("drift",),
     ("--as", "hrss", "migrate", "inventory", "import", "HOSTS"),
+    ("--as", "hrss", "migrate", "assess", "social-insurance"),
     ("report", "on-cloud-rate", "--as-of", "2026-01-01", "--format", "json"),
     ("report", "explain", "on-cloud-rate", "-o", "json"),
     ("report", "explain", "fact", "1", "-o", "csv"),

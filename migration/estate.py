@@ -1,0 +1,142 @@
+"""The legacy estate as the API answers it, as values: systems with their hosts, and who talks."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, cast
+
+from govcloud.domain.kinds.estate import LegacyHostSpec
+from govcloud.domain.kinds.governance import ExemptionSpec, MigrationPlanSpec, MigrationState
+from govcloud.domain.kinds.platform import FlavorSpec
+from govcloud.domain.kinds.systems import Lifecycle, Origin, SystemSpec
+from govcloud.domain.manifest import parse_spec
+from migration.assessment.facts import NO_FACTS, LegacySystem
+
+Item = Mapping[str, Any]
+Edge = tuple[str, str]
+"""Two systems that are connected, the lesser key first."""
+
+_LIVE: Final = frozenset({Lifecycle.RUNNING, Lifecycle.TRIAL, Lifecycle.SUSPENDED})
+MOVED: Final = frozenset(
+    {
+        MigrationState.CUTOVER,
+        MigrationState.TRIAL,
+        MigrationState.ACCEPTED,
+        MigrationState.SOURCE_OFF,
+        MigrationState.CLOSED,
+    }
+)
+"""States in which a system serves from the cloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """What is off the cloud, by key, and the connections among it, with how often each was seen."""
+
+    systems: Mapping[str, LegacySystem]
+    edges: Mapping[Edge, int]
+
+    def neighbours(self) -> dict[str, set[str]]:
+        """Return the systems that each is connected to."""
+        found: dict[str, set[str]] = {key: set() for key in self.systems}
+        for one, other in self.edges:
+            found[one].add(other)
+            found[other].add(one)
+        return found
+
+
+def estate(
+    systems: Iterable[Item],
+    hosts: Iterable[Item],
+    plans: Iterable[Item],
+    exemptions: Iterable[Item],
+    today: date,
+) -> Estate:
+    """Return the estate from objects in their JSON form; what has moved is not part of it."""
+    exempted = set(_exempted(exemptions, today))
+    known = {
+        f"{spec.department}/{spec.system}": spec
+        for item in plans
+        for spec in (cast("MigrationPlanSpec", parse_spec("MigrationPlan", item["spec"])),)
+    }
+    placed: dict[str, dict[str, LegacyHostSpec]] = {}
+    for item in hosts:
+        spec = cast("LegacyHostSpec", parse_spec("LegacyHost", item["spec"]))
+        if spec.system is not None:
+            key = f"{item['metadata']['department']}/{spec.system}"
+            placed.setdefault(key, {})[item["metadata"]["name"]] = spec
+    found = {
+        system.key: system
+        for item in systems
+        for system in (_system(item, placed, known, exempted),)
+        if system.spec.origin is Origin.LEGACY
+        and system.spec.lifecycle in _LIVE
+        and system.state not in MOVED
+    }
+    return Estate(found, _edges(found))
+
+
+def flavors_of(items: Iterable[Item]) -> dict[str, FlavorSpec]:
+    """Return the catalogue's flavors by name."""
+    return {
+        item["metadata"]["name"]: cast("FlavorSpec", parse_spec("Flavor", item["spec"]))
+        for item in items
+    }
+
+
+def _system(
+    item: Item,
+    hosts: Mapping[str, Mapping[str, LegacyHostSpec]],
+    plans: Mapping[str, MigrationPlanSpec],
+    exempted: set[str],
+) -> LegacySystem:
+    meta = item["metadata"]
+    key = f"{meta['department']}/{meta['name']}"
+    plan = plans.get(key)
+    return LegacySystem(
+        department=meta["department"],
+        name=meta["name"],
+        display_name=meta.get("displayName") or meta["name"],
+        spec=cast("SystemSpec", parse_spec("System", item["spec"])),
+        hosts=hosts.get(key, {}),
+        exempted=key in exempted,
+        state=plan.state if plan else MigrationState.PLANNED,
+        answers=plan.answers if plan else {},
+    )
+
+
+def _exempted(items: Iterable[Item], today: date) -> Iterator[str]:
+    """Yield the systems that an approved exemption holds for today."""
+    for item in items:
+        spec = cast("ExemptionSpec", parse_spec("Exemption", item["spec"]))
+        approved = spec.approved_by is not None and spec.approved_on is not None
+        if approved and spec.valid_from <= today <= spec.valid_until:
+            yield f"{spec.department}/{spec.system}"
+
+
+def _edges(systems: Mapping[str, LegacySystem]) -> dict[Edge, int]:
+    """Return who is connected to whom: what hosts connect to, and what the register names."""
+    homes: dict[str, str] = {}
+    for key, system in systems.items():
+        for name, host in system.hosts.items():
+            homes.setdefault(host.address or f"{system.department}/{name}", key)
+    found: dict[Edge, int] = {}
+    for key, system in systems.items():
+        for other in (*_registered(system), *_connected(system, homes)):
+            if other in systems and other != key:
+                edge = (min(key, other), max(key, other))
+                found[edge] = found.get(edge, 0) + 1
+    return found
+
+
+def _registered(system: LegacySystem) -> Sequence[str]:
+    return [
+        name if "/" in name else f"{system.department}/{name}" for name in system.spec.depends_on
+    ]
+
+
+def _connected(system: LegacySystem, homes: Mapping[str, str]) -> Iterator[str]:
+    for host in system.hosts.values():
+        for address in (host.facts or NO_FACTS).connects_to:
+            if address in homes:
+                yield homes[address]
