@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from govcloud.store.engine import Database
 from govcloud.store.schema import create
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
-from govcloud.testing.kubernetes import ControlPlane, find_programs
+from govcloud.testing.kubernetes import ControlPlane, control_plane_or_reason
 from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
 
 pytest_plugins = ["govcloud.testing.openstack_fixtures"]
@@ -38,11 +39,21 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """A Kubernetes control plane of this test process, on loopback."""
-    programs = find_programs()
-    if isinstance(programs, str):
-        pytest.skip(programs)
-    with ControlPlane.start(programs) as plane:
+    with control_plane_or_reason() as plane:
+        if isinstance(plane, str):
+            pytest.skip(plane)
         yield plane
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end how many tests were left out, and why."""
+    reasons = Counter(
+        str(report.longrepr[-1]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} left out: {reason}")
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ class Cluster:
     def order(self, number: int, *, count: int = 1, grown: bool = False) -> Order:
         """Return an order for a namespace, a larger one in every part if `grown`."""
         del count  # an object is one namespace
-        grown_spec = {"podSecurity": "baseline", "cpu": 6000} if grown else {}
+        grown_spec: dict[str, Any] = {"podSecurity": "baseline", "cpu": 6000} if grown else {}
         return namespace_order(number, department=self.department, **grown_spec)
 
     def settle(self) -> None:

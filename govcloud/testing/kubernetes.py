@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
+from unittest import SkipTest
 
 from govcloud.testing.certificates import LOOPBACK, Authority, signing_key
 
@@ -296,3 +297,66 @@ def _free_ports(*names: str) -> dict[str, int]:
     for probe in probes.values():
         probe.close()
     return ports
+
+
+class ExistingCluster(ControlPlane):
+    """A cluster that was there before: its processes are not ours, and it knows no test users."""
+
+    @property
+    def url(self) -> str:
+        """Where the API server listens."""
+        return self._commands["url"][0]
+
+    def token_file(self, user: str = ADMIN) -> Path:
+        """Return the file with the administrator's token; no other user is known."""
+        if user != ADMIN:
+            raise SkipTest(f"{KUBECONFIG} has no user {user}")
+        return super().token_file(user)
+
+    def run(self, name: str) -> None:
+        """Leave out what starts and ends processes."""
+        raise SkipTest(f"the {name} of {KUBECONFIG} is not ours")
+
+    kill = stop = restart = run
+
+
+@contextmanager
+def control_plane_or_reason(*options: str) -> Iterator[ControlPlane | str]:
+    """Give the cluster that tests may use, or the sentence that says why there is none."""
+    named = os.environ.get(KUBECONFIG)
+    if named:
+        with _existing(Path(named)) as found:
+            yield found
+        return
+    programs = find_programs()
+    if isinstance(programs, str):
+        yield programs
+        return
+    with ControlPlane.start(programs, *options) as plane:
+        yield plane
+
+
+@contextmanager
+def _existing(kubeconfig_file: Path) -> Iterator[ControlPlane | str]:
+    from kubernetes import client, config
+
+    if os.environ.get(WRITABLE) != "yes":
+        yield f"{KUBECONFIG} is not written to unless {WRITABLE}=yes"
+        return
+    found = client.Configuration()
+    config.load_kube_config(  # type: ignore[no-untyped-call]
+        str(kubeconfig_file), client_configuration=found, persist_config=False
+    )
+    said = found.auth_settings().get("BearerToken")
+    if not said or not found.ssl_ca_cert:
+        yield f"{KUBECONFIG} needs a user with a token, and a CA"
+        return
+    folder = Path(tempfile.mkdtemp(prefix="govcloud-k8s-"))
+    nothing = Programs(Path(), Path(), Path())
+    place = {"url": [found.host]}
+    cluster = ExistingCluster(nothing, folder, {}, Path(found.ssl_ca_cert), place)
+    (folder / f"{ADMIN}.token").write_text(str(said["value"]).removeprefix("Bearer "))
+    try:
+        yield cluster
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
