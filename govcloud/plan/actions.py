@@ -10,11 +10,12 @@ is planned only where nothing carries the mark, and a replacement begins with th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Final
 
 from govcloud.domain.kinds.systems import DriftMode
+from govcloud.plan.asked import OFF, POWER
 from govcloud.plan.drift import Drift, ModeOf, Whole
 from govcloud.ports import Observed, Resource, State, Value
 
@@ -41,7 +42,10 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One call to the cloud: create `wanted`, change `fields` of `observed`, or delete it."""
+    """One call to the cloud: create `wanted`, change `fields` of `observed`, or delete it.
+
+    With `copy`, it is deleted only once there is a copy of it under that name.
+    """
 
     verb: Verb
     reason: Reason
@@ -50,6 +54,7 @@ class Action:
     wanted: Resource | None = None
     observed: Observed | None = None
     fields: tuple[str, ...] = ()
+    copy: str = ""
 
     @property
     def order(self) -> tuple[int, int, str, str]:
@@ -120,6 +125,8 @@ class Situation:
     `delivered`: those of them that were ready once, so that someone may have data in them.
     `confirmed`: somebody said that what is held may go. `asked` are the fields in which something
     was asked for beside the spec and has not come about yet: there, a difference is no drift.
+    Of a release: `copies` is how the names of last copies begin, empty where none are wanted;
+    `keep_data`, that what holds data stays.
     """
 
     mode: ModeOf
@@ -129,6 +136,8 @@ class Situation:
     delivered: frozenset[str] = frozenset()
     confirmed: bool = False
     asked: frozenset[str] = frozenset()
+    copies: str = ""
+    keep_data: bool = False
 
 
 def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Situation) -> Plan:
@@ -145,7 +154,7 @@ def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Si
         held = () if situation.confirmed else tuple(item for item in seen if _holds(item))
         if held:
             return Plan(held=held)
-        _release(draft, seen, ranks)
+        _release(draft, seen, _Leaving(wanted, ranks, situation))
         return draft.plan(ready=False)
     kept, doubles = _sort_out(seen, situation.known)
     _remove_each(draft, doubles, ranks, Reason.DUPLICATE)
@@ -263,7 +272,7 @@ def _failed(draft: _Draft, resource: Resource, item: Observed, situation: Situat
     What was handed over may hold data: it is changed if a change is due, and else left to a
     person (`reconcile.recover`). What was never ready is removed, to be built again.
     """
-    if item.id not in situation.delivered:
+    if item.id not in situation.delivered and not resource.adopts:
         draft.actions.append(_delete(item, resource.rank, Reason.FAILED))
         return False
     fields = differences(resource, item)
@@ -297,6 +306,9 @@ def _differing(
     """Plan for differences of a ready resource; return whether it stands nevertheless."""
     if situation.approved:
         if resource.immutable.intersection(fields):
+            if resource.adopts:
+                draft.conflicts.append(item)  # what was taken over is never replaced
+                return False
             draft.actions.append(_delete(item, resource.rank, Reason.REPLACE))
         else:
             draft.actions.append(_change(resource, item, fields, Reason.APPROVED))
@@ -321,12 +333,12 @@ def _differing(
 
 
 def _drift(resource: Resource, item: Observed, name: str, mode: DriftMode) -> Drift:
+    by = str(item.info.get("managed_by") or "")
     if name.startswith("tag:"):
         tag = name.removeprefix("tag:")
-        return Drift(item.id, name, resource.tags.get(tag), item.tags.get(tag), mode)
-    return Drift(
-        item.id, name, _shown(resource.props.get(name)), _shown(item.props.get(name)), mode
-    )
+        return Drift(item.id, name, resource.tags.get(tag), item.tags.get(tag), mode, by)
+    wanted, found = _shown(resource.props.get(name)), _shown(item.props.get(name))
+    return Drift(item.id, name, wanted, found, mode, by)
 
 
 def _shown(value: Value) -> str | None:
@@ -367,12 +379,57 @@ def _holds(item: Observed) -> bool:
     return bool(item.info.get("holds")) and item.state is not State.DELETING
 
 
-def _release(draft: _Draft, seen: Sequence[Observed], ranks: _Ranks) -> None:
-    """Plan for giving everything back; what goes along with something else is waited for."""
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """How an object is given back."""
+
+    wanted: Sequence[Resource]
+    ranks: _Ranks
+    situation: Situation
+
+    @property
+    def kept(self) -> set[str]:
+        """The parts that stay, for what is on them."""
+        return {r.part for r in self.wanted if r.data} if self.situation.keep_data else set()
+
+    @property
+    def copied(self) -> Mapping[str, Resource]:
+        """The parts of which a last copy is wanted: machines."""
+        if not self.situation.copies:
+            return {}
+        return {r.part: r for r in self.wanted if r.unit is not None and POWER in r.props}
+
+
+def _release(draft: _Draft, seen: Sequence[Observed], leaving: _Leaving) -> None:
+    """Plan for giving everything back; what goes along with something else is waited for.
+
+    A machine of which a copy is wanted is stopped before, so that the copy is whole.
+    """
     there = {item.part for item in seen}
-    carried = [item for item in seen if ranks.carriers.get(item.part) in there]
-    _remove(draft, [item for item in seen if item not in carried], ranks, Reason.RELEASE)
+    kept, copied = leaving.kept, leaving.copied
+    seen = [item for item in seen if item.part not in kept]
+    carried = [item for item in seen if leaving.ranks.carriers.get(item.part) in there]
+    going = [item for item in seen if item not in carried]
+    running = [item for item in going if item.part in copied and _runs(item)]
+    for item in running:
+        resource = copied[item.part]
+        still = replace(resource, props={**resource.props, POWER: OFF})
+        draft.actions.append(_change(still, item, (POWER,), Reason.RELEASE))
+    if running:
+        draft.waiting += [item for item in seen if item not in running]
+        return
+    _remove(draft, going, leaving.ranks, Reason.RELEASE)
+    draft.actions = [
+        replace(action, copy=f"{leaving.situation.copies}-{action.part}")
+        if action.part in copied
+        else action
+        for action in draft.actions
+    ]
     draft.waiting += carried
+
+
+def _runs(item: Observed) -> bool:
+    return item.state is State.READY and item.props.get(POWER) not in (None, OFF)
 
 
 def _remove(draft: _Draft, items: Sequence[Observed], ranks: _Ranks, reason: Reason) -> None:

@@ -27,7 +27,8 @@ class Whole(StrEnum):
 class Drift:
     """One difference between what was approved and what was seen.
 
-    `resource` is the cloud's id, or the mark (`uid/part`) where nothing stands there.
+    `resource` is the cloud's id, or the mark (`uid/part`) where nothing stands there. `by` is who
+    else has changed the resource, where the cloud keeps account of that.
     """
 
     resource: str
@@ -35,6 +36,7 @@ class Drift:
     wanted: str | None
     found: str | None
     mode: DriftMode
+    by: str = ""
 
 
 DEFAULT: Final = DriftMode.HEAL

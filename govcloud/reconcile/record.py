@@ -253,7 +253,10 @@ def _say(batch: _Batch, row: ObjectRow, conditions: Conditions, outcome: Outcome
     drifts = outcome.plan.drifts if outcome.plan is not None else ()
     if outcome.healed and drifts:
         fields = sorted({drift.field for drift in drifts})
-        text = Text("controller.drift_found", {"count": len(drifts), "fields": fields})
+        params: dict[str, object] = {"count": len(drifts), "fields": fields}
+        text = Text("controller.drift_found", params)
+        if others := sorted({drift.by for drift in drifts if drift.by}):
+            text = Text("controller.drift_found_by", params | {"by": others})
         _event(batch, row.uid, _WARNING, "Drift", text)
     if conditions.reason != row.reason or row.observed_generation != row.generation:
         bad = not conditions.ready and (not conditions.progressing or conditions.next is Next.RETRY)

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from sqlalchemy import select
+from sqlmodel import col
+
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.ports import CloudAddress, Observed, Provisioner
 from govcloud.reconcile.settings import Settings
+from govcloud.store.tables import EventRow
 from govcloud.store.unit import Store
 from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.lab import ADMIN, CLOUD, DEPARTMENT, FLAVORS, SYSTEM, Lab
@@ -94,6 +98,12 @@ class KubeLab(Lab):
         finally:
             driver.close()
         return [item for item in seen if uid is None or item.uid == uid]
+
+    def told(self, uid: str) -> list[EventRow]:
+        """Return an object's events, oldest first."""
+        with self.store.reading() as session:
+            statement = select(EventRow).where(col(EventRow.uid) == uid)
+            return list(session.execute(statement.order_by(col(EventRow.seq))).scalars())
 
     def remove_all(self, plane: ControlPlane) -> None:
         """Let go of all namespaces without waiting, and close all drivers."""

@@ -353,7 +353,7 @@ def _existing(kubeconfig_file: Path) -> Iterator[ControlPlane | str]:
         return
     folder = Path(tempfile.mkdtemp(prefix="govcloud-k8s-"))
     nothing = Programs(Path(), Path(), Path())
-    place = {"url": [found.host]}
+    place: dict[str, Sequence[str]] = {"url": [found.host]}
     cluster = ExistingCluster(nothing, folder, {}, Path(found.ssl_ca_cert), place)
     (folder / f"{ADMIN}.token").write_text(str(said["value"]).removeprefix("Bearer "))
     try:

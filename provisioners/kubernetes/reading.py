@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from govcloud.ports import Observed, State, Value
 from provisioners.kubernetes import quantities
-from provisioners.kubernetes.marks import HARD, mark_of, tags_of
+from provisioners.kubernetes.marks import DOMAIN, FIELD_MANAGER, HARD, mark_of, tags_of
 from provisioners.kubernetes.objects import MODES, POD_SECURITY, access_props, policy_props
 from provisioners.kubernetes.types import ACCESS, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
@@ -36,7 +36,7 @@ def observed(item: Json, kind: Type, installation: str, *, ending: bool = False)
         part=part,
         props=_PROPS[kind.word](item),
         tags=tags_of(item),
-        info=_INFO.get(kind.word, _nothing)(item),
+        info=_INFO.get(kind.word, _nothing)(item) | _others(item),
         fault=held_by(item) if deleting and kind is NAMESPACE else "",
     )
 
@@ -155,3 +155,27 @@ def held_by(item: Json) -> str:
     if own:
         said.append(f"finalizers of the namespace itself: {', '.join(own)}")
     return "; ".join(said)
+
+
+# --- Who else manages it ---
+
+
+def _others(item: Json) -> dict[str, Value]:
+    names = {
+        str(entry.get("manager"))
+        for entry in item["metadata"].get("managedFields") or ()
+        if entry.get("manager") != FIELD_MANAGER and _touches_ours(entry)
+    }
+    return {"managed_by": ", ".join(sorted(names))} if names else {}
+
+
+def _touches_ours(entry: Json) -> bool:
+    """Whether a manager has more than the status and names that are none of ours."""
+    if entry.get("subresource"):
+        return False
+    fields = entry.get("fieldsV1") or {}
+    about = fields.get("f:metadata") or {}
+    names = [name for place in ("f:labels", "f:annotations") for name in about.get(place) or ()]
+    return bool(fields.keys() - {"f:metadata", "f:status"}) or any(
+        name.startswith((f"f:{DOMAIN}/", f"f:{POD_SECURITY}/")) for name in names
+    )

@@ -197,6 +197,18 @@ def test_whatever_is_ours_is_healed(lab: KubeLab, cluster: Cluster) -> None:
     assert (again.differing, again.enqueued) == (0, 0)
 
 
+def test_whoever_changed_it_is_named(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    wrong = {"spec": {"hard": {"pods": "1000"}}}
+    cluster.patch(part(lab, uid, "quota"), wrong, manager="somebodys-operator")
+    lab.controller("two").run_once()
+    assert part(lab, uid, "quota").props["hard.pods"] == 30
+    said = [event.message for event in lab.told(uid) if event.reason == "Drift"]
+    assert "somebodys-operator" in said[-1]
+    assert "hard.pods" in said[-1]
+
+
 @pytest.mark.guarantee("R4")
 @pytest.mark.parametrize("name", sorted(PARTS - {"namespace"}))
 def test_whatever_is_removed_is_made_again(lab: KubeLab, cluster: Cluster, name: str) -> None:
