@@ -555,7 +555,8 @@ class Ledger(Protocol):
     ) -> Verdict:
         """Reserve all demands or none, atomically at every level of the tree (Q1).
 
-        `gone` are the owners that are to be released: the lines say what that will free. A key that is reserved or allocated already is granted again without a second charge.
+        `gone` are the owners that are to be released: the lines say what that will free. A key
+        that is reserved or allocated already is granted again without a second charge.
         """
         ...
 

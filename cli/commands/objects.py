@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Annotated, Any, Final
 
 import typer
@@ -195,7 +196,7 @@ def one(reference: refs.Reference) -> dict[str, Any]:
 def _list(kind: str, items: Iterator[dict[str, Any]], form: Output) -> None:
     first = next(items, None)
     found = columns.of_kind(first["kind"] if first else kind)
-    chained = (item for part in (([first] if first else []), items) for item in part)
+    chained: Iterator[dict[str, Any]] = chain([first] if first else [], items)
     if first and first["kind"] == "Namespace" and form is Output.WIDE:
         chained = with_use(chained)
     empty = None if first else t("no_objects", kind=_called(kind))

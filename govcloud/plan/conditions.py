@@ -171,8 +171,10 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         return Conditions(False, True, word, text, Next.POLL)
     if plan.missing:
         parts = [mark.partition("/")[2] for mark in plan.missing]
-        params = {"count": len(parts), "total": max(total, len(parts)), "parts": parts[:_NAMED]}
-        text = Text("controller.missing", params)
+        text = Text(
+            "controller.missing",
+            {"count": len(parts), "total": max(total, len(parts)), "parts": parts[:_NAMED]},
+        )
         return Conditions(False, False, MISSING, text, Next.FORGET)
     if plan.drifts:
         text = Text("controller.drifted", {"count": len(plan.drifts)})

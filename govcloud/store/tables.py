@@ -87,7 +87,8 @@ class FactRow(SQLModel, table=True):
 
     The last fact of an object recorded at or before an instant is what the object was then; a
     fact with `phase` "gone" says that it is no more. Of what is built in a cloud, a fact is written
-    when it is delivered; `count` in its `spec` is how many machines stood. Never changed, never deleted (F1).
+    when it is delivered; `count` in its `spec` is how many machines stood. Never changed, never
+    deleted (F1).
     """
 
     __tablename__ = "facts"

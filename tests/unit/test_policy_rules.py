@@ -265,7 +265,12 @@ CASES = [
          ("future", E)),
     Case("YAML-5", vm(), None),
     Case("APP-11", vm(), ("", E), setting(urgent=True, emergency_path=True)),
-    Case("APP-11", vm({"environment": "emergency", "lease": LEASE}), ("no-path", E), setting(urgent=True)),
+    Case(
+        "APP-11",
+        vm({"environment": "emergency", "lease": LEASE}),
+        ("no-path", E),
+        setting(urgent=True),
+    ),
     Case(
         "APP-11",
         vm({"environment": "emergency", "lease": LEASE}),

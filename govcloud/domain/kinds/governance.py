@@ -144,7 +144,7 @@ class MigrationPlanSpec(Model):
     answers: dict[Name, Line] = Field(
         default_factory=dict,
         max_length=200,
-        description="Answers to the questionnaire, by question; `govcloud migrate assess` has them.",
+        description="Answers to the questionnaire, by question (`govcloud migrate assess`).",
     )
     note: Prose | None = Field(None, description="Explanation.")
 
