@@ -95,6 +95,30 @@ def _addresses(item: Item) -> list[str]:
     return found
 
 
+def machines(item: Item) -> dict[int, dict[str, Any]]:
+    """Return what is known of an object's machines, by number: addresses, power, host zone."""
+    found: dict[int, dict[str, Any]] = {}
+    for one in (item.get("status") or {}).get("resources") or []:
+        number = str(one.get("part", "")).removeprefix("server-")
+        if one.get("type") == "server" and number.isdigit():
+            found[int(number)] = {**(one.get("info") or {}), "state": one.get("state")}
+    return dict(sorted(found.items()))
+
+
+def _power(item: Item) -> str | None:
+    """Return whether the machines run: all, none, or how many of them."""
+    said = [one.get("power") for one in machines(item).values() if one.get("power")]
+    running = said.count("on")
+    if 0 < running < len(said):
+        return t("power_some", running=running, count=len(said))
+    return shown("VirtualMachine", "power", said[0]) if said else None
+
+
+def _host_zones(item: Item) -> list[str]:
+    zones = (one.get("host_zone") for one in machines(item).values())
+    return sorted({str(zone) for zone in zones if zone})
+
+
 def _limits(item: Item) -> str:
     limits = (item.get("spec") or {}).get("limits") or {}
     return ", ".join(f"{resource(name)}={amount}" for name, amount in limits.items())
@@ -139,6 +163,8 @@ OWN: Final[Mapping[str, tuple[Column, ...]]] = {
         Column("disks", _disks, wide=True),
         _spec("image", "image", wide=True),
         Column("addresses", _addresses, wide=True),
+        Column("power", _power, wide=True),
+        Column("host_zone", _host_zones, wide=True),
         *_BUILT,
     ),
     "Volume": (

@@ -7,7 +7,7 @@ from cli import failures, labels
 from cli.labels import shown
 from cli.output import emit, paint
 from cli.render import Column, Item, table, text_of
-from cli.speech import t
+from cli.speech import t, word
 
 MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "create": ("+", "green"),
@@ -55,6 +55,7 @@ def _change(change: Item, *, brief: bool) -> Iterator[str]:
     head = f"{mark} {change.get('kind')} {who}"
     if brief and change.get("action") != "change":
         yield f"{paint(head, style)}{title}{note}{_demand(change)}"
+        yield from _consequences(change)
         return
     yield f"{paint(head, style)}{title}{note}"
     for field in change.get("fields") or []:
@@ -64,6 +65,17 @@ def _change(change: Item, *, brief: bool) -> Iterator[str]:
             yield f"    {path}: {after}"
         else:
             yield f"    {path}: {before} → {after}"
+    yield from _consequences(change)
+
+
+def _consequences(change: Item) -> Iterator[str]:
+    """Yield what a change means for what stands: machines that go, how something is given back."""
+    if change.get("machinesGone"):
+        numbers = ", ".join(f"{change['name']}-{number}" for number in change["machinesGone"])
+        yield f"    {paint(t('machines_gone', numbers=numbers), 'red')}"
+    if change.get("options"):
+        options = [word("release-option", option) for option in change["options"]]
+        yield f"    {t('released_with', options=options)}"
 
 
 def _demand(change: Item) -> str:
@@ -267,7 +279,6 @@ def decisions(listed: Sequence[Item]) -> None:
     if not listed:
         return
     from cli.columns import moment
-    from cli.speech import word
 
     emit()
     emit(paint(t("section_decisions"), "bold"))
@@ -285,8 +296,6 @@ def decisions(listed: Sequence[Item]) -> None:
 
 def _said(detail: Item) -> str:
     """Return what was said beside a verdict: to whom a step went, or on what condition."""
-    from cli.speech import word
-
     if detail.get("condition"):
         return f"{t('col_condition')}: {text_of(detail['condition'])} ({detail['by']})"
     if detail.get("to"):

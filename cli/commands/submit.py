@@ -52,7 +52,11 @@ def plan(
     if found["refusals"]:
         raise typer.Exit(Exit.QUOTA)
     changed = any(found["summary"].get(name) for name in ("create", "change", "release"))
-    if changed:
+    lost = [name for change in found["changes"] for name in change.get("replaced") or ()]
+    if lost:
+        flags = " ".join(f"--allow-replace {name}" for name in lost)
+        output.hint(t("hint_replace", flags=flags))
+    elif changed:
         output.hint(t("hint_submit"))
     if changed and detailed_exitcode:
         raise typer.Exit(Exit.CHANGES)
@@ -76,6 +80,10 @@ def submit(
             autocompletion=complete.requests,
         ),
     ] = None,
+    allow_replace: Annotated[
+        list[str] | None,
+        typer.Option("--allow-replace", metavar="KIND/NAME[:DISK]", help=t("opt_allow_replace")),
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", metavar="KEY", help=t("opt_idempotency_key"))
     ] = None,
@@ -91,6 +99,7 @@ def submit(
         return
     content |= {"title": title, "justification": justification}
     content |= {"replaces": replaces, "idempotencyKey": idempotency_key}
+    content |= {"allowReplace": allow_replace or []}
     request = client().post("/v1/requests", content)
     announce(request, form)
     if wait and request["id"]:
@@ -110,6 +119,10 @@ def release(
     department: Department = None,
     title: Title = "",
     justification: Reason = "",
+    snapshot: Annotated[bool, typer.Option("--snapshot", help=t("opt_snapshot"))] = False,
+    keep_volumes: Annotated[
+        bool, typer.Option("--keep-volumes", help=t("opt_keep_volumes"))
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     form: Format = Output.TABLE,
@@ -118,6 +131,8 @@ def release(
     content: dict[str, Any] = {
         "files": [],
         "releases": [reference.plain() for reference in refs.parse(objects, department)],
+        "snapshot": snapshot,
+        "keepVolumes": keep_volumes,
     }
     if dry_run or not yes:
         proposal = client().post("/v1/plan", content)

@@ -21,6 +21,7 @@ from govcloud.errors import GovcloudError
 AREAS: Final[Mapping[str, frozenset[str]]] = {
     "meta": frozenset({"version", "whoami", "kinds", "schema", "explain"}),
     "doctor": frozenset({"doctor"}),
+    "clouds": frozenset({"discovery", "unmanaged", "adoption"}),
     "operations": frozenset({"stop", "start", "reboot", "console-log"}),
     "recover": frozenset({"retry", "rebuild", "confirm", "abandon", "clouds"}),
     "members": frozenset({"kubeconfig", "use"}),

@@ -23,6 +23,7 @@ from govcloud.errors import InvalidInputError, Severity, UsageError
 from govcloud.messages import render
 from govcloud.policy.context import city_day
 from govcloud.requests import inbox
+from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT
 from govcloud.requests.deadlines import Notice, notices
 from govcloud.requests.life import State, Verdict
 from govcloud.requests.submitting import NothingToDoError
@@ -63,10 +64,29 @@ class Wanted(Body):
         default_factory=list, max_length=MAX_FILES, description="Objects to be given back."
     )
     urgent: bool = Field(False, description="By the emergency path: reviewed after it is built.")
+    snapshot: bool = Field(
+        False, description="Of machines that are given back, keep a last copy each."
+    )
+    keep_volumes: bool = Field(
+        False, description="Of machines that are given back, leave the data disks."
+    )
+
+    @property
+    def options(self) -> list[str]:
+        """How things are given back, as `requests.changes.OPTIONS`."""
+        chosen = {SNAPSHOT: self.snapshot, KEEP_VOLUMES: self.keep_volumes}
+        return [name for name, wanted in chosen.items() if wanted]
 
 
 class Submission(Wanted):
     """A change set that is submitted for approval."""
+
+    allow_replace: list[Word] = Field(
+        default_factory=list,
+        max_length=MAX_FILES,
+        description="What may be built anew, with the loss of what is on it: `vm/web`, and each "
+        "data disk by itself, `vm/web:data-0`.",
+    )
 
     title: Note = Field("", description="What it is about, in a line.")
     justification: Note = Field("", description="Why it is needed.")
@@ -145,7 +165,9 @@ class Deletion(Body):
 def plan(body: Wanted, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Return changes, policy findings, quota before and after, refusals, price."""
     found, releases = _wanted(body, actor, services)
-    proposal = services.desk.plan(actor, found.manifests, releases=releases, urgent=body.urgent)
+    proposal = services.desk.plan(
+        actor, found.manifests, releases=releases, urgent=body.urgent, options=body.options
+    )
     return JSONResponse(proposal.plain(tongue) | _warnings(found, tongue))
 
 
@@ -167,6 +189,8 @@ def submit(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> 
             replaces=body.replaces,
             digest=body.digest,
             urgent=body.urgent,
+            options=body.options,
+            allow_replace=[_canonical(word) for word in body.allow_replace],
         )
     except NothingToDoError as nothing:
         if body.replaces:
@@ -308,6 +332,12 @@ def _wanted(body: Wanted, actor: Actor, services: Services) -> tuple[Loaded, lis
     if not found.manifests and not body.releases:
         raise UsageError("requests.nothing_given")
     return found, _keys(body.releases, actor, services, department)
+
+
+def _canonical(word: str) -> str:
+    """Return what may be replaced with its kind's proper name: `VirtualMachine/web:data-0`."""
+    kind, slash, name = word.rpartition("/")
+    return f"{kind_named(kind.rpartition('/')[2]).name}/{name}" if slash else word
 
 
 def _load(files: Sequence[File], department: str = "") -> Loaded:

@@ -166,8 +166,8 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         text = Text(key, {"left": left, "total": max(total, left)})
         held_by = next((item for item in plan.waiting if releasing and item.fault), None)
         if held_by is not None:
-            params = {"part": held_by.part, "fault": held_by.fault}
-            text = Text("controller.releasing_held", params)
+            held = {"part": held_by.part, "fault": held_by.fault}
+            text = Text("controller.releasing_held", held)
         return Conditions(False, True, word, text, Next.POLL)
     if plan.missing:
         parts = [mark.partition("/")[2] for mark in plan.missing]

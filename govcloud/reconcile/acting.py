@@ -6,10 +6,10 @@ from dataclasses import replace
 from time import monotonic
 from typing import Final
 
-from govcloud.errors import CloudError, TransientCloudError
+from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
 from govcloud.plan.actions import Action, Verb
 from govcloud.plan.conditions import OVER_QUOTA, Failure
-from govcloud.ports import Clock, Observed, Provisioner, State
+from govcloud.ports import Adopting, Clock, Keeping, Observed, Provisioner, Resource, State
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.crew import Crew
 from govcloud.reconcile.gate import Gate, PausedError
@@ -124,14 +124,28 @@ class Acting:
         wanted, observed = action.wanted, action.observed
         if action.verb is Verb.CREATE:
             assert wanted is not None
-            return self._provisioner.create(wanted)
+            return self._adopt(wanted) if wanted.adopts else self._provisioner.create(wanted)
         assert observed is not None
         assert observed.uid, "what carries no mark is never touched"
         if action.verb is Verb.CHANGE:
             assert wanted is not None
             return self._provisioner.change(observed, wanted, action.fields)
+        if action.copy and not self._copied(observed, action.copy):
+            return observed
         self._provisioner.delete(observed)
         return replace(observed, state=State.DELETING)
+
+    def _adopt(self, wanted: Resource) -> Observed:
+        """Take over what stands already: nothing else is ever put in its place."""
+        if not isinstance(self._provisioner, Adopting):
+            raise TerminalCloudError("NotAdoptable", "the driver cannot take anything over")
+        return self._provisioner.adopt(wanted)
+
+    def _copied(self, observed: Observed, name: str) -> bool:
+        """Whether there is a copy; one that is not there yet is begun."""
+        if not isinstance(self._provisioner, Keeping):
+            raise TerminalCloudError("NoCopies", "the driver cannot keep a copy")
+        return self._provisioner.keep_copy(observed, name)
 
     def _note_speed(self, seconds: float) -> None:
         self._action_s = seconds if not self._action_s else 0.9 * self._action_s + 0.1 * seconds

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from govcloud.errors import CloudError, TransientCloudError
 from govcloud.plan.actions import Action, Plan, Reason, Situation, plan
+from govcloud.plan.asked import read_asked
 from govcloud.plan.conditions import GONE, HEAL_STORM, MASS_LOSS, Conditions, Failure, conclude
 from govcloud.plan.drift import modes
 from govcloud.plan.orders import read_spec
@@ -63,10 +64,17 @@ class Attempt:
         """Whether the cloud has confirmed that nothing of it is left."""
         return self.outcome().conditions is GONE
 
+    @property
+    def _copies(self) -> str:
+        """How the names of its last copies begin: told from each other's, and known again."""
+        wanted = self.wanted
+        return f"{wanted.department}-{wanted.name}-{wanted.uid[:8]}"
+
     def decide(self, found: Sequence[Observed], world: World, now: datetime, s: Settings) -> None:
         """Plan from what was found; `resources` have been set."""
         self.seen = {item.id: item for item in found}
         drift = read_spec(self.wanted.kind, self.wanted.spec).drift
+        asked = read_asked(self.wanted.asked)
         situation = Situation(
             mode=modes(self.wanted.kind, drift, world.rules),
             approved=self.status.built < self.wanted.generation,
@@ -75,6 +83,8 @@ class Attempt:
             delivered=self.status.delivered,
             confirmed=self.status.confirmed == self.wanted.generation,
             asked=self.status.asked,
+            copies=self._copies if asked.snapshot else "",
+            keep_data=asked.keep_volumes,
         )
         self.plan = plan(self.resources, found, situation)
         if not self.releasing:

@@ -9,10 +9,7 @@ cloud was asked once for each page of its listings.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
-
-from sqlalchemy import delete, select
-from sqlmodel import Session, col
+from typing import Final
 
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudLimits
@@ -23,15 +20,15 @@ from govcloud.plan.drift import Whole, modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
 from govcloud.ports import Observed, Provisioner
-from govcloud.reconcile import brake, desired
+from govcloud.reconcile import brake, desired, nobodys
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
 from govcloud.reconcile.groundwork import Groundwork
-from govcloud.reconcile.index import Index, Need, Nobodys, fingerprint
+from govcloud.reconcile.index import Index, Need, fingerprint
+from govcloud.reconcile.nobodys import Said, said_of
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.settings import Settings
 from govcloud.store import work
-from govcloud.store.tables import DriftRow
 from govcloud.store.unit import Store
 
 _MANY: Final = 2_000
@@ -62,16 +59,6 @@ class Comparison:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-class _Said(NamedTuple):
-    """A difference as it is stored or would be."""
-
-    resource: str
-    field: str
-    wanted: str | None
-    found: str | None
-    mode: str
-
-
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """A plan for what did not match of an object; `twice`: a mark that did match is there again."""
@@ -88,12 +75,12 @@ class _Draft:
         )
 
 
-def _differs(draft: _Draft, said: set[_Said]) -> bool:
+def _differs(draft: _Draft, said: set[Said]) -> bool:
     """Whether there is something to do for an object, or something new to say of it."""
     made = draft.plan
     if draft.twice or not made.settled or made.faults or made.conflicts:
         return True
-    would = {_Said(d.resource, d.field, d.wanted, d.found, d.mode.value) for d in made.drifts}
+    would = {Said(d.resource, d.field, d.wanted, d.found, d.mode.value) for d in made.drifts}
     return would != said
 
 
@@ -178,7 +165,7 @@ class Comparer:
         except UNPLANNABLE:
             index.leave(wanted)
             return
-        if resources:
+        if resources and not resources[0].adopts:
             need = index.needs.setdefault(resources[0].tenant, Need())
             need.amounts.update(demand)
             need.systems.add((wanted.department, wanted.system))
@@ -204,7 +191,7 @@ class Comparer:
         """Plan what differs in earnest; write only what is new."""
         candidates = index.candidates()
         with self._store.reading() as session:
-            said = _said(session, self._cloud)
+            said = said_of(session, self._cloud)
             current = {wanted.uid: wanted for wanted in desired.by_uid(session, sorted(candidates))}
             drafts = {
                 uid: draft
@@ -227,10 +214,7 @@ class Comparer:
             looks -= work.queued(session, sorted(looks))
             generations = {w.uid: w.generation for w in desired.by_uid(session, sorted(looks))}
         for uid in candidates - current.keys():
-            index.nobodys += [
-                Nobodys(item.id, f"{item.type} {item.name}", Whole.ORPHAN)
-                for item in index.odd.get(uid, ())
-            ]
+            index.nobodys += [nobodys.of(item, Whole.ORPHAN) for item in index.odd.get(uid, ())]
         found.differing, found.unmanaged = len(differing), len(index.nobodys)
         found.enqueued = len(generations)
         if generations or turns:
@@ -238,7 +222,10 @@ class Comparer:
                 if turns:
                     brake.follow(unit, self._cloud, found.lost, braked=braked)
                 work.notice(unit.session, self._entries(generations), unit.now)
-        found.drift_written = self._say(index.nobodys, world, said.get("", set()))
+        mode = modes("", None, world.rules)
+        found.drift_written = nobodys.keep(
+            self._store, self._cloud, index.nobodys, mode, said.get("", set())
+        )
 
     def _draft(self, index: Index, wanted: Wanted, world: World) -> "_Draft | None":
         """Plan for what did not match of an object; None where that cannot be planned."""
@@ -256,31 +243,6 @@ class Comparer:
     def _entries(self, generations: Mapping[str, int]) -> list[tuple[str, str, int]]:
         return [(uid, self._cloud, number) for uid, number in sorted(generations.items())]
 
-    def _say(self, nobodys: Sequence[Nobodys], world: World, said: set[_Said]) -> int:
-        """Keep the rows of what is nobody's; it is reported or ignored, never touched (R2)."""
-        mode = modes("", None, world.rules)
-        would = {
-            _Said(item.id, item.field, None, item.found, DriftMode.REPORT.value)
-            for item in nobodys
-            if mode(item.field) is not DriftMode.IGNORE
-        }
-        if would == said:
-            return 0
-        with self._store.unit(CONTROLLER) as unit:
-            for old in sorted(said - would):
-                unit.session.execute(
-                    delete(DriftRow).where(
-                        col(DriftRow.cloud) == self._cloud,
-                        col(DriftRow.resource) == old.resource,
-                        col(DriftRow.field) == old.field,
-                        col(DriftRow.uid) == "",
-                    )
-                )
-            for new in sorted(would - said):
-                row = DriftRow(cloud=self._cloud, since=unit.now, **new._asdict())
-                unit.session.add(row)
-        return len(said ^ would)
-
     def _follow_quotas(self, index: Index, found: Comparison) -> None:
         """Let the cloud's own quotas be what the ledger charges (Q5).
 
@@ -294,19 +256,3 @@ class Comparer:
         for tenant in sorted(quiet):
             need = index.needs.get(tenant)
             found.quotas_set += self._push.follow(tenant, need.amounts if need else {})
-
-
-def _said(session: Session, cloud: str) -> dict[str, set[_Said]]:
-    """Return the stored differences of a cloud by object; those of nobody under ""."""
-    statement = select(
-        DriftRow.uid,
-        DriftRow.resource,
-        DriftRow.field,
-        DriftRow.wanted,
-        DriftRow.found,
-        DriftRow.mode,
-    ).where(col(DriftRow.cloud) == cloud)  # type: ignore[call-overload]
-    said: dict[str, set[_Said]] = {}
-    for uid, *rest in session.execute(statement):
-        said.setdefault(uid, set()).add(_Said(*rest))
-    return said

@@ -3,24 +3,18 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from govcloud.plan.drift import Whole
 from govcloud.ports import Observed, Resource, State, Value
+from govcloud.reconcile import nobodys
 from govcloud.reconcile.desired import Wanted
 from govcloud.reconcile.ground import Survey
+from govcloud.reconcile.nobodys import Nobodys
 
 T = TypeVar("T")
 Fingerprint = int
 """A 64-bit hash of what is compared of a resource; means something within one process only."""
-
-
-class Nobodys(NamedTuple):
-    """A resource that belongs to no object, as it is reported."""
-
-    id: str
-    found: str
-    field: str
 
 
 @dataclass(slots=True)
@@ -71,8 +65,7 @@ class Index:
     def see(self, item: Observed) -> None:
         """Tick off what is as it should be, and keep the rest."""
         if not item.uid:
-            found = f"{item.type} {item.name}"
-            self.nobodys.append(Nobodys(item.id, found, Whole.UNMANAGED))
+            self.nobodys.append(nobodys.of(item, Whole.UNMANAGED))
             return
         if item.uid in self.skipped:
             return

@@ -10,7 +10,9 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec, Management
 from govcloud.errors import CloudError, UnavailableError
+from govcloud.plan.drift import Whole
 from govcloud.ports import Provisioner, Watching
+from govcloud.reconcile import nobodys
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.compare import Comparer, Comparison, listing
 from govcloud.reconcile.gate import Gate, PausedError
@@ -162,12 +164,18 @@ class Site:
             clouds.missed(unit.session, self.name, next_at=next_at, error=message)
 
     def _count(self) -> Comparison:
-        """Count what an observed cloud holds; nothing of it is ever acted on."""
+        """Take stock of what an observed cloud holds; nothing of it is ever acted on."""
         found = Comparison(self.name)
         counts: Counter[str] = Counter()
+        seen: list[nobodys.Nobodys] = []
         for page in listing(self.provisioner, self.gate):
             found.pages += 1
             counts.update(item.type for item in page)
+            seen += [nobodys.of(item, Whole.UNMANAGED) for item in page]
+        with self._store.reading() as session:
+            said = nobodys.said_of(session, self.name).get("", set())
+        nobodys.keep(self._store, self.name, seen, nobodys.ignored, said)
+        found.unmanaged = len(seen)
         found.counts, found.listed = dict(sorted(counts.items())), counts.total()
         return found
 

@@ -92,6 +92,7 @@ def _judge_anew(
         tuple(each.draft for each in stored if each.action is not Action.RELEASE),
         tuple(each.key for each in stored if each.action is Action.RELEASE),
         urgent(row),
+        {each.key: each.options for each in stored if each.options},
     )
     assessor = Assessor(unit.session, ledger, unit.now, hold=hold, ask_ledger=False)
     try:

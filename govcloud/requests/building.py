@@ -7,11 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 from govcloud.domain.kinds.registry import KINDS
+from govcloud.domain.machines import of_spec
 from govcloud.messages import DEFAULT_LANGUAGE, render
+from govcloud.plan.asked import read_asked
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import Action
 from govcloud.ports import Demand, Ledger, QuotaLine, Refusal
-from govcloud.requests.changes import Change
+from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT, Change
 from govcloud.requests.fulfilment import close_records
 from govcloud.requests.proposal import Proposal
 from govcloud.requests.proposing import given_back
@@ -92,7 +94,7 @@ class _Writer:
             if change.action is Action.CHANGE:
                 self._change(row, change)
             else:
-                self._release(row)
+                self._release(row, change)
         self._record(row, change)
         return change.built(row.uid, row.generation, before)
 
@@ -117,9 +119,16 @@ class _Writer:
         row.generation += 1
         row.version += 1
         row.updated_at = self._unit.now
+        _forget_stops(row)
         _wait_or_stand(row, allocates=KINDS[row.kind].allocates)
 
-    def _release(self, row: ObjectRow) -> None:
+    def _release(self, row: ObjectRow, change: Change) -> None:
+        asked = replace(
+            read_asked(row.asked),
+            snapshot=SNAPSHOT in change.options,
+            keep_volumes=KEEP_VOLUMES in change.options,
+        )
+        row.asked = asked.text
         row.phase = Phase.RELEASING.value
         row.releasing_since = row.updated_at = self._unit.now
         row.request_id = self._request_id
@@ -172,6 +181,13 @@ class _Writer:
                 text={"key": key, "params": params},
             )
         )
+
+
+def _forget_stops(row: ObjectRow) -> None:
+    """Forget that machines were to stand still that are no longer wanted at all."""
+    asked = read_asked(row.asked)
+    if asked.off:
+        row.asked = replace(asked, off=asked.off & set(of_spec(row.spec))).text
 
 
 def _wait_or_stand(row: ObjectRow, *, allocates: bool) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 from govcloud.domain.base import Model
+from govcloud.domain.machines import of_spec
 from govcloud.domain.manifest import ObjectKey
 from govcloud.policy.context import Action
 from govcloud.requests.drafts import Draft
@@ -18,6 +19,13 @@ REPLACING: Final[Mapping[str, frozenset[str]]] = {
     "Namespace": frozenset({"spec.zone"}),
 }
 """Fields that a cloud can only change by building anew, by kind."""
+SNAPSHOT: Final = "snapshot"
+"""A release that keeps a last copy of each machine."""
+KEEP_VOLUMES: Final = "keep-volumes"
+"""A release that leaves the data disks; they are nobody's from then on."""
+OPTIONS: Final = (SNAPSHOT, KEEP_VOLUMES)
+_MACHINES: Final[Mapping[str, Any]] = {"count": 1, "without": ()}
+"""What says which machines there are, and what it says by default."""
 _METADATA: Final = ("displayName", "labels", "annotations")
 
 
@@ -52,6 +60,7 @@ class Change:
 
     `uid` and `generation` are of the object that the change is based on: "" and 0 for a creation
     until it is built. `metadata` and `spec` are what should be (for a release: what was), plain.
+    `options` are how something is given back (`OPTIONS`).
     """
 
     action: Action
@@ -67,6 +76,28 @@ class Change:
     price_after: float = 0
     before_digest: str | None = None
     supersedes: str | None = None
+    options: tuple[str, ...] = ()
+
+    @property
+    def machines_gone(self) -> tuple[int, ...]:
+        """The numbers of the machines that go, of an object that stays."""
+        if self.action is not Action.CHANGE or self.key.kind != "VirtualMachine":
+            return ()
+        before = dict(self.spec)
+        for changed in self.fields:
+            name = changed.path.removeprefix("spec.").partition("[")[0]
+            if name in _MACHINES:
+                before[name] = changed.before if changed.before is not None else _MACHINES[name]
+        return tuple(sorted(set(of_spec(before)) - set(of_spec(self.spec))))
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """What is lost by building anew: the object, and each data disk of it by itself."""
+        if not self.replaces:
+            return ()
+        name = f"{self.key.kind}/{self.key.name}"
+        disks = range(len(self.spec.get("dataDisks") or ()))
+        return (name, *(f"{name}:data-{number}" for number in disks))
 
     @property
     def replaces(self) -> bool:
@@ -90,6 +121,7 @@ class Change:
             "action": self.action.value,
             "key": list(self.key),
             "fields": [asdict(entry) for entry in self.fields],
+            "options": list(self.options),
         }
 
     @classmethod
@@ -101,6 +133,7 @@ class Change:
                 "action": Action(plain["action"]),
                 "key": ObjectKey(*plain["key"]),
                 "fields": tuple(FieldChange(**entry) for entry in plain["fields"]),
+                "options": tuple(plain.get("options", ())),
             }
         )
 
@@ -117,6 +150,9 @@ class Change:
             "spec": dict(self.spec),
             "fields": [asdict(entry) for entry in self.fields],
             "replaces": self.replaces,
+            "replaced": list(self.replaced),
+            "machinesGone": list(self.machines_gone),
+            "options": list(self.options),
             "demand": dict(self.demand),
             "priceDelta": round(self.price_after - self.price_before, 2),
         }
@@ -144,8 +180,8 @@ def compare(draft: Draft, current: Current | None) -> Change:
     )
 
 
-def give_back(key: ObjectKey, current: Current) -> Change:
-    """Return the release of an object."""
+def give_back(key: ObjectKey, current: Current, options: Sequence[str] = ()) -> Change:
+    """Return the release of an object; options that mean nothing for its kind are left out."""
     return Change(
         Action.RELEASE,
         key,
@@ -155,6 +191,7 @@ def give_back(key: ObjectKey, current: Current) -> Change:
         uid=current.uid,
         generation=current.generation,
         before_digest=current.digest,
+        options=tuple(options) if key.kind == "VirtualMachine" else (),
     )
 
 
@@ -200,7 +237,14 @@ def digest_of_changes(changes: Iterable[Change]) -> str:
     Canonical: the order of the changes, and what is only shown, do not count.
     """
     parts = sorted(
-        [change.action.value, *change.key, change.uid, change.generation, change.digest]
+        [
+            change.action.value,
+            *change.key,
+            change.uid,
+            change.generation,
+            change.digest,
+            *change.options,
+        ]
         for change in changes
         if change.action is not Action.NONE
     )

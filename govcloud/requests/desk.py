@@ -3,7 +3,7 @@
 Each method is one unit of work: it is done with all its records, or it has left no trace.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from govcloud.domain.access import Actor
@@ -53,13 +53,14 @@ class Desk:
         *,
         releases: Sequence[ObjectKey] = (),
         urgent: bool = False,
+        options: Sequence[str] = (),
     ) -> Proposal:
         """Return what a submission would come to; nothing is written.
 
         Findings and refusals are in the proposal. Raises ForbiddenError, NotFoundError for a
         release of what is not there, InvalidInputError with every reference that does not resolve.
         """
-        wish = wish_of(actor, manifests, releases, urgent=urgent)
+        wish = wish_of(actor, manifests, releases, urgent=urgent, options=options)
         with self._store.reading() as session:
             return Assessor(session, self._ledger, self._store.clock.now()).assess(wish)
 
@@ -75,17 +76,27 @@ class Desk:
         replaces: str | None = None,
         digest: str | None = None,
         urgent: bool = False,
+        options: Sequence[str] = (),
+        allow_replace: Iterable[str] = (),
     ) -> RequestRow:
         """Hand in a change set for approval and return the request.
 
         `replaces` corrects a returned request, which keeps its number. With the `digest` of a
-        plan, only exactly what was planned is handed in. `urgent`: by the emergency path. Beside
-        what `plan` raises: PolicyDeniedError, QuotaExceededError, UsageError where nothing would
-        change, and ConflictError where another open request holds one of the objects.
+        plan, only exactly what was planned is handed in. `urgent`: by the emergency path.
+        `options` are how things are given back; `allow_replace` names what may be built anew:
+        UsageError where something else would be. Beside what `plan` raises: PolicyDeniedError,
+        QuotaExceededError, UsageError where nothing would change, and ConflictError where another
+        open request holds one of the objects.
         """
-        wish = wish_of(actor, manifests, releases, urgent=urgent)
+        wish = wish_of(actor, manifests, releases, urgent=urgent, options=options)
         submission = submitting.Submission(
-            wish, title, justification, idempotency_key, replaces, digest
+            wish,
+            title,
+            justification,
+            idempotency_key,
+            replaces,
+            digest,
+            frozenset(allow_replace),
         )
 
         def hand_in() -> RequestRow:

@@ -126,10 +126,27 @@ def _check(wish: Wish, world: World) -> None:
         if key not in world.rows:
             raise NotFoundError("requests.no_such_object", kind=key.kind, name=key.name)
     faults = References(world, wish.drafts, wish.releases).faults()
+    faults += _adopted_wrongly(wish, world)
     if world.owner is None and wish.keys:
         faults.append(_no_department(wish))
     if faults:
         raise InvalidInputError(faults)
+
+
+def _adopted_wrongly(wish: Wish, world: World) -> Iterator[Diagnostic]:
+    """Yield what is taken over by those who may not, or by what stands already.
+
+    ForbiddenError would tell less: what may not be written is named with its place in the file.
+    """
+    for draft in wish.drafts:
+        adopts = getattr(draft.spec, "adopts", None)
+        current = world.currents.get(draft.key)
+        if adopts == getattr(current.model if current else None, "adopts", None):
+            continue
+        if current is not None:
+            yield draft.fault("requests.adopts_late", "spec.adopts", object=str(draft.key))
+        elif not wish.may_adopt:
+            yield draft.fault("requests.may_not_adopt", "spec.adopts")
 
 
 def _no_department(wish: Wish) -> Diagnostic:
@@ -144,7 +161,7 @@ def _changes(wish: Wish, world: World) -> Iterator[Change]:
     for draft in wish.drafts:
         yield compare(draft, world.currents.get(draft.key))
     for key in wish.releases:
-        yield give_back(key, world.currents[key])
+        yield give_back(key, world.currents[key], wish.options.get(key, ()))
 
 
 def _weighed(change: Change, world: World) -> Change:

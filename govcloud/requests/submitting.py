@@ -33,7 +33,8 @@ class Submission:
     """What is handed in beside the wish.
 
     `digest` is of the plan that the user saw: the change set must still be that. `replaces` names
-    the returned request that this one corrects.
+    the returned request that this one corrects. `allow_replace` names what may be built anew, with
+    the loss of what is on it (`Change.replaced`).
     """
 
     wish: Wish
@@ -42,6 +43,7 @@ class Submission:
     idempotency_key: str | None = None
     replaces: str | None = None
     digest: str | None = None
+    allow_replace: frozenset[str] = frozenset()
 
 
 def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
@@ -61,9 +63,19 @@ def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
     if submission.digest is not None and submission.digest != proposal.digest:
         raise ConflictError("requests.plan_is_stale")
     proposal.deny()
+    _refuse_losses(proposal, submission.allow_replace)
     if returned is not None:
         return _again(unit, returned, submission, proposal)
     return _first(unit, submission, proposal)
+
+
+def _refuse_losses(proposal: Proposal, allowed: frozenset[str]) -> None:
+    """Raise UsageError for what would be built anew although nobody has said that it may be."""
+    lost = [name for change in proposal.effective for name in change.replaced]
+    missing = [name for name in lost if name not in allowed]
+    if missing:
+        flags = " ".join(f"--allow-replace {name}" for name in missing)
+        raise UsageError("requests.would_replace", objects=missing, flags=flags)
 
 
 def _already(unit: Unit, submission: Submission) -> RequestRow | None:

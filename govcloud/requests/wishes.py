@@ -1,7 +1,7 @@
 """A wish: what somebody wants, not yet judged, and whether they may want it at all."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from govcloud.domain.access import Actor, Permission
 from govcloud.domain.kinds.registry import KINDS
@@ -14,13 +14,16 @@ from govcloud.requests.drafts import Draft
 class Wish:
     """Drafts of what should be, and the objects that are to be given back, of one department.
 
-    `urgent`: it is to take the emergency path.
+    `urgent`: it is to take the emergency path. `options` are how objects are given back, by key.
+    `may_adopt`: things that nobody here has made may be taken over by it.
     """
 
     department: str
     drafts: tuple[Draft, ...]
     releases: tuple[ObjectKey, ...]
     urgent: bool = False
+    options: Mapping[ObjectKey, Sequence[str]] = field(default_factory=dict)
+    may_adopt: bool = True
 
     @property
     def keys(self) -> list[ObjectKey]:
@@ -34,8 +37,11 @@ def wish_of(
     releases: Sequence[ObjectKey],
     *,
     urgent: bool = False,
+    options: Sequence[str] = (),
 ) -> Wish:
     """Return what an actor wants; refuses what it may not want.
+
+    `options` hold for all that is given back.
 
     Raises ForbiddenError for another department's objects, InvalidInputError for platform kinds,
     for several departments at once and for an object that is both wanted and given back.
@@ -50,7 +56,14 @@ def wish_of(
     faults = [*_wanted_wrongly(wish, department), *_given_back_wrongly(wish, department)]
     if faults:
         raise InvalidInputError(faults)
-    return Wish(department, wish.drafts, wish.releases, urgent)
+    return Wish(
+        department,
+        wish.drafts,
+        wish.releases,
+        urgent,
+        dict.fromkeys(wish.releases, tuple(sorted(set(options)))),
+        may_adopt=actor.may(Permission.APPLY),
+    )
 
 
 def _keep_to_own(actor: Actor, wish: Wish) -> None:

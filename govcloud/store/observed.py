@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from govcloud.domain.access import Actor
 from govcloud.domain.kinds.platform import CloudSpec
+from govcloud.domain.kinds.systems import DriftMode
 from govcloud.domain.manifest import parse_spec
 from govcloud.store.objects import of_kinds, sees_all, visible
 from govcloud.store.tables import CloudRow, DriftRow, ObjectRow
@@ -58,7 +59,7 @@ class Drifted:
 def list_drift(
     session: Session, actor: Actor, *, department: str | None = None, cloud: str | None = None
 ) -> list[Drifted]:
-    """Return the differences that last, by cloud and resource."""
+    """Return the differences that last, by cloud and resource; not what is ignored."""
     statement = select(DriftRow, ObjectRow).join(
         ObjectRow,
         and_(col(ObjectRow.uid) == col(DriftRow.uid), col(DriftRow.uid) != ""),
@@ -70,6 +71,7 @@ def list_drift(
         statement = statement.where(
             col(ObjectRow.department) == actor.department, col(ObjectRow.department) != ""
         )
+    statement = statement.where(col(DriftRow.mode) != DriftMode.IGNORE.value)
     if department is not None:
         statement = statement.where(col(DriftRow.department) == department)
     if cloud is not None:
@@ -79,6 +81,15 @@ def list_drift(
         Drifted(row, item.kind, item.name) if item else Drifted(row)
         for row, item in session.exec(ordered)
     ]
+
+
+def list_nobodys(session: Session, cloud: str | None = None) -> list[DriftRow]:
+    """Return what is nobody's, of all clouds or of one; for those who see all."""
+    statement = select(DriftRow).where(col(DriftRow.uid) == "")
+    if cloud is not None:
+        statement = statement.where(col(DriftRow.cloud) == cloud)
+    ordered = statement.order_by(col(DriftRow.cloud), col(DriftRow.found), col(DriftRow.resource))
+    return list(session.exec(ordered))
 
 
 def watched(session: Session, now: datetime, cloud: str | None = None) -> list[Watched]:

@@ -83,6 +83,10 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
         "/v1/objects/vm/virtualmachine/reboot?department={d}", {}),
     ("GET", "/v1/objects/{kind}/{name}/console-log"): (
         "/v1/objects/vm/virtualmachine/console-log?department={d}", None),
+    ("GET", "/v1/clouds/{name}/discovery"): ("/v1/clouds/sim/discovery", None),
+    ("POST", "/v1/clouds/{name}/adoption"): ("/v1/clouds/sim/adoption", {
+        "resource": "none", "kind": "vm", "name": "a", "department": OWN, "system": "s"}),
+    ("GET", "/v1/unmanaged"): ("/v1/unmanaged", None),
     ("POST", "/v1/clouds/{name}/resume"): ("/v1/clouds/gov/resume", {"reason": "really lost"}),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): (
         "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from govcloud.reconcile import recover
+from govcloud.store import observed
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.lab import ADMIN, CLOUD, Lab
@@ -269,7 +270,11 @@ def test_an_observed_cloud_is_counted_and_never_touched(lab: Lab) -> None:
     assert found.counts == {"server": 1}
     with lab.store.reading() as session:
         assert session.get_one(CloudRow, "industry").counts == {"server": 1}
-    assert lab.drift("industry") == []
+    # Taken stock of, and no difference from anything.
+    assert [(row.found, row.mode) for row in lab.drift("industry")] == [("server theirs", "ignore")]
+    with lab.store.reading() as session:
+        assert observed.list_drift(session, ADMIN, cloud="industry") == []
+        assert [row.resource for row in observed.list_nobodys(session, "industry")]
     assert set(lab.calls("industry")) == {"observe"}
 
 
