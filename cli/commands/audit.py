@@ -6,6 +6,7 @@ import typer
 
 from cli import output, render
 from cli.columns import at, moment
+from cli.labels import meaning
 from cli.options import Format, Limit, Output
 from cli.render import Column
 from cli.session import client
@@ -50,6 +51,7 @@ def log(
     form: Format = Output.TABLE,
 ) -> None:
     """Show the audit log, newest first."""
+    action = meaning("audit-action", action) if action else None
     found = client().items("/v1/audit", limit=limit, actor=actor, action=action, target=target)
     render.show(found, LOG, form, name=lambda item: str(item["seq"]), empty=t("no_audit"))
 

@@ -14,6 +14,7 @@ from govcloud.errors import UsageError
 
 PATH = "/v1/reports/on-cloud-rate"
 SPREADSHEETS = ("csv", "xlsx")
+FORMATS = ("table", "json", *SPREADSHEETS)
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help=t("opt_as_of"))]
 Whose = Annotated[
     str | None,
@@ -65,8 +66,12 @@ def on_cloud_rate(
 
 
 def _form(form: str, file: str | None) -> str:
-    if form not in ("table", "json", *SPREADSHEETS):
-        raise UsageError("cli.bad_report_format", form=form)
+    if form not in FORMATS:
+        from govcloud.domain.suggest import nearest
+
+        meant = nearest(form, FORMATS)
+        key = "cli.bad_report_format_meant" if meant else "cli.bad_report_format"
+        raise UsageError(key, form=form, meant=meant)
     ending = (file or "").rpartition(".")[2].lower()
     if form == "table" and ending in ("json", *SPREADSHEETS):
         return ending

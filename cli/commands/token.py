@@ -7,6 +7,7 @@ import typer
 from cli import complete, output, render, session
 from cli.client import path
 from cli.columns import at, moment
+from cli.labels import meaning
 from cli.options import Department, Format, Output
 from cli.render import Column
 from cli.session import client
@@ -63,6 +64,7 @@ def create(
     form: Format = Output.TABLE,
 ) -> None:
     """Make a token, and its user where there is none yet; it is shown this once."""
+    role = meaning("role", role) if role else None
     body = {"user": user, "role": role, "department": department}
     given = {name: value for name, value in body.items() if value is not None}
     made = client().post("/v1/tokens", given | {"scope": scope, "expiresDays": expires_days})

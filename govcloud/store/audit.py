@@ -8,7 +8,7 @@ it to a later one (`known`).
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,10 +18,15 @@ from typing import Any, Final
 from sqlalchemy import String, cast, type_coerce
 from sqlmodel import Session, col, select
 
+from govcloud.messages import DEFAULT_LANGUAGE, catalogue
 from govcloud.store.facts import last_number
+from govcloud.store.filters import choose
 from govcloud.store.objects import DEFAULT_LIMIT, Page, bounded, make_token, read_token
-from govcloud.store.tables import AuditRow, ChainRow
+from govcloud.store.tables import AuditRow, ChainRow, UserRow
 from govcloud.store.unit import GENESIS, HASHED, record_hash
+from govcloud.store.users import RESERVED
+
+_ACTIONS: Final = "audit-action."
 
 BATCH: Final = 2_000
 MAX_FAULTS: Final = 100
@@ -104,8 +109,10 @@ def list_records(
 ) -> Page[AuditRow]:
     """Return a page of records, newest first.
 
-    `action` and `target` match as a whole, or as a beginning when they end in `*`.
+    `action` and `target` match as a whole, or as a beginning when they end in `*`. Raises
+    UsageError for an actor and an action of which there is no record and can be none.
     """
+    _check_filters(session, actor, action)
     statement = select(AuditRow)
     if actor:
         statement = statement.where(AuditRow.actor == actor)
@@ -120,6 +127,25 @@ def list_records(
     rows = session.exec(statement.order_by(col(AuditRow.seq).desc()).limit(limit + 1)).all()
     more = make_token(rows[limit - 1].seq) if len(rows) > limit else None
     return Page(tuple(rows[:limit]), more)
+
+
+def _check_filters(session: Session, actor: str | None, action: str | None) -> None:
+    """Raise UsageError for an actor or action of which there is no record and can be none."""
+    actors = [*session.exec(select(UserRow.name)), *RESERVED]
+    labels = catalogue(DEFAULT_LANGUAGE, "labels")
+    actions = [name.removeprefix(_ACTIONS) for name in labels if name.startswith(_ACTIONS)]
+    for name, wanted, known in (("actor", actor, actors), ("action", action, actions)):
+        if wanted and not _names(wanted, known):
+            statement = select(AuditRow.seq).where(getattr(AuditRow, name) == wanted).limit(1)
+            if session.exec(statement).first() is None:
+                choose(wanted, known, name)
+
+
+def _names(wanted: str, known: Sequence[str]) -> bool:
+    beginning = wanted.removesuffix("*")
+    return wanted in known or (
+        beginning != wanted and any(word.startswith(beginning) for word in known)
+    )
 
 
 def first_hash(session: Session) -> str | None:

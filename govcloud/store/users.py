@@ -24,6 +24,7 @@ from govcloud.errors import (
     UnauthenticatedError,
 )
 from govcloud.store.engine import upsert
+from govcloud.store.filters import choose
 from govcloud.store.tables import ObjectRow, TokenRow, UserRow
 from govcloud.store.unit import Unit
 
@@ -136,7 +137,12 @@ def list_users(session: Session) -> Sequence[UserRow]:
 
 
 def list_tokens(session: Session, user: str | None = None) -> Sequence[TokenRow]:
-    """Return the tokens (without themselves) of one user or of all, oldest first."""
+    """Return the tokens (without themselves) of one user or of all, oldest first.
+
+    Raises UsageError for a user whom there is not.
+    """
+    if user:
+        choose(user, (found.name for found in list_users(session)), "user")
     statement = select(TokenRow).order_by(col(TokenRow.created_at), TokenRow.id)
     return session.exec(statement.where(TokenRow.user == user) if user else statement).all()
 
