@@ -53,13 +53,14 @@ class KubeLab(Lab):
             for name, spec in FLAVORS.items():
                 self.put(unit, "Flavor", name, spec)
             for name in clouds:
-                self._add_cluster(unit, name, **cloud_spec)
+                self.add_cluster(unit, name, **cloud_spec)
             self.ledger.revise(unit.session, unit.now, parents={DEPARTMENT: None})
             limits = [self._limit(word) for word in _CLASSES]
             assert not self.ledger.revise(unit.session, unit.now, limits={"all": limits})
         return self
 
-    def _add_cluster(self, unit: Any, name: str, **spec: Any) -> None:
+    def add_cluster(self, unit: Any, name: str, **spec: Any) -> None:
+        """Write a cluster with a zone: `public` in the first one, else of its name."""
         limits = {"resyncSeconds": 60, "requestsPerSecond": 100_000, **spec.pop("limits", {})}
         base = {"provider": "kubernetes", "connection": self.connection, "limits": limits}
         self.put(unit, "Cloud", name, base | {"kinds": ["Namespace"]} | spec)

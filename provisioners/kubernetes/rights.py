@@ -56,7 +56,7 @@ def report(session: Session, settings: Settings) -> CloudReport:
     members' accounts. Only for what they do not grant it is asked one by one, since it may have
     authorizers that cannot list theirs.
     """
-    version = str(session.list("/version").get("gitVersion", ""))
+    version = _version(session.list("/version"))
     home = settings.access_namespace
     everywhere, there = _rules(session, _NOWHERE), _rules(session, home)
     missing = [
@@ -70,6 +70,14 @@ def report(session: Session, settings: Settings) -> CloudReport:
     if may_look and session.get(NAMESPACE.path("", home)) is None:
         problems.append(f"namespace {home} (spec.connection.access-namespace)")
     return CloudReport(f"Kubernetes {version}", FEATURES, tuple(problems))
+
+
+def _version(said: Json) -> str:
+    """Return the version, and the one that the cluster behaves like, where that is another."""
+    real = said.get("gitVersion", "")
+    like = f"{said.get('emulationMajor')}.{said.get('emulationMinor')}"
+    same = like == f"{said.get('major')}.{said.get('minor')}"
+    return str(real) if same or not said.get("emulationMinor") else f"{real} ({like})"
 
 
 def _rules(session: Session, namespace: str) -> Sequence[Json]:

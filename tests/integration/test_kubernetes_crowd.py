@@ -17,12 +17,13 @@ from govcloud.store.unit import Store
 from govcloud.testing.cluster import wait_until
 from govcloud.testing.kubelab import KubeLab
 from govcloud.testing.kubernetes import ControlPlane, find_programs
-from govcloud.testing.lab import QUICK
+from govcloud.testing.lab import ADMIN, QUICK
 from govcloud.testing.postgres import Emptied
 
 MANY = 300
 SOME = 40
 PARTS = 8
+OLDER = "1.33"
 
 
 @pytest.fixture
@@ -131,3 +132,36 @@ def test_two_controllers_share_many_namespaces(
         assert seen["two"], "the second had nothing to do"
         assert set(begun.values()) == {PARTS}, "something was made by both"
         check_whole(labs[0], MANY)
+
+
+@pytest.mark.slow
+@pytest.mark.guarantee("R6")
+@pytest.mark.timeout(600)
+def test_a_cluster_that_is_down_delays_its_own_objects_only(
+    own_plane: ControlPlane, sqlite_template: Path, tmp_path: Path
+) -> None:
+    """Beside one of an older version, which takes the same objects."""
+    file = tmp_path / "two.db"
+    shutil.copyfile(sqlite_template, file)
+    database = Database(f"sqlite:///{file}")
+    with ControlPlane.start(own_plane.programs, f"--emulated-version={OLDER}") as older:
+        lab = KubeLab(Store(database, SystemClock()), older.connection(), settings=QUICK).found()
+        with lab.store.unit(ADMIN) as unit:
+            lab.add_cluster(unit, "newer", connection=own_plane.connection())
+        assert OLDER in lab.cluster().report().version
+        own_plane.kill("apiserver")
+        waiting = lab.namespace(0, cloud="newer")
+        uids = [lab.namespace(number) for number in range(1, 6)]
+        with running(lab.controller()):
+            wait_until(lambda: all(is_ready(lab, uid) for uid in uids), 60)
+            row = lab.row(waiting)
+            assert row is not None
+            assert (row.ready, row.progressing) == (False, True)
+            own_plane.run("apiserver")
+            wait_until(lambda: is_ready(lab, waiting), 120)
+    database.close()
+
+
+def is_ready(lab: KubeLab, uid: str) -> bool:
+    row = lab.row(uid)
+    return row is not None and row.ready
