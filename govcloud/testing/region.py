@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
@@ -43,6 +45,7 @@ class Region:
         proxy: Proxy,
         *,
         kind: str = "VirtualMachine",
+        direct: Path | None = None,
         connection: Mapping[str, str] | None = None,
     ) -> None:
         self.cloud = cloud
@@ -51,8 +54,8 @@ class Region:
         self.installation = f"t{token_hex(4)}"
         self.name = self.installation
         self._connection = {**cloud.connection, **(connection or {})}
+        self._direct = {**self._connection, "config-file": str(direct or cloud.file)}
         self._opened: list[Provisioner] = []
-        self._quiet = 0
 
     # --- The harness ---
 
@@ -82,7 +85,7 @@ class Region:
 
     def settle(self) -> None:
         """Return when nothing of ours is under way any more."""
-        driver = self._driver()
+        driver = self._watcher
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             ours = self._listed(driver)
@@ -108,7 +111,7 @@ class Region:
         """Remove a resource behind the driver's back."""
         with self.cloud.connect() as admin:
             _REMOVE[observed.type](admin, observed.id)
-        self._until(lambda: observed.id not in {o.id for o in self._listed(self._driver())})
+        self._until(lambda: observed.id not in {o.id for o in self._listed(self._watcher)})
 
     def lose_answer(self, method: str) -> None:
         """Let the next call of `method` take effect without an answer."""
@@ -126,11 +129,11 @@ class Region:
 
     # --- What else tests do ---
 
-    def _driver(self) -> OpenStackProvisioner:
-        direct = self.cloud.connection | {"config-file": str(self.cloud.file)}
-        driver = open_cloud(
-            CloudAddress(self.name, self._connection | direct, self.installation, "")
-        )
+    @cached_property
+    def _watcher(self) -> OpenStackProvisioner:
+        """A driver that looks past the proxy, whose rules and counts are the test's."""
+        address = CloudAddress(self.name, self._direct, self.installation, "")
+        driver = open_cloud(address)
         assert isinstance(driver, OpenStackProvisioner)
         self._opened.append(driver)
         return driver
@@ -170,12 +173,18 @@ class Region:
         while self._opened:
             self._opened.pop().close()
         with self.cloud.connect() as admin:
-            for domain in self._domains(admin):
-                for project in admin.identity.projects(domain_id=domain.id):
-                    _clear(admin, project.id)
-                    admin.identity.delete_project(project)
-                admin.identity.update_domain(domain, is_enabled=False)
-                admin.identity.delete_domain(domain)
+            clear_domains(admin, self.installation)
+
+
+def clear_domains(admin: Connection, text: str) -> None:
+    """Remove the domains whose names have a text in them, with all that is in them."""
+    identity: Any = admin.identity
+    for domain in [found for found in identity.domains() if text in found.name]:
+        for project in identity.projects(domain_id=domain.id):
+            _clear(admin, project.id)
+            identity.delete_project(project)
+        identity.update_domain(domain, is_enabled=False)
+        identity.delete_domain(domain)
 
 
 _MACHINE: Final[Mapping[str, object]] = {

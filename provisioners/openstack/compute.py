@@ -171,7 +171,7 @@ class Compute:
         if "ports" in fields:
             self._plug(row, wanted, observed, ids)
         if "confirmed" in fields and row["status"] == "VERIFY_RESIZE":
-            self._action(row["id"], {"confirmResize": None})
+            self._confirm(row["id"])
         elif {"vcpu", "memory"}.intersection(fields):
             self._resize(row, wanted)
         elif "power" in fields:
@@ -236,6 +236,14 @@ class Compute:
             int(str(props["vcpu"])),
             int(str(props["memory"])),
         )
+
+    def _confirm(self, server: str) -> None:
+        """Confirm a resize; while that is under way Nova says that there is none."""
+        try:
+            self._action(server, {"confirmResize": None})
+        except TerminalCloudError as error:
+            if "not been resized" not in error.message:
+                raise
 
     def _refuse_at_once(self, server: str) -> None:
         """Raise TransientCloudError where a resize has failed just now.

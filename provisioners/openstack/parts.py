@@ -24,6 +24,8 @@ PROJECT: Final = "project"
 MEMBERS: Final = "members"
 _ZONE: Final = ("ipv6", "subnetPools", "nameservers", "externalNetwork")
 """What of a zone matters to its networks."""
+_OF_SYSTEM: Final = ("department", "system", "xinchuang", "project")
+"""The tags that are the same for all objects of a system."""
 _SYSTEM_DISK: Final = {"size": 50, "type": "hdd"}
 
 Spec = Mapping[str, Any]
@@ -69,13 +71,12 @@ class Parts:
 
     def _tenant(self, order: Order) -> Order:
         tenant = tenant_of(order)
-        names = ("department", "system", "xinchuang", "project")
-        return _ground(order, TENANT, self.tenant_uid(tenant), tenant, spec={}, tags=names)
+        return _ground(order, TENANT, self.tenant_uid(tenant), tenant, spec={}, tags=_OF_SYSTEM)
 
     def _network(self, order: Order) -> Order:
         zone, level = str(order.spec["zone"]), level_of(order)
         spec = {"zone": zone, "level": level}
-        names = ("department", "system", "zone", "mlps")
+        names = (*_OF_SYSTEM, "zone", "mlps")
         return _ground(
             order, NETWORK, self.network_uid(order), f"{zone}-l{level}", spec=spec, tags=names
         )
@@ -360,6 +361,7 @@ def _rules(parts: Parts, order: Order) -> Iterable[Resource]:
             "",
             {"rule": words},
             rank=1,
+            within="group",
             immutable=frozenset({"rule"}),
             build={"group": "group", "remote_group": wanted[words]},
         )

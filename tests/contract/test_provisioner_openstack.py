@@ -20,11 +20,13 @@ class TestVolumes(ProvisionerContract):
     """Objects of one part, in small pages."""
 
     @pytest.fixture
-    def harness(self, openstack_proxied) -> Iterator[Harness]:
+    def harness(self, openstack, openstack_proxied) -> Iterator[Harness]:
         from govcloud.testing.region import Region
 
         proxy, cloud = openstack_proxied
-        region = Region(cloud, proxy, kind="Volume", connection={"page-size": "20"})
+        region = Region(
+            cloud, proxy, kind="Volume", direct=openstack.file, connection={"page-size": "20"}
+        )
         yield region
         region.close()
 
@@ -33,10 +35,10 @@ class TestMachines(ProvisionerContract):
     """Objects of many parts, on ground that they share."""
 
     @pytest.fixture
-    def harness(self, openstack_proxied) -> Iterator[Harness]:
+    def harness(self, openstack, openstack_proxied) -> Iterator[Harness]:
         from govcloud.testing.region import Region
 
         proxy, cloud = openstack_proxied
-        region = Region(cloud, proxy)
+        region = Region(cloud, proxy, direct=openstack.file)
         yield region
         region.close()

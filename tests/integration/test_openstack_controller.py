@@ -1,0 +1,122 @@
+"""The whole way on a real OpenStack: approved, ready, drifted and healed, changed, given back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from govcloud.ports import State
+from govcloud.store.unit import Store
+from govcloud.testing.lab import CLOUD
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture
+def lab(store: Store, openstack: Any) -> Iterator[Any]:
+    from govcloud.testing.regionlab import RegionLab
+
+    lab = RegionLab(store, openstack).found()
+    yield lab
+    lab.remove_all()
+
+
+def parts(lab: Any, uid: str) -> dict[str, Any]:
+    found = {item.part: item for item in lab.there(uid)}
+    assert all(item.state is State.READY for item in found.values())
+    return found
+
+
+@pytest.mark.guarantee("R1")
+@pytest.mark.guarantee("R3")
+@pytest.mark.guarantee("Q3")
+def test_from_approval_to_the_end(lab: Any) -> None:
+    controller = lab.controller()
+    uid = lab.machine("web", count=2, dataDisks=[{"size": "1Gi", "type": "ssd"}], antiAffinity=True)
+    lab.finish(controller)
+    row = lab.row(uid)
+    assert (row.ready, row.reason) == (True, "Ready"), row.message
+    built = parts(lab, uid)
+    assert {p for p in built if not p.startswith("rule")} == {
+        "group",
+        "affinity",
+        *(f"{word}-{n}" for n in range(2) for word in ("disk", "port", "server")),
+        "data-0-0",
+        "data-1-0",
+    }
+    assert all(built[f"server-{n}"].tags["digest"] == row.digest for n in range(2))
+    assert lab.charged()["vms"] == (2, 0)
+
+    found = lab.controller("two").pass_once(CLOUD)
+    assert (found.differing, found.enqueued) == (0, 0)
+
+    lab.change(uid, flavor="large", dataDisks=[{"size": "2Gi", "type": "ssd"}])
+    lab.finish(lab.controller("three"))
+    assert lab.row(uid).ready, lab.row(uid).message
+    grown = parts(lab, uid)
+    assert {grown[f"server-{n}"].props["vcpu"] for n in range(2)} == {2}
+    assert {grown[f"data-{n}-0"].props["size"] for n in range(2)} == {2}
+    assert {grown[p].id for p in grown} == {built[p].id for p in built}
+
+    lab.change(uid, count=1)
+    lab.finish(lab.controller("four"))
+    assert "server-1" not in parts(lab, uid)
+
+    lab.release(uid)
+    lab.finish(lab.controller("five"))
+    assert lab.row(uid) is None
+    assert lab.there() == []
+    assert lab.charged() == {}
+    assert lab.rows() == []
+
+
+@pytest.mark.guarantee("R4")
+def test_drift_is_healed(lab: Any) -> None:
+    uid = lab.machine("web")
+    lab.finish(lab.controller())
+    there = parts(lab, uid)
+    with lab.region.connect() as admin:
+        server, port = there["server-0"].id, there["port-0"].id
+        admin.compute.update_server(server, name="renamed")
+        admin.compute.set_server_metadata(server, **{"govcloud:request": "forged"})
+        admin.network.update_port(port, is_admin_state_up=False)
+        admin.network.create_security_group_rule(
+            security_group_id=there["group"].id,
+            direction="ingress",
+            ether_type="IPv4",
+            protocol="tcp",
+            port_range_min=22,
+            port_range_max=22,
+        )
+        rule = next(item for part, item in there.items() if part.startswith("rule"))
+        admin.network.delete_security_group_rule(rule.id)
+        admin.compute.stop_server(server)
+        admin.compute.wait_for_server(admin.compute.get_server(server), status="SHUTOFF")
+    controller = lab.controller("two")
+    found = controller.pass_once(CLOUD)
+    assert found.differing == 1
+    lab.finish(controller)
+    assert lab.row(uid).ready, lab.row(uid).message
+    again = lab.controller("three").pass_once(CLOUD)
+    assert (again.differing, again.enqueued) == (0, 0)
+    healed = parts(lab, uid)
+    assert healed["server-0"].id == server
+    assert healed["server-0"].props["power"] == "on"
+    assert healed["group"].props["extra"] == ""
+
+
+@pytest.mark.guarantee("R4")
+def test_a_deleted_server_is_built_again_with_its_disks(lab: Any) -> None:
+    uid = lab.machine("web")
+    lab.finish(lab.controller())
+    there = parts(lab, uid)
+    with lab.region.connect() as admin:
+        admin.compute.delete_server(there["server-0"].id)
+        admin.compute.wait_for_delete(admin.compute.get_server(there["server-0"].id))
+    controller = lab.controller("two")
+    controller.pass_once(CLOUD)
+    lab.finish(controller)
+    healed = parts(lab, uid)
+    assert healed["server-0"].id != there["server-0"].id
+    assert healed["disk-0"].id == there["disk-0"].id
+    assert lab.row(uid).ready
