@@ -31,6 +31,8 @@ _LISTEN_S: Final = 300
 only then."""
 _LOOK_S: Final = 0.2
 """Between looks at `stop`; nothing is asked of the server."""
+_GATHER_S: Final = 0.1
+"""What comes within this time is told together: whoever listens asks the database each time."""
 _TOO_SOON_S: Final = 2.0
 News = SimpleQueue[str | CloudError]
 
@@ -84,22 +86,25 @@ class Watcher:
                 stream.end()
 
     def listed(self, kind: Type, news: News) -> str:
-        """List a type; tell what has changed since it was last known. Returns the version."""
+        """List a type; tell what has changed since it was last known. Returns the version.
+
+        Of the first list nothing is told: what is there when we begin is the comparison's to judge.
+        """
         memory, found = self._memories[kind.word], set[str]()
         first = kind.word not in self._begun
         listing = Listing(self._session, kind, self._page_size, EVERYTHING)
         for page in listing:
             for item in page:
                 found.add(item["metadata"]["uid"])
-                self._tell(news, memory.note(item, kind, self._installation), first)
-        self._tell(news, memory.lose(memory.seen.keys() - found), first)
+                self._tell(news, memory.note(item, kind, self._installation), known=first)
+        self._tell(news, memory.lose(memory.seen.keys() - found), known=first)
         self._begun.add(kind.word)
         return listing.version
 
     @staticmethod
-    def _tell(news: News, uids: Sequence[str], first: bool) -> None:
-        """Tell, but for what was there when we began: that is the comparison's to judge."""
-        if not first:
+    def _tell(news: News, uids: Sequence[str], *, known: bool) -> None:
+        """Tell what is news to whoever listens."""
+        if not known:
             for uid in uids:
                 news.put(uid)
 
@@ -109,9 +114,10 @@ class Watcher:
         if event["type"] == "ERROR":
             raise error_of(Answer(int(item.get("code") or 500), item, {}, writing=False))
         if event["type"] != "BOOKMARK":
-            gone = event["type"] == "DELETED"
+            gone, made = event["type"] == "DELETED", event["type"] == "ADDED"
             uids = self._memories[kind.word].note(item, kind, self._installation, gone=gone)
-            self._tell(news, uids, first=False)
+            # What bears our mark and is new is what we have just made ourselves.
+            self._tell(news, uids, known=made)
         return str(item["metadata"]["resourceVersion"])
 
     def stream(self, kind: Type, version: str) -> Any:
@@ -131,11 +137,12 @@ def _told(news: News) -> Sequence[str]:
     uids: dict[str, None] = {}
     try:
         said = news.get(timeout=_LOOK_S)
+        until = time.monotonic() + _GATHER_S
         while True:
             if isinstance(said, CloudError):
                 raise said
             uids[said] = None
-            said = news.get_nowait()
+            said = news.get(timeout=max(until - time.monotonic(), 0))
     except Empty:
         return list(uids)
 
