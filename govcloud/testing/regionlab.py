@@ -105,9 +105,13 @@ class RegionLab(Lab):
                 return
         raise AssertionError([(row.uid, row.attempts) for row in self.queue(cloud)])
 
-    def remove_all(self) -> None:
-        """Remove all that is there, and close all drivers."""
+    def remove_drivers(self) -> None:
+        """Close all drivers."""
         while self.drivers:
             self.drivers.pop().close()
+
+    def remove_all(self) -> None:
+        """Remove all that is there, and close all drivers."""
+        self.remove_drivers()
         with self.region.connect() as admin:
             clear_domains(admin, self.installation)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
@@ -220,11 +219,9 @@ class OpenStackProvisioner:
 
     def quotas(self) -> Iterator[Sequence[TenantQuota]]:
         """List the quotas of our tenants."""
-        rows = [row for row in self._identity.rows() if self._identity.observed(row).uid]
-        rows.sort(key=lambda row: str(row["name"]))
-        pages = iter(rows)
-        while page := list(islice(pages, self._door.settings.page_size)):
-            yield [self._quotas.read(row["name"], row["id"]) for row in page]
+        rows = self._identity.rows()
+        ours = {row["name"]: row["id"] for row in rows if self._identity.observed(row).uid}
+        yield from self._quotas.pages(ours)
 
     def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:
         """Set a tenant's limits, making the tenant if need be."""
@@ -233,6 +230,7 @@ class OpenStackProvisioner:
             uid = self._parts.tenant_uid(tenant)
             made = Resource(uid, PROJECT, identity.TYPE, tenant, tenant, {"enabled": True})
             project = self._identity.create(made).id
+        self._quotas.forget(tenant)
         try:
             self._quotas.write(project, limits)
         except CloudConflictError as error:

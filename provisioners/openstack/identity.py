@@ -85,6 +85,8 @@ class Identity:
     def need(self, tenant: str) -> str:
         """Return the id of a tenant's project; TransientCloudError while there is none."""
         found = self.project_id(tenant)
+        if found and self._door.bound and self._door.tenant_login is None:
+            self._tenant_user(self.domain())
         if not found:
             raise TransientCloudError("NoTenant", tenant)
         return found
@@ -185,9 +187,31 @@ class Identity:
 
     def _grant(self, domain: str) -> None:
         """Give our user a role in all projects of our domain, now and later; idempotent."""
+        user = self._tenant_user(domain) if self._door.bound else self._door.user_id()
         roles = {row["name"]: row["id"] for row in self._door.get(IDENTITY, "/roles")["roles"]}
         role = next((roles[name] for name in _ROLES if name in roles), None)
         if role is None:
             raise TransientCloudError("NoRole", ", ".join(_ROLES))
-        grant = f"/users/{self._door.user_id()}/roles/{role}/inherited_to_projects"
+        grant = f"/users/{user}/roles/{role}/inherited_to_projects"
         self._door.call(IDENTITY, "PUT", f"/OS-INHERIT/domains/{domain}{grant}")
+
+    def _tenant_user(self, domain: str) -> str:
+        """Return the user that acts in tenants' projects where our own credentials cannot.
+
+        An application credential is bound to its project. The user's password follows from its
+        secret; where that was renewed, the password is renewed, too.
+        """
+        name = f"govcloud-{self._marks.installation}"
+        secret = self._door.derived_secret(name)
+        found = self._door.get(IDENTITY, "/users", params={"name": name, "domain_id": domain})
+        users = found.get("users") or []
+        if users:
+            user = str(users[0]["id"])
+            if not self._door.works(self._door.password_login(user, secret)):
+                body = {"user": {"password": secret}}
+                self._door.call(IDENTITY, "PATCH", f"/users/{user}", json=body)
+        else:
+            body = {"user": {"name": name, "domain_id": domain, "password": secret}}
+            user = str(self._door.call(IDENTITY, "POST", "/users", json=body)["user"]["id"])
+        self._door.tenant_login = (user, secret)
+        return user

@@ -4,7 +4,9 @@ The ledger counts data disks as volumes and Cinder counts all; the disks that ma
 therefore added on the way there and taken off on the way back.
 """
 
-from collections.abc import Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +27,8 @@ _FREE_NETWORK: Final = (
     "rbac_policy",
 )
 _UNLIMITED: Final = -1
+_IN_TURN: Final = 20
+"""Tenants whose quotas are asked for again in one pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,32 @@ class Quotas:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._kept: OrderedDict[str, TenantQuota] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def pages(self, tenants: Mapping[str, str]) -> Iterator[Sequence[TenantQuota]]:
+        """Return the quotas of tenants, by name with their projects' ids.
+
+        No service lists all quotas, so each is a call; those that are known are asked for again
+        in turn, a few each time, and a pass over many tenants takes no more calls than over few.
+        """
+        with self._lock:
+            for gone in self._kept.keys() - tenants.keys():
+                del self._kept[gone]
+            due = [name for name in tenants if name not in self._kept]
+            due += list(self._kept)[:_IN_TURN]
+        for name in due:
+            quota = self.read(name, tenants[name])
+            with self._lock:
+                self._kept[name] = quota
+                self._kept.move_to_end(name)
+        with self._lock:
+            yield [self._kept[name] for name in sorted(tenants) if name in self._kept]
+
+    def forget(self, tenant: str) -> None:
+        """Ask for a tenant's quota anew the next time."""
+        with self._lock:
+            self._kept.pop(tenant, None)
 
     def read(self, tenant: str, project: str) -> TenantQuota:
         """Return a tenant's limits and use, by the ledger's classes; what is unlimited has none."""

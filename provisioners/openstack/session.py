@@ -5,6 +5,8 @@ Calls are made as the credentials' own project, or (`tenant`) as a tenant's, whe
 no other way to say whose something is to be.
 """
 
+import hashlib
+import hmac
 import json as _json
 import threading
 from collections import OrderedDict
@@ -14,6 +16,7 @@ from typing import Any, Final
 
 import requests
 from keystoneauth1 import discover, exceptions, plugin, session
+from keystoneauth1.identity import v3
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.connection import Connection
@@ -32,6 +35,7 @@ IMAGE: Final = "image"
 VERSIONS: Final[Mapping[str, tuple[int, int]]] = {COMPUTE: (2, 79), STORAGE: (3, 50)}
 """The microversion that is asked for: old enough for any cloud in service (Train, 2019), and new
 enough to show flavors in lists and to grow volumes that are in use."""
+_BOUND: Final = frozenset({"v3applicationcredential", "v3oidcaccesstoken"})
 _POOL: Final = 64
 _TENANTS: Final = 500
 """Tenants whose tokens are remembered."""
@@ -46,6 +50,7 @@ class Door:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._lock = threading.Lock()
+        self.tenant_login: tuple[str, str] | None = None
         self._tenants: OrderedDict[str, plugin.BaseAuthPlugin] = OrderedDict()
         self._pool = requests.Session()
         adapter = session.TCPKeepAliveAdapter(pool_connections=16, pool_maxsize=_POOL)
@@ -186,9 +191,46 @@ class Door:
         return made
 
     def _scoped(self, project: str) -> plugin.BaseAuthPlugin:
+        if self.tenant_login is not None:
+            return self.password_login(*self.tenant_login, project)
         auth = self.connection.connect_as(project_id=project).config.get_auth()
         assert auth is not None, "the connection itself has logged in"
         return auth
+
+    # --- Credentials that are bound to one project ---
+
+    @property
+    def bound(self) -> bool:
+        """Whether the credentials are for one project, so that no tenant's can be entered."""
+        return str(self._region.config.get("auth_type")) in _BOUND
+
+    def derived_secret(self, purpose: str) -> str:
+        """Return a secret that everybody can derive who has the credentials' own, and nobody else.
+
+        So every controller knows it, and it is kept nowhere.
+        """
+        own = str(self._region.get_auth_args().get("application_credential_secret") or "")
+        return hmac.new(own.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+    def password_login(self, user: str, secret: str, project: str = "") -> plugin.BaseAuthPlugin:
+        """Return what logs in a user, known by id, to a project or to none."""
+        return v3.Password(
+            str(self._region.get_auth_args()["auth_url"]),
+            user_id=user,
+            password=secret,
+            project_id=project or None,
+            unscoped=not project,
+        )
+
+    def works(self, login: plugin.BaseAuthPlugin) -> bool:
+        """Whether a login is accepted."""
+        try:
+            login.get_token(self.connection.session)
+        except exceptions.Unauthorized:
+            return False
+        except Exception as error:
+            raise lost(error, write=False) from error
+        return True
 
     # --- The SDK ---
 
