@@ -1,16 +1,14 @@
 """Which columns a table has: headings stand in the catalogue, cells are paths into the JSON."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from cli import use
 from cli.labels import resource, shown
 from cli.render import Column, Item
 from cli.speech import t, word
-
-CITY_TIME: Final = timezone(timedelta(hours=8))
-"""China has one time zone and no summer time."""
+from govcloud.domain import city
 
 
 def at(path: str) -> Callable[[Item], object]:
@@ -49,7 +47,7 @@ def moment(instant: object) -> str:
     if not isinstance(instant, str):
         return "-"
     try:
-        local = datetime.fromisoformat(instant).astimezone(CITY_TIME)
+        local = datetime.fromisoformat(instant).astimezone(city.TIME)
     except ValueError:
         return instant
     return local.isoformat(sep=" ", timespec="seconds")
@@ -92,7 +90,7 @@ def _addresses(item: Item) -> list[str]:
         for name, value in (one.get("info") or {}).items():
             if value and ("address" in name.lower() or name.lower() in ("ip", "ipv4", "ipv6")):
                 found += [str(entry) for entry in (value if isinstance(value, list) else [value])]
-    return found
+    return list(dict.fromkeys(found))  # a machine and its port both say them
 
 
 def machines(item: Item) -> dict[int, dict[str, Any]]:
@@ -114,9 +112,10 @@ def _power(item: Item) -> str | None:
     return shown("VirtualMachine", "power", said[0]) if said else None
 
 
-def _host_zones(item: Item) -> list[str]:
+def _host_zones(item: Item) -> list[str] | None:
+    """Return in which of the cloud's own zones the machines stand."""
     zones = (one.get("host_zone") for one in machines(item).values())
-    return sorted({str(zone) for zone in zones if zone})
+    return sorted({str(zone) for zone in zones if zone}) or None
 
 
 def _limits(item: Item) -> str:

@@ -44,6 +44,7 @@ def describe(
         if index:
             output.emit("\n" + "─" * 40 + "\n")
         _page(item)
+        _drift(item)
         _events(reference, item)
 
 
@@ -95,7 +96,8 @@ def _generation(meta: Mapping[str, Any], state: Mapping[str, Any]) -> str:
 def _resource(one: Mapping[str, Any]) -> list[str]:
     state = word("resource-state", one.get("state"))
     cells = [one.get("part"), one.get("id"), one.get("name"), state]
-    return [render.text_of(cell) for cell in cells] + [_joined(one.get("info"))]
+    told = dict(one.get("info") or {}) | ({"fault": one["fault"]} if one.get("fault") else {})
+    return [render.text_of(cell) for cell in cells] + [_joined(told)]
 
 
 def _joined(values: Mapping[str, Any] | None) -> str:
@@ -117,6 +119,35 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obj
                 yield from _flat(one, f"{prefix}{name}[{index}].")
         else:
             yield f"{prefix}{name}", views.value(entry) if isinstance(entry, bool) else entry
+
+
+def _drift(item: Mapping[str, Any]) -> None:
+    """Print in what an object differs now from what was approved; what was, the events say."""
+    meta, cloud = item["metadata"], (item.get("status") or {}).get("cloud")
+    if not cloud:
+        return
+    try:
+        found = client().get("/v1/drift", department=meta.get("department"), cloud=cloud)["items"]
+    except GovcloudError:
+        return
+    mine = [one for one in found if one["uid"] == meta["uid"]]
+    if not mine:
+        return
+    output.emit()
+    output.emit(output.paint(t("section_drift"), "bold"))
+    rows = [
+        [
+            render.text_of(one["resource"]),
+            word("drift-field", one["field"]),
+            render.text_of(one["wanted"]),
+            render.text_of(one["found"]),
+            word("drift-mode", one["mode"]),
+            moment(one["since"]),
+        ]
+        for one in mine
+    ]
+    headings = ("resource_id", "field", "wanted", "found", "mode", "since")
+    render.table([t(f"col_{name}") for name in headings], rows, indent="  ")
 
 
 def _events(reference: refs.Reference, item: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ class _Writer:
         yield from self._head()
         yield from self._storage()
         yield from self._zones()
-        for offer in self._of("flavor"):
+        for offer in sorted(self._of("flavor"), key=_size_of):
             yield from self._flavor(offer)
         for offer in self._of("image"):
             yield from self._image(offer)
@@ -76,9 +76,9 @@ class _Writer:
         networks = self._names("network")
         if networks:
             yield self._say("networks", names=networks)
-        else:
+        elif self._of("flavor"):
             yield self._say("no_networks")
-        if not self._names("storage") and not self._zones_of("storage"):
+        if self._of("flavor") and not self._names("storage") and not self._zones_of("storage"):
             yield self._say("no_storage")
 
     # --- Storage classes: a field of the cloud itself ---
@@ -104,7 +104,7 @@ class _Writer:
     def _zones(self) -> Iterator[str]:
         mapped = {str(spec.get("hostZone") or name): name for name, spec in self._mine()}
         networks = self._names("network")
-        for zone in self._zones_of("compute"):
+        for zone in self._zones_of("compute") or ([] if mapped else [""]):
             if zone in mapped:
                 yield self._say("mapped", kind="Zone", name=mapped[zone], there=zone)
                 continue
@@ -114,8 +114,8 @@ class _Writer:
                 "mlpsLevel": 3,
                 "ipv6": True,
                 "floatingIps": bool(networks),
-                "hostZone": zone,
             }
+            spec |= {"hostZone": zone} if zone else {}
             if networks:
                 spec["externalNetwork"] = networks[0]
             decide = {"type": "decide_type", "mlpsLevel": "decide_level"}
@@ -129,8 +129,7 @@ class _Writer:
     # --- Flavors and images ---
 
     def _flavor(self, offer: Offer) -> Iterator[str]:
-        facts = offer.facts
-        size = tuple(int(str(facts.get(word) or 0)) for word in ("vcpu", "memory", "gpu"))
+        size = _size_of(offer)
         same = [name for name, found in self.known.sizes.items() if found == size]
         done = self._mapped(self.known.flavors, offer.name)
         if done:
@@ -182,6 +181,12 @@ class _Writer:
             key = (decide or {}).get(field)
             remark = f"  {self._say(key)}" if key else ""
             yield f"  {field}: {_scalar(value)}{remark}"
+
+
+def _size_of(offer: Offer) -> tuple[int, int, int]:
+    """Return a flavor's vCPU, memory (MiB) and GPUs."""
+    vcpu, memory, gpu = (int(str(offer.facts.get(n) or 0)) for n in ("vcpu", "memory", "gpu"))
+    return vcpu, memory, gpu
 
 
 def _scalar(value: object) -> str:

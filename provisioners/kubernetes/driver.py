@@ -9,6 +9,7 @@ from govcloud.ports import (
     CloudAddress,
     CloudReport,
     Observed,
+    Offer,
     Order,
     Provisioner,
     Resource,
@@ -17,6 +18,7 @@ from govcloud.ports import (
     TenantQuota,
 )
 from provisioners.kubernetes import members, objects, rights, use
+from provisioners.kubernetes.discovery import discover
 from provisioners.kubernetes.errors import other_managers
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING, FIELD_MANAGER, mark_of, selector
@@ -198,6 +200,10 @@ class KubernetesProvisioner:
                     self._session, self._settings, self._installation, found, role
                 )
         raise CloudConflictError("Gone", uid)
+
+    def discover(self) -> Sequence[Offer]:
+        """Say what the cluster offers."""
+        return discover(self._session, self._settings.page_size)
 
     def close(self) -> None:
         """Give back connections."""

@@ -63,11 +63,18 @@ def test_what_is_mapped_is_left_and_what_is_not_is_proposed() -> None:
 
 @pytest.mark.parametrize("tongue", ["en", "zh"])
 def test_a_poor_cloud_says_what_it_lacks(tongue: str) -> None:
-    text = propose([Offer("zone", "nova", {"type": "compute"})], NOTHING, tongue)
+    offers = (Offer("zone", "nova", {"type": "compute"}), Offer("flavor", "m", {}))
+    text = propose(offers, NOTHING, tongue)
     found = documents(text)
     assert set(found) == {"Zone/osp-nova"}
     assert not found["Zone/osp-nova"]["floatingIps"]
     assert len([line for line in text.splitlines() if line.startswith("#")]) >= 3
+
+
+def test_a_cloud_without_zones_of_its_own_gets_one() -> None:
+    found = documents(propose([Offer("service", "kubernetes", {"version": "v1.34"})], NOTHING))
+    assert set(found) == {"Zone/osp"}
+    assert "hostZone" not in found["Zone/osp"]
 
 
 @pytest.mark.parametrize(
