@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from govcloud.domain import city
 from govcloud.domain.base import Model
 from govcloud.domain.kinds.estate import ServerRoomSpec
 from govcloud.domain.kinds.governance import ExemptionSpec, WaiverSpec
@@ -25,9 +26,6 @@ from govcloud.domain.kinds.systems import (
     VirtualMachineSpec,
 )
 from govcloud.domain.manifest import ObjectKey
-
-CITY_TIME: Final = timezone(timedelta(hours=8))
-"""The clock on the wall: days of leases, waivers and quotas begin at its midnight."""
 
 PARAMETERS: Final[Mapping[str, float]] = {
     "lease-days-production": 366,
@@ -189,9 +187,9 @@ class Setting:
 
 def city_day(instant: datetime) -> date:
     """Return the day that an instant falls on by the clock on the wall."""
-    return instant.astimezone(CITY_TIME).date()
+    return instant.astimezone(city.TIME).date()
 
 
 def day_begins(day: date) -> datetime:
     """Return the instant at which a day begins by the clock on the wall."""
-    return datetime(day.year, day.month, day.day, tzinfo=CITY_TIME)
+    return datetime(day.year, day.month, day.day, tzinfo=city.TIME)

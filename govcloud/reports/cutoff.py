@@ -1,15 +1,14 @@
 """The cut-off of a report: an instant, the business day it ends, and how people write it."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from govcloud.domain import city
 from govcloud.errors import Diagnostic, InvalidInputError
 
-DEFAULT_ZONE: Final = "Asia/Shanghai"
-_NO_DST: Final = timezone(timedelta(hours=8), DEFAULT_ZONE)
-"""For machines without a time-zone database: the one zone of China, which has no summer time."""
+DEFAULT_ZONE: Final = city.ZONE
 EARLIEST: Final = 1950
 """The first year that a cut-off may lie in; earlier ones are typing errors."""
 _TICK: Final = timedelta(microseconds=1)
@@ -49,7 +48,7 @@ def find_zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         if name == DEFAULT_ZONE:
-            return _NO_DST
+            return city.TIME  # a machine without a time-zone database
         raise InvalidInputError([Diagnostic("errors.time_zone_unknown", {"zone": name})]) from None
 
 

@@ -56,6 +56,16 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("--as", "approver", "return", "REQUEST-2", "-y", "--note", "why"),
     ("--as", "hrss", "withdraw", "REQUEST-2", "-y"),
     ("--as", "hrss", "submit", "-f", "BIGGER", "-o", "json"),
+    ("--as", "approver", "approve", "REQUEST-3", "-y", "--condition", "file it"),
+    ("--as", "approver", "add-reviewer", "REQUEST-3", "-y", "--role", "运维员", "--note", "fit?"),
+    ("--as", "approver", "reassign", "REQUEST-3", "-y", "--user", "aprover"),
+    ("reassign", "REQUEST-3", "-y", "--role", "approver"),
+    ("--as", "approver", "send-back", "REQUEST-3", "-y", "--note", "again"),
+    ("--as", "approver", "confirm-condition", "REQUEST-3", "-y"),
+    ("--as", "approver", "requests", "list", "--mine"),
+    ("--as", "approver", "whoami"),
+    ("requests", "show", "REQUEST-3", "--lang", "zh"),
+    ("--as", "hrss", "plan", "-f", "BIGGER", "--urgent"),
     ("--as", "approver", "reject", "REQUEST-3", "-y", "--note", "no"),
     ("--as", "hrss", "release", "vm/social-insurance-app", "-y"),
     ("--as", "hrss", "approve", "REQUEST-4", "-y"),
@@ -149,7 +159,7 @@ def comparable(text: str, environment: dict[str, str]) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*([+-]\d\d:\d\d)?", "INSTANT", text)
     text = re.sub(r"gvc_\S+?(?=[\s\"])", "TOKEN", text)
     text = re.sub(r"\btk-[0-9a-f]{12}|\b[0-9a-f]{12,64}\b", "HEX", text)
-    text = re.sub(r"\b\d+[smhd]\b|\b\d+ s ago", "AGE", text)
+    text = re.sub(r"\b\d+[smhd]\b|\b\d+ s ago|\d+(?:秒|分钟|小时|天)", "AGE", text)
     text = re.sub(r"[\d.]+ GiB are free", "FREE", text)
     return re.sub(r"[ ─]+", " ", text)
 
