@@ -30,7 +30,7 @@ from provisioners.openstack.network import Network
 from provisioners.openstack.operations import Operations
 from provisioners.openstack.parts import PROJECT, Parts, is_ground
 from provisioners.openstack.quotas import Quotas
-from provisioners.openstack.session import Door
+from provisioners.openstack.session import STORAGE, Door
 from provisioners.openstack.settings import read_settings
 from provisioners.openstack.storage import Storage
 
@@ -179,6 +179,7 @@ class OpenStackProvisioner:
         """Remove a resource; a volume that is still attached is detached first."""
         self._ours(observed)
         if observed.type == identity.TYPE:
+            self._refuse_used(observed)
             self._identity.delete(observed)
         elif observed.type == compute.TYPE:
             self._services.compute.delete(observed)
@@ -188,6 +189,18 @@ class OpenStackProvisioner:
             self._delete_volume(observed)
         else:
             self._services.network.delete(observed)
+
+    def _refuse_used(self, project: Observed) -> None:
+        """Raise TransientCloudError for a project in which something stands: nobody would find it.
+
+        Keystone removes a project with whatever is in it; the services do not notice.
+        """
+        listed = [("servers", self._services.compute.pages)]
+        if self._door.has(STORAGE):
+            listed.append(("volumes", self._services.storage.pages))
+        for word, pages in listed:
+            if any(rows for rows in pages(project.id)):
+                raise TransientCloudError("StillUsed", f"project {project.name}: {word}")
 
     def _delete_volume(self, observed: Observed) -> None:
         row = self._services.storage.delete(observed)

@@ -20,7 +20,7 @@ from keystoneauth1.identity import v3
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.connection import Connection
-from openstack.exceptions import SDKException
+from openstack.exceptions import SDKException, ServiceDisabledException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError, UnavailableError
@@ -301,7 +301,7 @@ def lost(error: BaseException, *, write: bool) -> CloudError:
     shown = f"{type(error).__name__}: {error}"
     if isinstance(error, exceptions.HttpError) and error.http_status:
         return _refused(error)
-    if isinstance(error, exceptions.EndpointNotFound | exceptions.MissingAuthPlugin):
+    if isinstance(error, _NO_SERVICE):
         return TerminalCloudError("NoService", shown)
     reason = next((word for kinds, word in _LOST if isinstance(error, kinds)), "InternalError")
     if _never_sent(error):
@@ -310,6 +310,7 @@ def lost(error: BaseException, *, write: bool) -> CloudError:
     return TransientCloudError(reason, shown, outcome_unknown=unknown)
 
 
+_NO_SERVICE: Final = (exceptions.EndpointNotFound, ServiceDisabledException)
 _LOST: Final[tuple[tuple[Any, str], ...]] = (
     (UnavailableError, "NoCredentials"),
     ((exceptions.SSLError, requests.exceptions.SSLError), "Untrusted"),
