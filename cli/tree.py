@@ -96,6 +96,7 @@ ROOT: Final = Branch(
             {
                 "inventory": Branch({"import": Leaf("migrate_inventory", "import_")}),
                 "assess": Leaf("migrate_assess", "assess"),
+                "plan": Leaf("migrate_plan", "plan"),
             }
         ),
         "audit": Branch({"log": Leaf("audit", "log"), "verify": Leaf("audit", "verify")}),

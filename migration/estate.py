@@ -6,7 +6,12 @@ from datetime import date
 from typing import Any, Final, cast
 
 from govcloud.domain.kinds.estate import LegacyHostSpec
-from govcloud.domain.kinds.governance import ExemptionSpec, MigrationPlanSpec, MigrationState
+from govcloud.domain.kinds.governance import (
+    ExemptionSpec,
+    MigrationPlanSpec,
+    MigrationState,
+    PolicySpec,
+)
 from govcloud.domain.kinds.platform import FlavorSpec
 from govcloud.domain.kinds.systems import Lifecycle, Origin, SystemSpec
 from govcloud.domain.manifest import parse_spec
@@ -82,6 +87,13 @@ def flavors_of(items: Iterable[Item]) -> dict[str, FlavorSpec]:
         item["metadata"]["name"]: cast("FlavorSpec", parse_spec("Flavor", item["spec"]))
         for item in items
     }
+
+
+def policy_of(items: Iterable[Item], today: date) -> PolicySpec | None:
+    """Return the Policy in force, the latest that has begun; None where there is none."""
+    found = [cast("PolicySpec", parse_spec("Policy", item["spec"])) for item in items]
+    begun = [policy for policy in found if policy.effective_from <= today]
+    return max(begun, key=lambda policy: policy.effective_from, default=None)
 
 
 def _system(

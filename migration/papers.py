@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from govcloud.domain.base import API_VERSION, Model
 from govcloud.domain.faults import faults_of
-from govcloud.domain.yamltext import Node, Reader, SourceFile, field_path
+from govcloud.domain.yamltext import MAX_TOTAL_BYTES, Node, Reader, SourceFile, field_path
 from govcloud.errors import Diagnostic, InvalidInputError
 
 M = TypeVar("M", bound=Model)
@@ -37,7 +37,7 @@ class Paper(Generic[M]):
 
 def parse(source: SourceFile, kind: str, model: type[M]) -> Paper[M]:
     """Return the one document of a file; InvalidInputError with every fault that it has."""
-    reader = Reader()
+    reader = Reader(largest=MAX_TOTAL_BYTES)
     roots = [root for root, _ in reader.documents(source)]
     faults = list(reader.diagnostics)
     if faults or len(roots) != 1:

@@ -170,16 +170,10 @@ def _given(file: str, asked: "QuestionnaireSpec", system: "LegacySystem") -> Map
 
 
 def _sizes(system: "LegacySystem", *, measured: bool, comfort: float) -> "list[Size]":
-    from typing import cast
-
-    from govcloud.domain.kinds.platform import FlavorSpec
-    from govcloud.domain.manifest import parse_spec
     from migration.assessment.sizing import size
+    from migration.estate import flavors_of
 
-    flavors = {
-        item["metadata"]["name"]: cast("FlavorSpec", parse_spec("Flavor", item["spec"]))
-        for item in client().items(path("objects", "flavor"))
-    }
+    flavors = flavors_of(client().items(path("objects", "flavor")))
     exact = Fraction(str(comfort))
     return [
         size(

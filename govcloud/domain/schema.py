@@ -180,6 +180,28 @@ def document_root(kind_name: str) -> Schema:
 
 
 def model_root(model: type[Model]) -> Schema:
-    """Return the schema of one of the registered models, to walk with `below`."""
+    """Return the schema of a model, to walk with `below`."""
     places, _ = _definitions()
-    return resolve(places[model])
+    return resolve(places[model]) if model in places else _whole(model)
+
+
+@lru_cache(maxsize=16)
+def _whole(model: type[Model]) -> Schema:
+    """Return the schema of a model that is of no kind, with every reference written out."""
+    document = model.model_json_schema(schema_generator=_Generator)
+    whole = _written_out(document, document.pop("$defs", {}))
+    assert isinstance(whole, dict)
+    return whole
+
+
+def _written_out(part: object, definitions: Mapping[str, Schema]) -> object:
+    if isinstance(part, list):
+        return [_written_out(value, definitions) for value in part]
+    if not isinstance(part, dict):
+        return part
+    made = {n: _written_out(value, definitions) for n, value in part.items() if n != "$ref"}
+    if isinstance(reference := part.get("$ref"), str):
+        found = _written_out(definitions[reference.rsplit("/", 1)[-1]], definitions)
+        assert isinstance(found, dict)
+        return {**found, **made}
+    return made

@@ -123,6 +123,7 @@ class Reader:
     """Reads files one after another, counting what they amount to; collects the faults."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    largest: int = MAX_FILE_BYTES
     _bytes: int = 0
     _documents: int = 0
     _nodes: int = 0
@@ -169,8 +170,8 @@ class Reader:
 
     def _utf8(self, raw: str | bytes) -> str:
         data = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass")
-        if len(data) > MAX_FILE_BYTES:
-            raise _Fault("input.file_too_large", None, bytes=len(data), limit=MAX_FILE_BYTES)
+        if len(data) > self.largest:
+            raise _Fault("input.file_too_large", None, bytes=len(data), limit=self.largest)
         self._bytes += len(data)
         if self._bytes > MAX_TOTAL_BYTES:
             raise _Fault("input.input_too_large", None, limit=MAX_TOTAL_BYTES)

@@ -96,6 +96,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("ssh", "vm/social-insurance-app", "--machine", "0"),
     ("--as", "hrss", "migrate", "inventory", "import", "HOSTS"),
     ("--as", "hrss", "migrate", "assess", "social-insurance"),
+    ("migrate", "plan", "--begin", "2027-01-04", "-o", "yaml"),
     ("report", "on-cloud-rate", "--as-of", "2026-01-01", "--format", "json"),
     ("report", "explain", "on-cloud-rate", "-o", "json"),
     ("report", "explain", "fact", "1", "-o", "csv"),
