@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlmodel import Session
 
-from govcloud.api import drivers, pages, problems
+from govcloud.api import drivers, keeping, pages, problems
 from govcloud.api.bodies import Body, Note, Word
 from govcloud.api.kinds import kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
@@ -165,6 +165,7 @@ class Deletion(Body):
 def plan(body: Wanted, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Return changes, policy findings, quota before and after, refusals, price."""
     found, releases = _wanted(body, actor, services)
+    keeping.check(services, actor, releases, body.options)
     proposal = services.desk.plan(
         actor, found.manifests, releases=releases, urgent=body.urgent, options=body.options
     )
@@ -178,6 +179,7 @@ def submit(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> 
     Where everything is already as it is wanted, no request is made: 200, with `id` null.
     """
     found, releases = _wanted(body, actor, services)
+    keeping.check(services, actor, releases, body.options)
     try:
         row = services.desk.submit(
             actor,
