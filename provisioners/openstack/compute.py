@@ -22,7 +22,7 @@ from provisioners.openstack.userdata import user_data
 
 TYPE: Final = "server"
 GROUP: Final = "server-group"
-FACTS: Final = ("image", "zone", "key", "anti_affinity")
+FACTS: Final = ("image", "zone", "key", "cloud_init", "anti_affinity")
 """Properties that are noted when a server is made, because Nova does not show them afterwards."""
 _SETTLED: Final = frozenset(
     {

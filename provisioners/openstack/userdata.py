@@ -1,6 +1,8 @@
 """What a new machine is told for its first start: cloud-init's user data, from `templates/`."""
 
 from collections.abc import Mapping
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -20,12 +22,26 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 def user_data(build: Mapping[str, Any]) -> str:
     """Return the user data of a machine; `build` is its resource's.
 
-    Values are quoted by the template, so that nothing in them can become an instruction.
+    Values are quoted by the template, so that nothing in them can become an instruction. What the
+    department adds is a part of its own, which cloud-init merges: its lists are appended to ours.
     """
     told = {**DEFAULTS, **{name: build[name] for name in _TOLD if name in build}}
-    return _template().render(told)
+    ours = _template().render(told)
+    addition = str(build.get("addition") or "")
+    return _together(ours, addition) if addition else ours
 
 
+def _together(ours: str, addition: str) -> str:
+    message = MIMEMultipart(boundary="govcloud-part")
+    for name, text in (("govcloud", ours), ("department", addition)):
+        part = MIMEText(text, "cloud-config", "utf-8")
+        part.add_header("Content-Disposition", "attachment", filename=f"{name}.yaml")
+        part.add_header("Merge-Type", _MERGE)
+        message.attach(part)
+    return message.as_string()
+
+
+_MERGE: Final = "list(append)+dict(no_replace,recurse_list)+str()"
 _TOLD: Final = ("hostname", "fqdn", "department", "system", *DEFAULTS)
 
 

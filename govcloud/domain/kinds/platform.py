@@ -228,6 +228,9 @@ class ImageSpec(Model):
     xinchuang: Flag = Field(False, description="Domestic-technology stack.")
     end_of_support: Day | None = Field(None, description="When its maker ends support.")
     min_disk: Count = Field(20, description="Smallest system disk, GiB.")
+    hardening: Flag = Field(
+        True, description="Machines get the baseline hardening at their first start."
+    )
     clouds: dict[Name, Line] = Field(
         default_factory=dict,
         max_length=64,

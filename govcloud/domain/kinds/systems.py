@@ -274,6 +274,9 @@ class VirtualMachineSpec(Model):
     key: PublicKey | None = Field(
         None, description="OpenSSH public key for the first login, on one line."
     )
+    cloud_init: Prose | None = Field(
+        None, description="Further cloud-config for the first start, as YAML."
+    )
     lease: Lease | None = Field(None, description="For how long.")
     drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
     justification: Prose | None = Field(None, description="Why this size.")
