@@ -38,6 +38,7 @@ class Settings:
     `workspace` is the `.govcloud` folder or None (only with a server). `server` is the base URL of
     a govcloud server, or None for the embedded database at `database_url`. `credential` names the
     entry of credentials.json that speaks when no token is given. `language` is `zh`, `en` or None.
+    `report_processes`: how many processes count a large report at most; None for one a core.
     """
 
     workspace: Path | None
@@ -46,6 +47,7 @@ class Settings:
     credential: str = DEFAULT_CREDENTIAL
     given_token: str | None = None
     language: str | None = None
+    report_processes: int | None = None
 
     @property
     def clouds_folder(self) -> Path | None:
@@ -127,7 +129,17 @@ def _of_environment(settings: Settings, env: Mapping[str, str]) -> Settings:
         credential=env.get("GOVCLOUD_CREDENTIAL") or settings.credential,
         given_token=_given_token(env),
         language=env.get("GOVCLOUD_LANG") or settings.language,
+        report_processes=_count(env, "GOVCLOUD_REPORT_PROCESSES"),
     )
+
+
+def _count(env: Mapping[str, str], name: str) -> int | None:
+    value = env.get(name)
+    if not value:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", value):
+        raise UsageError("errors.processes_value", name=name, value=value)
+    return int(value)
 
 
 def _given_token(env: Mapping[str, str]) -> str | None:

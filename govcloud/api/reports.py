@@ -1,5 +1,6 @@
 """Reports: figures as JSON or as a file, and what they are made of. Each export is audited."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from govcloud.api import pages
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
+from govcloud.api.services import Services
 from govcloud.domain.access import Actor, Role
 from govcloud.errors import ForbiddenError, NotFoundError
 from govcloud.figures.definition import FIRST
@@ -49,7 +51,7 @@ def on_cloud_rate(
         services.store,
         as_of,
         definition=definition or FIRST.version,
-        **_whose(actor, department, tuple(filter(None, (beside or "").split(",")))),
+        **_whose(services, actor, department, tuple(filter(None, (beside or "").split(",")))),
     )
     content = write.render(report, format, tongue)
     with services.store.unit(actor) as unit:
@@ -87,7 +89,7 @@ def explain(
         as_of,
         metric=metric or on_cloud.METRICS[0],
         definition=definition or FIRST.version,
-        **_whose(actor, department),
+        **_whose(services, actor, department),
     )
     return JSONResponse(found.plain())
 
@@ -102,24 +104,28 @@ def fact(
     return JSONResponse(provenance(services.store, actor, number).plain())
 
 
-def _whose(actor: Actor, department: str | None, beside: tuple[str, ...] = ()) -> dict[str, Any]:
+def _whose(
+    services: Services, actor: Actor, department: str | None, beside: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return whose figures the actor gets, as `make` and `explain` take it.
 
     Who sees all gets any node; who approves, operates or audits for a node gets it with what is
     below; a department's applicants get their own department.
     """
+    from govcloud.reports.counting import Spread
     from govcloud.reports.on_cloud import Options
 
     own = actor.department
+    options = Options(beside=beside, spread=Spread(services.settings.report_processes))
     if sees_all(actor):
-        return {"department": department, "options": Options(beside=beside)}
+        return {"department": department, "options": options}
     if not own:
         raise ForbiddenError("errors.no_department_of_own", user=actor.name)
     if actor.role is not Role.APPLICANT:
-        return {"department": department or own, "options": Options(beside=beside, within=own)}
+        return {"department": department or own, "options": replace(options, within=own)}
     if department not in (None, own):
         raise NotFoundError("errors.unknown_department", department=department)
-    return {"department": own, "options": Options(beside=beside, below=False)}
+    return {"department": own, "options": replace(options, below=False)}
 
 
 def _file(day: str, format: str, tongue: str) -> str:  # noqa: A002

@@ -18,9 +18,10 @@ from govcloud.figures.estate import (
 from govcloud.figures.rates import Rate, ranks
 from govcloud.figures.survey import Compared, compare, findings
 from govcloud.figures.targets import aim
-from govcloud.reports.counting import Counted, Counting, total_of
+from govcloud.reports.counting import Counting, total_of
 from govcloud.reports.reading import Reading
 from govcloud.reports.report import Beside, Metric, Moved, Row, movement_total
+from govcloud.reports.tallying import Counted
 
 HEADLINE: Final = "MET-1"
 OF_SYSTEMS: Final[Mapping[str, str]] = {

@@ -1,51 +1,54 @@
-"""Counting department by department, so that memory is bounded by the largest one."""
+"""Counting department by department, so that memory is bounded by the largest ones.
+
+The departments are dealt out in shares. A large register's shares are counted by several processes
+at once, any other's by this one; what comes back is put together in the order of the names, so that
+nobody can tell from a report how many counted.
+"""
 
 import gc
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias, TypeVar
 
 from govcloud.errors import Text
 from govcloud.figures.definition import Definition
-from govcloud.figures.facts import SystemFact
-from govcloud.figures.holdings import NOTHING, Holdings, Presence
-from govcloud.figures.movement import Membership, Movement, step_of
-from govcloud.figures.population import (
-    Department,
-    Judgement,
-    holdings_now,
-    judge_department,
-    verdicts,
-)
+from govcloud.figures.population import View
 from govcloud.figures.tally import Tally
-from govcloud.figures.verdict import Judged, Verdict, Why
-from govcloud.reports.evidence import OUTSIDE, line_of
 from govcloud.reports.reading import Frame, Reading
 from govcloud.reports.report import Line
+from govcloud.reports.tallying import Answer, Counted, Found, Rules, Share, count_share
 
-Steps: TypeAlias = dict[str, str]
-"""By uid, the steps that systems took into the population or out of it."""
-NO_MORE: Final = Judged(Verdict.UNREGISTERED, Why.NOT_OPERATING)
 SHOWN: Final = 20
 """How many names a remark lists before it only counts."""
+SHARE: Final = 4
+"""Departments in a share: few, so that no process waits long for another one at the end."""
+LARGE: Final = 300_000
+"""Facts from which on several processes count: with fewer, starting them costs what it saves."""
+MOST: Final = 8
+"""Processes at most; each has a connection to the database and about 60 MiB of its own."""
+
+F = TypeVar("F")
+Key: TypeAlias = tuple[str, str]
 
 
-@dataclass(slots=True)
-class Counted:
-    """One department, counted; `had`: whether it belonged to the report's node at the opening.
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How many processes count registers of at least `large` facts (None: one for each core)."""
 
-    What no longer belongs to the node has a movement and the tally before, and no tally.
-    """
+    most: int | None = None
+    large: int = LARGE
 
-    name: str
-    had: bool = True
-    tally: Tally = field(default_factory=Tally)
-    before: Tally = field(default_factory=Tally)
-    movement: Movement = field(default_factory=Movement)
-    presence: Presence = NOTHING
-    beside: tuple[Tally, ...] = ()
+    def processes(self, facts: int) -> int:
+        """Return how many processes count a register; 1: this one."""
+        if facts < self.large:
+            return 1
+        return self.most or min(MOST, _cores())
+
+
+ALL_CORES: Final = Spread()
 
 
 @dataclass(slots=True)
@@ -55,6 +58,12 @@ class Oddities:
     codes: Counter[str] = field(default_factory=Counter)
     orphans: list[str] = field(default_factory=list)
     unknown_clouds: list[str] = field(default_factory=list)
+
+    def add(self, found: Found) -> None:
+        """Take in what was found in a department."""
+        self.codes.update(found.codes)
+        self.orphans += found.orphans
+        self.unknown_clouds += found.unknown_clouds
 
     def remarks(self, frame: Frame) -> list[Text]:
         """Return the remarks, each with a number and the first names."""
@@ -81,142 +90,106 @@ class Oddities:
 class Counting:
     """The count of all departments that a report reads; lines are kept up to a limit.
 
+    `url`: where other processes find the database.
+
     In `full`, what is not registered, is no more or left the node has a line as well.
     """
 
     def __init__(
         self,
         reading: Reading,
+        url: str,
         definition: Definition,
         beside: Sequence[Definition] = (),
         *,
         lines: int = 0,
         full: bool = False,
+        spread: Spread = ALL_CORES,
     ) -> None:
-        self._reading = reading
-        self._definition = definition
-        self._beside = beside
+        self._reading, self._url = reading, url
+        self._rules = Rules(reading.span, definition, tuple(beside), full)
+        self._spread = spread
         self._limit = lines
-        self._full = full
+        self._received = 0
         self.frame = reading.frame()
-        self._touched = self.frame.now.touches(self.frame.then)
         self.oddities = Oddities()
         self.departments: list[Counted] = []
         self.lines: list[Line] = []
         self.lines_total = 0
 
     def run(self) -> None:
-        """Count every department, in the order of their names."""
-        with _collecting_paused():
-            for name in self._reading.departments():
-                self._count(name, self._reading.department(name))
+        """Count every department; what is found is taken in in the order of their names."""
+        early: dict[int, Answer] = {}
+        awaited = 0
+        with _collecting_paused(), closing(self._answers()) as answers:
+            for number, answer in answers:
+                early[number] = answer
+                self._received += sum(len(found.lines) for _, found in answer)
+                while awaited in early:
+                    self._take(early.pop(awaited))
+                    awaited += 1
 
-    def _count(self, name: str, department: Department) -> None:
-        judgement = judge_department(
-            department,
-            self.frame.now,
-            self.frame.then,
-            self._definition,
-            self._touched.get(name, ()),
+    def _answers(self) -> Generator[tuple[int, Answer], None, None]:
+        processes = self._spread.processes(self._reading.size)
+        if processes > 1:
+            from govcloud.reports.processes import in_processes
+
+            yield from in_processes(self._url, self._rules, self._shares(), processes)
+            return
+        for share in self._shares():
+            yield share.number, count_share(self._reading.session, self._rules, share)
+
+    def _shares(self) -> Iterator[Share]:
+        """Deal out the departments; lines already received are before those of a new share."""
+        now, then = _Views(self.frame.now), _Views(self.frame.then)
+        names = self._reading.departments()
+        for number, start in enumerate(range(0, len(names), SHARE)):
+            of = names[start : start + SHARE]
+            yield Share(
+                number,
+                tuple((name, self._reading.scope.membership(name)) for name in of),
+                now.of(of),
+                then.of(of),
+                max(0, self._limit - self._received),
+            )
+
+    def _take(self, answer: Answer) -> None:
+        for counted, found in answer:
+            self.departments.append(counted)
+            self._reading.take_in(found.digest)
+            self.oddities.add(found)
+            self.lines += found.lines[: self._limit - len(self.lines)]
+            self.lines_total += found.lines_total
+
+
+class _Views:
+    """A view by department: a share gets what is of its own, not a city's plans."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._exemptions, self._plans = _by_owner(view.exemptions), _by_owner(view.plans)
+
+    def of(self, departments: Iterable[str]) -> View:
+        """Return the part of the view that is of these departments."""
+        return replace(
+            self._view,
+            exemptions=_joined(self._exemptions, departments),
+            plans=_joined(self._plans, departments),
         )
-        membership = self._reading.scope.membership(name)
-        counted = Counted(name, had=membership.then)
-        self.departments.append(counted)
-        steps = self._tally(counted, judgement, membership)
-        if not membership.now:
-            self._keep_left(judgement, steps)
-            return
-        counted.presence = judgement.holdings.presence
-        counted.beside = tuple(self._under(other, department) for other in self._beside)
-        present = judgement.present()
-        self._note(name, [system for system, _ in present], judgement.holdings)
-        self._keep(present, judgement, steps)
 
-    def _tally(self, counted: Counted, judgement: Judgement, membership: Membership) -> Steps:
-        """Count a department; return the steps that its systems took."""
-        now, before, movement = Tally(), counted.before, counted.movement
-        steps: Steps = {}
-        for system, judged in judgement.steady:
-            now.add(judged, self._reason(system, judged))
-        before.merge(now)
-        movement.add_steady(now.eligible, membership)
-        if membership.now != membership.then:
-            for system, judged in judgement.steady:
-                if step := step_of(judged, judged, membership):
-                    steps[system.uid] = step
-        for system, later, earlier in judgement.moved:
-            if later is not None:
-                now.add(later, self._reason(system, later))
-            if earlier is not None:
-                before.add(earlier)
-            if step := movement.add(earlier, later, membership):
-                steps[system.uid] = step
-        if membership.now:
-            counted.tally = now
-        return steps
 
-    def _reason(self, system: SystemFact, judged: Judged) -> str:
-        if judged.verdict is not Verdict.EXEMPT:
-            return ""
-        return self.frame.now.exemptions[system.department, system.name].reason
+def _by_owner(facts: Mapping[Key, F]) -> dict[str, dict[Key, F]]:
+    owned: dict[str, dict[Key, F]] = {}
+    for key, fact in facts.items():
+        owned.setdefault(key[0], {})[key] = fact
+    return owned
 
-    def _under(self, definition: Definition, department: Department) -> Tally:
-        view, tally = self.frame.now, Tally()
-        holdings = holdings_now(department, view, definition)
-        for _, judged in verdicts(department.systems.now, holdings, view, definition):
-            tally.add(judged)
-        return tally
 
-    def _note(self, name: str, present: list[SystemFact], holdings: Holdings) -> None:
-        self.oddities.codes.update([system.code for system in present])
-        names = {system.name for system in present}
-        self.oddities.orphans += [f"{name}/{system}" for system in holdings.orphans(names)]
-        known = self.frame.now.catalogue
-        self.oddities.unknown_clouds += [
-            f"{name}/{system.name}"
-            for system in present
-            if system.industry_cloud
-            and system.industry_cloud not in known.docked
-            and system.industry_cloud not in known.managed
-        ]
-
-    def _keep(
-        self, present: list[tuple[SystemFact, Judged]], judgement: Judgement, steps: Steps
-    ) -> None:
-        """Keep the lines of a department's systems; in full also of those that are no more."""
-        chosen = present
-        if self._full:
-            gone = [system for system, now, _ in judgement.moved if now is None]
-            chosen = present + [(system, NO_MORE) for system in gone if system.uid in steps]
-        else:
-            chosen = [pair for pair in present if pair[1].verdict is not Verdict.UNREGISTERED]
-        self._add_lines(chosen, judgement.holdings, steps)
-
-    def _keep_left(self, judgement: Judgement, steps: Steps) -> None:
-        """Keep the lines of systems that left the node with their department."""
-        if not self._full:
-            return
-        everyone = [system for system, _ in judgement.steady]
-        everyone += [system for system, _, _ in judgement.moved]
-        left = [(system, NO_MORE) for system in everyone if system.uid in steps]
-        start = len(self.lines)
-        self._add_lines(left, judgement.holdings, steps)
-        self.lines[start:] = [
-            line._replace(verdict=OUTSIDE, why="moved_away") for line in self.lines[start:]
-        ]
-
-    def _add_lines(
-        self, chosen: list[tuple[SystemFact, Judged]], holdings: Holdings, steps: Steps
-    ) -> None:
-        self.lines_total += len(chosen)
-        room = self._limit - len(self.lines)
-        if room <= 0:
-            return
-        chosen.sort(key=lambda pair: pair[0].name)
-        self.lines += [
-            line_of(system, judged, holdings, self.frame.now, steps.get(system.uid, ""))
-            for system, judged in chosen[:room]
-        ]
+def _joined(owned: Mapping[str, dict[Key, F]], departments: Iterable[str]) -> dict[Key, F]:
+    joined: dict[Key, F] = {}
+    for name in departments:
+        joined |= owned.get(name, {})
+    return joined
 
 
 @contextmanager
@@ -229,6 +202,12 @@ def _collecting_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def total_of(tallies: Iterable[Tally]) -> Tally:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from govcloud.errors import NotFoundError
 from govcloud.figures.definition import FIRST, Definition, find_definition
 from govcloud.reports.assembly import HEADLINE, OF_ESTATE, OF_SYSTEMS, Assembly, Estate
-from govcloud.reports.counting import Counting, total_of
+from govcloud.reports.counting import ALL_CORES, Counting, Spread, total_of
 from govcloud.reports.cutoff import DEFAULT_ZONE, resolve
 from govcloud.reports.evidence import lines_of
 from govcloud.reports.reading import Reading, Whose
@@ -27,6 +27,7 @@ class Options:
     `zone`: the city's time zone. `beside`: other definitions whose rate is printed too. `lines`:
     how many objects the evidence lists before it only counts them. `below`: whether what is below
     the department asked for belongs to it. `within`: the node that the asker may not look beyond.
+    `spread`: how many processes count a large register; the report is the same with any number.
     """
 
     zone: str = DEFAULT_ZONE
@@ -34,6 +35,7 @@ class Options:
     lines: int = 20_000
     below: bool = True
     within: str | None = None
+    spread: Spread = ALL_CORES
 
 
 DEFAULTS: Final = Options()
@@ -55,7 +57,14 @@ def make(
     """
     used, beside = _definition(definition), tuple(map(_definition, options.beside))
     with _reading(store, as_of, department, options) as reading:
-        counting = Counting(reading, used, beside, lines=options.lines)
+        counting = Counting(
+            reading,
+            store.database.url,
+            used,
+            beside,
+            lines=options.lines,
+            spread=options.spread,
+        )
         counting.run()
         estate = Estate(reading)
         _check_scope(department, counting, estate, reading)
@@ -106,7 +115,14 @@ def explain(
             rate, lines = measure.rate, tuple(lines_of(measure))
             total = len(lines)
         else:
-            counting = Counting(reading, used, lines=options.lines, full=True)
+            counting = Counting(
+                reading,
+                store.database.url,
+                used,
+                lines=options.lines,
+                full=True,
+                spread=options.spread,
+            )
             counting.run()
             estate = Estate(reading)
             _check_scope(department, counting, estate, reading)

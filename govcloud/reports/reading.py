@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 from sqlmodel import Session
 
@@ -11,22 +10,14 @@ from govcloud.domain.kinds.governance import SurveySpec
 from govcloud.domain.suggest import nearest
 from govcloud.errors import NotFoundError
 from govcloud.figures.estate import NetworkFact, RoomFact, UnitFact
-from govcloud.figures.facts import (
-    Catalogue,
-    ExemptionFact,
-    HostFact,
-    MachineFact,
-    NamespaceFact,
-    PlanFact,
-    SystemFact,
-)
-from govcloud.figures.holdings import ACTIVE
+from govcloud.figures.facts import Catalogue, ExemptionFact, PlanFact
 from govcloud.figures.movement import Membership
-from govcloud.figures.population import Department, Split, View
+from govcloud.figures.population import View
 from govcloud.figures.survey import Survey
 from govcloud.figures.targets import TargetFact
 from govcloud.figures.tree import below, root
 from govcloud.reports.cutoff import Cutoff
+from govcloud.reports.departments import OWNERS, Span, flag, integer, split_of, text
 from govcloud.store.facts import (
     Digest,
     Fact,
@@ -34,65 +25,37 @@ from govcloud.store.facts import (
     Standing,
     departments_of,
     last_fact,
+    map_file,
     standing,
 )
 
-F = TypeVar("F", bound=tuple[Any, ...])
 Parents: TypeAlias = Mapping[str, str | None]
-
-
-def _text(*paths: str) -> list[SpecField]:
-    return [SpecField(tuple(path.split("."))) for path in paths]
-
-
-def _flag(path: str) -> SpecField:
-    return SpecField(tuple(path.split(".")), "flag")
-
-
-def _integer(path: str) -> SpecField:
-    return SpecField((path,), "integer")
-
-
-SYSTEM: Final = (
-    *_text("code", "lifecycle", "origin"),
-    _flag("security.classified"),
-    *_text("industryCloud"),
-)
-MACHINE: Final = (
-    *_text("system", "environment", "zone"),
-    _integer("count"),
-    *_text("flavor"),
-    _integer("vcpu"),
-)
-NAMESPACE: Final = (*_text("system", "environment", "zone"), SpecField(("cpu",), "number"))
-HOST: Final = (*_text("system", "environment", "room", "state"), _integer("vcpu"))
-EXEMPTION: Final = _text(
+EXEMPTION: Final = text(
     "department", "system", "reason", "approvedBy", "approvedOn", "validFrom", "validUntil"
 )
-PLAN: Final = _text("department", "system", "state")
-ROOM: Final = (*_text("state"), _flag("baseline"), _flag("onlyNetworkGear"))
-NETWORK: Final = (*_text("state"), _flag("baseline"), _flag("classified"))
+PLAN: Final = text("department", "system", "state")
+ROOM: Final = (*text("state"), flag("baseline"), flag("onlyNetworkGear"))
+NETWORK: Final = (*text("state"), flag("baseline"), flag("classified"))
 UNIT: Final = (
-    *_text("level", "parent"),
-    _flag("extranet.connected"),
-    _flag("extranet.ipv6"),
-    *_text("extranet.testedOn"),
+    *text("level", "parent"),
+    flag("extranet.connected"),
+    flag("extranet.ipv6"),
+    *text("extranet.testedOn"),
 )
 TARGET: Final = (
-    _integer("number"),
-    *_text("indicator", "metric", "unit"),
-    _integer("year"),
+    integer("number"),
+    *text("indicator", "metric", "unit"),
+    integer("year"),
     SpecField(("value",), "number"),
-    *_text("property"),
+    *text("property"),
 )
-CLOUD: Final = (*_text("management"), _flag("docked"))
-ZONE: Final = _text("cloud")
-FLAVOR: Final = (_integer("vcpu"),)
+CLOUD: Final = (*text("management"), flag("docked"))
+ZONE: Final = text("cloud")
+FLAVOR: Final = (integer("vcpu"),)
 DEPARTMENT: Final = 3
 NAME: Final = 4
 OWNER: Final = 7
 """Where the owner stands in the facts of exemptions and migration plans: the first field."""
-OWNERS: Final = ("System", "VirtualMachine", "Namespace", "LegacyHost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +131,21 @@ class Reading:
     """
 
     def __init__(self, session: Session, cutoff: Cutoff, opening: Cutoff, whose: Whose) -> None:
-        self._session = session
+        map_file(session)
+        self.session = session
         self._digest = Digest()
         self.cutoff = cutoff
         self.opening = opening
-        self._now = last_fact(session, cutoff.instant)
-        self._then = last_fact(session, opening.instant)
-        tree = standing(session, "Department", UNIT, now=self._now, then=self._then)
-        everyone = _split(UnitFact, tree)
+        now, then = last_fact(session, cutoff.instant), last_fact(session, opening.instant)
+        self.span = Span(now, then)
+        tree = standing(session, "Department", UNIT, now=now, then=then)
+        everyone = split_of(UnitFact, tree)
         self.scope = Scope(whose, _parents(everyone.now), _parents(everyone.then))
         self._whose, self._parents = whose, _parents(everyone.now)
         if whose.within is not None and whose.node not in (self.scope.everyone or ()):
             raise self.unknown_node()
         self._digest.add(self._of_scope(tree, NAME))
+        self._listed = len(everyone.now)
         self._units = [unit for unit in everyone.now if self.scope.has(unit.name)]
         self.names = {
             unit.name: unit.display_name or unit.name for unit in (*everyone.former, *self._units)
@@ -190,6 +155,18 @@ class Reading:
     def digest(self) -> str:
         """The digest of all facts read so far."""
         return self._digest.hex()
+
+    def take_in(self, digest: str) -> None:
+        """Take facts of a department into the digest, by their own."""
+        self._digest.add_digest(digest)
+
+    @property
+    def size(self) -> int:
+        """About how many facts there are to read."""
+        everyone = self.scope.everyone
+        if everyone is None:
+            return self.span.now
+        return self.span.now * len(everyone) // max(1, self._listed)
 
     def unknown_node(self) -> NotFoundError:
         """Return the error for a node that is none, with the one meant if the asker may see it."""
@@ -204,23 +181,14 @@ class Reading:
         everyone = self.scope.everyone
         if everyone is not None:
             return everyone
-        return departments_of(self._session, OWNERS, self._now)
-
-    def department(self, name: str) -> Department:
-        """Return the systems of one department and what they run on."""
-        return Department(
-            systems=_split(SystemFact, self._standing("System", SYSTEM, name)),
-            machines=_split(MachineFact, self._components("VirtualMachine", MACHINE, name)),
-            namespaces=_split(NamespaceFact, self._components("Namespace", NAMESPACE, name)),
-            hosts=_split(HostFact, self._standing("LegacyHost", HOST, name)),
-        )
+        return departments_of(self.session, OWNERS, self.span.now)
 
     def frame(self) -> Frame:
         """Return what else decides, at the cut-off and at the opening."""
         clouds, zones = self._standing("Cloud", CLOUD), self._standing("Zone", ZONE)
         flavors = self._standing("Flavor", FLAVOR)
-        exemptions = _split(ExemptionFact, self._standing("Exemption", EXEMPTION, own=True))
-        plans = _split(PlanFact, self._standing("MigrationPlan", PLAN, own=True))
+        exemptions = split_of(ExemptionFact, self._standing("Exemption", EXEMPTION, own=True))
+        plans = split_of(PlanFact, self._standing("MigrationPlan", PLAN, own=True))
         now = _catalogue(*(part.kept + part.fresh for part in (clouds, zones, flavors)))
         then = _catalogue(*(part.kept + part.former for part in (clouds, zones, flavors)))
         return Frame(
@@ -260,35 +228,16 @@ class Reading:
         # What a survey states is of all its units; it says nothing about some of them.
         return latest if named == latest.named and not self.scope.alone else latest.of_units(named)
 
-    def _components(self, kind: str, fields: Iterable[SpecField], department: str) -> Standing:
-        # What is pending or releasing carries nothing, so nothing of it has to be looked up.
-        return self._standing(kind, fields, department, phase=ACTIVE)
-
-    def _standing(
-        self,
-        kind: str,
-        fields: Iterable[SpecField],
-        department: str | None = None,
-        *,
-        own: bool = False,
-        phase: str | None = None,
-    ) -> Standing:
-        rows = standing(
-            self._session,
-            kind,
-            list(fields),
-            now=self._now,
-            then=self._then,
-            department=department,
-            phase=phase,
-        )
+    def _standing(self, kind: str, fields: Iterable[SpecField], *, own: bool = False) -> Standing:
+        now, then = self.span
+        rows = standing(self.session, kind, list(fields), now=now, then=then)
         if own:
             rows = self._of_scope(rows, OWNER)
         self._digest.add(rows)
         return rows
 
     def _owned(self, kind: str, fields: Iterable[SpecField]) -> list[Fact]:
-        rows = standing(self._session, kind, list(fields), now=self._now, removed=True)
+        rows = standing(self.session, kind, list(fields), now=self.span.now, removed=True)
         rows = Standing(fresh=[row for row in rows.fresh if self.scope.has(row[DEPARTMENT])])
         self._digest.add(rows)
         return rows.fresh
@@ -302,15 +251,9 @@ class Reading:
         return Standing(*([row for row in part if row[place] in wanted] for part in parts))
 
     def _present(self, kind: str, fields: Iterable[SpecField]) -> list[Fact]:
-        rows = standing(self._session, kind, list(fields), now=self._now)
+        rows = standing(self.session, kind, list(fields), now=self.span.now)
         self._digest.add(rows)
         return rows.fresh
-
-
-def _split(fact: type[F], rows: Standing) -> Split[F]:
-    # What _make does, without its call in Python for each of a million rows.
-    make = partial(tuple.__new__, fact)
-    return Split(*(list(map(make, part)) for part in (rows.kept, rows.fresh, rows.former)))
 
 
 def _parents(units: Iterable[UnitFact]) -> Parents:

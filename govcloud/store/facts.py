@@ -82,9 +82,23 @@ class Digest:
         facts = (standing.kept, standing.fresh, standing.former)
         self._hash.update(marshal.dumps(facts, 0))
 
+    def add_digest(self, digest: str) -> None:
+        """Take in facts by their own digest, where they were read elsewhere."""
+        self._hash.update(bytes.fromhex(digest))
+
     def hex(self) -> str:
         """Return the digest of what was taken in so far."""
         return self._hash.hexdigest()
+
+
+def map_file(session: Session) -> None:
+    """Map an SQLite file into memory for this connection: a report reads most of it once.
+
+    That is a third faster than copying it page by page.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA mmap_size={_MAPPED_BYTES}")
 
 
 def last_fact(session: Session, instant: datetime) -> int:
@@ -145,11 +159,7 @@ def standing(
 def _batches(
     session: Session, statement: Select[Any], wanted: Mapping[str, object]
 ) -> Iterator[Sequence[Fact]]:
-    connection = session.connection()
-    if connection.dialect.name == "sqlite":
-        # A report reads most of the file once: mapped, a third faster than copied page by page.
-        connection.exec_driver_sql(f"PRAGMA mmap_size={_MAPPED_BYTES}")
-    with connection.execute(statement, wanted) as result:
+    with session.connection().execute(statement, wanted) as result:
         # The driver's own tuples: all columns are text and whole numbers, nothing to convert.
         cursor = result.cursor
         while cursor is not None and (batch := cursor.fetchmany(_BATCH)):

@@ -170,3 +170,12 @@ def test_reading_settings_loads_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_how_many_processes_count_a_report_is_a_whole_number(tmp_path: Path) -> None:
+    given = {"GOVCLOUD_DATABASE_URL": "postgresql+psycopg://db/g"}
+    assert load(given, tmp_path).report_processes is None
+    assert load({**given, "GOVCLOUD_REPORT_PROCESSES": "1"}, tmp_path).report_processes == 1
+    for value in ("0", "-1", "two"):
+        with pytest.raises(UsageError):
+            load({**given, "GOVCLOUD_REPORT_PROCESSES": value}, tmp_path)
