@@ -51,6 +51,10 @@ def approve(desk: Desk, request_id: str, actor: Actor) -> None:
     desk.decide(actor, request_id, Verdict.APPROVE)
 
 
+def hand_over(desk: Desk, request_id: str, verdict: Verdict) -> None:
+    desk.decide(APPROVER, request_id, verdict, version=1, role=Role.APPROVER)
+
+
 def submit(desk: Desk, documents: list[Any], key: str | None) -> None:
     desk.submit(HEALTH, read(*documents), idempotency_key=key)
 
@@ -94,6 +98,14 @@ def test_two_approvers_at_once_decide_once(town: Town, pool: ProcessPoolExecutor
     assert results == {"done": 1, "conflict": 7}
     assert count(town, DecisionRow, DecisionRow.verdict == "approve") == 1
     assert count(town, ObjectRow, ObjectRow.kind == "VirtualMachine") == 1
+
+
+def test_of_hand_overs_of_what_was_seen_one_is_made(town: Town, pool: ProcessPoolExecutor) -> None:
+    request = town.submit(system())
+    verdicts = [Verdict.REASSIGN, Verdict.ADD_REVIEWER] * 4
+    results = at_once(pool, town, [(hand_over, request.id, verdict) for verdict in verdicts])
+    assert results == {"done": 1, "conflict": 7}
+    assert count(town, DecisionRow) == 2
 
 
 def test_of_submitters_of_the_same_object_one_gets_it(
