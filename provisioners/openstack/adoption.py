@@ -12,6 +12,7 @@ from typing import Any, Final
 from govcloud.errors import CloudConflictError, TerminalCloudError
 from govcloud.ports import Observed, Order, Resource, Standing, State, Value
 from provisioners.openstack import compute, storage
+from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import PREFIX, Mark, Marks
 from provisioners.openstack.session import COMPUTE, STORAGE, Door, Json
@@ -97,6 +98,7 @@ class Adoption:
     door: Door
     marks: Marks
     identity: Identity
+    catalogue: Catalogue
 
     def inspect(self, key: str) -> Standing:
         """Return what a document would say of a server or a volume, by id or its only name."""
@@ -148,17 +150,15 @@ class Adoption:
             parts,
         )
 
-    @staticmethod
-    def _image(server: Json, boot: Json | None) -> str:
-        """Return the name or id of the image that a machine was made of, as far as is known."""
+    def _image(self, server: Json, boot: Json | None) -> str:
+        """Return the name, else the id, of the image that a machine was made of; "" if unknown."""
         of_volume: Json = (boot or {}).get("volume_image_metadata") or {}
         of_server = server.get("image") or {}
-        return str(
-            of_volume.get("image_name")
-            or of_volume.get("image_id")
-            or (of_server.get("id") if isinstance(of_server, dict) else "")
-            or ""
-        )
+        key = of_volume.get("image_id")
+        if not key and isinstance(of_server, dict):
+            key = of_server.get("id")
+        names = {row["id"]: str(row["name"]) for row in self.catalogue.rows("images")}
+        return names.get(key, "") or str(of_volume.get("image_name") or key or "")
 
     def _disk(self, volume: Json) -> dict[str, object]:
         kind = self.door.settings.storage_class(volume.get("volume_type"))

@@ -36,6 +36,8 @@ from provisioners.openstack.storage import Storage
 
 _ID: Final = 32
 """Characters of a project's id."""
+_STALE: Final = frozenset({"Gone", "Unauthorized"})
+"""What is answered where an id that is remembered has become wrong, perhaps."""
 _NARROW: Final = 4
 """Tenants up to which a look-up asks for each by itself; for more, one list of all is cheaper."""
 
@@ -60,7 +62,7 @@ class OpenStackProvisioner:
             door, self._identity, Network(*arguments), Storage(*arguments), Compute(*arguments)
         )
         self._operations = Operations(door, self._services.compute)
-        self._adoption = Adoption(door, marks, self._identity)
+        self._adoption = Adoption(door, marks, self._identity, self._catalogue)
         self._quotas = Quotas(door)
         self._memory = Memory()
 
@@ -129,10 +131,12 @@ class OpenStackProvisioner:
         make = makers.get(resource.type, lambda: self._services.network.create(resource, ids))
         try:
             made = make()
-        except CloudConflictError as error:
+        except (CloudConflictError, TransientCloudError) as error:
+            if error.reason in _STALE:
+                self._memory.ids.clear()
+                self._identity.forget(resource.tenant)
             if error.reason != "Gone":
                 raise
-            self._memory.forget_ids(resource.uid)
             raise TransientCloudError("NotYet", error.message) from error
         made = replace(made, tenant=resource.tenant)
         self._memory.note([made])

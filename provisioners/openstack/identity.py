@@ -77,6 +77,11 @@ class Identity:
                 known = self._ids.get(tenant, "")
         return known
 
+    def forget(self, tenant: str) -> None:
+        """Ask anew which project a tenant is: it may be another one by now."""
+        with self._lock:
+            self._ids.pop(tenant, None)
+
     def known(self) -> bool:
         """Whether any project is remembered."""
         with self._lock:

@@ -34,9 +34,3 @@ class Memory:
                     self.ids.pop(mark, None)
                 else:
                     self.ids[mark] = item.id
-
-    def forget_ids(self, uid: str) -> None:
-        """Forget all ids: one of those that something of `uid` refers to was wrong."""
-        del uid
-        with self._lock:
-            self.ids.clear()
