@@ -14,6 +14,8 @@ from govcloud.ports import Standing
 
 Spec = Mapping[str, Any]
 _KEPT: Final = ("power",)
+_NEEDED: Final = ("cpu", "memory")
+_LIMITS: Final = (*_NEEDED, "pods", "podSecurity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ def takeover(standing: Standing, target: Target, known: Known) -> Takeover:
         spec |= {"dataDisks": [_disk(disk) for disk in disks]} if disks else {}
         spec |= {word: said[word] for word in _KEPT if said.get(word) == "off"}
         spec |= {"network": {"floatingIp": True}} if said.get("floatingIp") else {}
+    elif standing.kind == "Namespace":
+        spec |= {word: said[word] for word in _LIMITS if word in said}
+        missing |= {f"spec.{word}": "" for word in _NEEDED if word not in said}
     else:
         spec |= _disk(said)
     spec["adopts"] = {"tenant": standing.tenant, "parts": dict(standing.parts)}

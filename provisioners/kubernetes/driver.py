@@ -13,11 +13,13 @@ from govcloud.ports import (
     Order,
     Provisioner,
     Resource,
+    Standing,
     State,
     Stop,
     TenantQuota,
 )
 from provisioners.kubernetes import members, objects, rights, use
+from provisioners.kubernetes.adoption import Adoption
 from provisioners.kubernetes.discovery import discover
 from provisioners.kubernetes.errors import other_managers
 from provisioners.kubernetes.listing import Listing
@@ -58,6 +60,7 @@ class KubernetesProvisioner:
         self._session = session
         self._settings = settings
         self._installation = installation
+        self._adoption = Adoption(session, installation, settings.page_size)
         self._watcher = Watcher(session, installation, settings.page_size)
 
     @property
@@ -171,6 +174,14 @@ class KubernetesProvisioner:
         if not observed.uid or mark_of(item, self._installation) != (observed.uid, observed.part):
             raise CloudConflictError("NotOurs", f"{observed.type} {observed.name}")
         return item
+
+    def inspect(self, key: str) -> Standing:
+        """Return what a document would say of a namespace of nobody's."""
+        return self._adoption.inspect(key)
+
+    def adopt(self, resource: Resource) -> Observed:
+        """Put mark and tags on a namespace that stands already."""
+        return self._adoption.adopt(resource)
 
     # --- Quota: a namespace's limits are the approved object itself ---
 

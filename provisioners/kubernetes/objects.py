@@ -46,12 +46,13 @@ def resources(order: Order, settings: Settings, installation: str) -> tuple[Reso
     """Return the resources of an object; none for a kind that is not built here."""
     if order.kind != "Namespace":
         return ()
-    name = namespace_name(order.department, order.name)
+    name = _adopted(order).get("tenant") or namespace_name(order.department, order.name)
     return tuple(_parts(order, name, settings, installation))
 
 
 def _parts(order: Order, name: str, settings: Settings, installation: str) -> Iterator[Resource]:
     spec: Mapping[str, Any] = order.spec
+    found = _adopted(order)
 
     def part(kind: Type, word: str, props: Mapping[str, Value], rank: int = BORDERS) -> Resource:
         return Resource(
@@ -66,6 +67,7 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
             immutable=frozenset({"role"} & props.keys()),
             unit=None if kind.namespaced else 0,
             within=NAMESPACE.word if rank == BORDERS else "",
+            adopts="" if kind.namespaced else str((found.get("parts") or {}).get(kind.word, "")),
             build={"over_quota": True} if spec.get("allowOverQuota") else {},
         )
 
@@ -79,6 +81,12 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
         if people:
             props = access_props(settings.roles[role], _subjects(people, role, name, settings))
             yield part(ACCESS, role, props, rank=PEOPLE)
+
+
+def _adopted(order: Order) -> Mapping[str, Any]:
+    """Return what stands already and is taken over; empty where all is built."""
+    said: Any = order.spec.get("adopts")
+    return said or {}
 
 
 # --- From the spec to props ---
@@ -171,13 +179,17 @@ def dump(value: object) -> str:
 
 def manifest(resource: Resource, installation: str) -> Json:
     """Return the whole of what is ours of a resource, as server-side apply wants it."""
+    return _BODIES[resource.type](mark(resource, installation), resource.props)
+
+
+def mark(resource: Resource, installation: str) -> Json:
+    """Return the part of a manifest that says what it is and whose: name, mark, tags."""
     kind = BY_WORD[resource.type]
     labels, annotations = metadata(installation, resource.uid, resource.part, resource.tags)
     about: Json = {"name": resource.name, "labels": labels, "annotations": annotations}
     if kind.namespaced:
         about["namespace"] = resource.tenant
-    body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": about}
-    return _BODIES[resource.type](body, resource.props)
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": about}
 
 
 def _namespace(body: Json, props: Mapping[str, Value]) -> Json:

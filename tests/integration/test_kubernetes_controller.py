@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from govcloud.clock import SystemClock
+from govcloud.errors import CloudConflictError
 from govcloud.ports import Observed
 from govcloud.reconcile import recover
 from govcloud.reconcile.controller import Controller
@@ -258,6 +259,31 @@ def test_a_namespace_of_the_same_name_that_is_not_ours_stays_as_it_is(
     path = f"/api/v1/namespaces/{lab.called()}"
     assert cluster.plane.call("GET", path)["metadata"] == theirs["metadata"]
     assert lab.there(uid) == []
+
+
+def test_a_namespace_is_taken_over_with_what_runs_in_it(lab: KubeLab, cluster: Cluster) -> None:
+    theirs = cluster.namespace(f"legacy-{lab.installation}", team="old")
+    name, key = theirs["metadata"]["name"], theirs["metadata"]["uid"]
+    quota = {"metadata": {"name": "old"}, "spec": {"hard": {"limits.cpu": "6", "pods": "12"}}}
+    cluster.plane.call("POST", f"/api/v1/namespaces/{name}/resourcequotas", quota)
+    cluster.plane.call("POST", f"/api/v1/namespaces/{name}/configmaps", {"metadata": {"name": "x"}})
+    standing = lab.cluster().inspect(key)
+    assert (standing.name, standing.spec) == (name, {"cpu": "6", "pods": 12})
+    adopts = {"tenant": standing.tenant, "parts": dict(standing.parts)}
+    uid = lab.namespace(adopts=adopts)
+    lab.controller().run_once()
+    assert ready(lab, uid), lab.row(uid)
+    found = lab.there(uid)
+    assert {item.part for item in found} == PARTS
+    assert {item.tenant for item in found} == {name}
+    assert part(lab, uid, "namespace").id == key
+    assert cluster.plane.look(f"/api/v1/namespaces/{name}/configmaps/x")
+    assert cluster.plane.look(f"/api/v1/namespaces/{name}/resourcequotas/old")
+    labels = cluster.plane.look(f"/api/v1/namespaces/{name}")["metadata"]["labels"]
+    assert labels["team"] == "old"
+    with pytest.raises(CloudConflictError) as caught:
+        lab.cluster().inspect(key)
+    assert caught.value.reason == "Taken"
 
 
 @pytest.mark.guarantee("R5")

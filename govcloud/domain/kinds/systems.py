@@ -432,3 +432,6 @@ class NamespaceSpec(Model):
     lease: Lease | None = Field(None, description="For how long.")
     drift: DriftMode | None = Field(None, description="Overrides the policy's drift mode.")
     justification: Prose | None = Field(None, description="Why this size.")
+    adopts: Adoption | None = Field(
+        None, description="What stands already and is taken over; written by `govcloud adopt`."
+    )
