@@ -31,7 +31,11 @@ setup-dev: $(DEVELOPMENT) ## Install also what tests and checks need (PostgreSQL
 
 .PHONY: demo
 demo: $(RUNTIME) ## Play a city: Changshu on the simulated cloud, in under two minutes
-	@$(BIN)/python examples/changshu/demo.py
+	@$(BIN)/python -m examples.changshu.demo
+
+.PHONY: demo-openstack
+demo-openstack: $(RUNTIME) ## Play a small city on a real OpenStack (the lab, or GOVCLOUD_TEST_OS_CLOUD)
+	@$(BIN)/python -m examples.openstack.demo
 
 .PHONY: test
 test: $(DEVELOPMENT) ## Run all tests, on SQLite and on a PostgreSQL that they start
@@ -72,7 +76,6 @@ format: $(DEVELOPMENT) ## Format the code and mend what can be mended
 
 .PHONY: bench
 bench: $(DEVELOPMENT) ## Measure start-up, ledger, controller and report (BENCH="--quick" for small)
-	@scripts/setup.sh benchmarks
 	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 .PHONY: openstack-up
@@ -85,4 +88,4 @@ openstack-down: $(RUNTIME) ## Stop it (ARGS=--purge removes its data too)
 
 .PHONY: clean
 clean: ## Remove the environment and everything that was made
-	@rm -rf $(VENV) demo-workspace dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) demo-workspace demo-openstack-workspace dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Set up .venv for one purpose: runtime, development or benchmarks. Run again at will.
+# Set up .venv for one purpose: runtime or development. Run again at will.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?runtime, development or benchmarks}
+purpose=${1:?runtime or development}
 python=${PYTHON:-python3}
 venv=.venv
 
@@ -55,9 +55,6 @@ development)
     fi
     say "Installing what tests and checks need"
     install --group dev
-    ;;
-benchmarks)
-    install --group dev --group bench
     ;;
 esac
 touch "$venv/.$purpose"
