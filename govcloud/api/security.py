@@ -30,7 +30,8 @@ DECIDE: Final = _any(P.DECIDE, P.OPERATE, P.SUBMIT)
 the desk checks which of these it must be; an auditor has none."""
 
 RUN: Final = _any(P.SUBMIT, P.OPERATE)
-"""Who runs machines: the department that has them, and operators. A console may show anything."""
+"""Who runs things: the department that has them, and operators. A console may show anything, and a
+kubeconfig is a way to change things."""
 
 NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/version"): READ,
@@ -59,7 +60,7 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/objects/{kind}/{name}/events"): READ,
     ("POST", "/v1/objects/{kind}/{name}/retry"): _any(P.OPERATE),
     ("POST", "/v1/objects/{kind}/{name}/rebuild"): _any(P.OPERATE),
-    ("POST", "/v1/objects/{kind}/{name}/kubeconfig"): READ,
+    ("POST", "/v1/objects/{kind}/{name}/kubeconfig"): RUN,
     ("GET", "/v1/use"): READ,
     ("POST", "/v1/objects/{kind}/{name}/confirm"): _any(P.OPERATE, P.SUBMIT),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): _any(P.OPERATE),
