@@ -262,14 +262,14 @@ def _disks(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
         storage.DISK,
         f"{name}-system",
         {"size": system["size"], "storage": system.get("type", "hdd"), "image": image},
+        rank=1,
         immutable=frozenset({"image"}),
         build={**build, "image": _called(parts, order, "image")},
     )
     for index, disk in enumerate(data):
         props = {"size": disk["size"], "storage": disk.get("type", "hdd"), "image": ""}
-        part = f"data-{number}-{index}"
-        title = f"{name}-data-{index}"
-        yield parts.made(order, part, storage.DISK, title, props, build=build, data=True)
+        part, title = f"data-{number}-{index}", f"{name}-data-{index}"
+        yield parts.made(order, part, storage.DISK, title, props, rank=1, build=build)
 
 
 def _server(parts: Parts, order: Order, number: int, disks: Sequence[str]) -> Resource:
