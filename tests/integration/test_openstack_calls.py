@@ -1,0 +1,84 @@
+"""How many calls a comparison of a real cloud makes, counted by a proxy before it (R5)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from govcloud.store.unit import Store
+from govcloud.testing.lab import CLOUD
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+PER_PAGE = 5
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """What is counted is the cloud's calls: one kind of database is enough."""
+    return "sqlite"
+
+
+@pytest.fixture
+def lab(store: Store, openstack_proxied: Any) -> Iterator[Any]:
+    from govcloud.testing.regionlab import RegionLab
+
+    lab = RegionLab(store, openstack_proxied[1]).found()
+    yield lab
+    lab.remove_all()
+
+
+def statements(lab: Any) -> list[str]:
+    """Return a list that grows by each statement that writes."""
+    found: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statement = str(arguments[2])
+        if statement.split(maxsplit=1)[0] in {"INSERT", "UPDATE", "DELETE"}:
+            found.append(statement)
+
+    event.listen(lab.store.database.engine, "before_cursor_execute", note)
+    return found
+
+
+def quiet_pass(lab: Any, proxy: Any) -> Counter[tuple[str, str, str]]:
+    """Compare as a controller does that has just started; return the calls that it made.
+
+    The cloud is shared: what others put there meanwhile is nobody's, and may be written down.
+    """
+    comparer = lab.controller(f"quiet-{len(lab.drivers)}").site(CLOUD).comparer
+    written = statements(lab)
+    proxy.clear()
+    found = comparer.run()
+    assert (found.differing, found.enqueued, found.quotas_set) == (0, 0, 0)
+    assert proxy.writes() == Counter()
+    assert found.drift_written or written == []
+    assert [line for line in written if " drift " not in line] == []
+    tally: Counter[tuple[str, str, str]] = proxy.tally()
+    return tally
+
+
+@pytest.mark.guarantee("R5")
+def test_a_quiet_pass_makes_as_many_calls_for_six_servers_as_for_two(
+    lab: Any, openstack_proxied: Any
+) -> None:
+    proxy, _ = openstack_proxied
+    disks = [{"size": "1Gi", "type": "hdd"}]
+    lab.machine("one", count=2, dataDisks=disks)
+    lab.finish(lab.controller())
+    few = quiet_pass(lab, proxy)
+
+    lab.machine("two", count=2, dataDisks=disks, antiAffinity=True)
+    lab.machine("three", count=2, network={"floatingIp": True})
+    lab.finish(lab.controller("two"))
+    many = quiet_pass(lab, proxy)
+    assert len([item for item in lab.there() if item.type == "server"]) == 6
+    assert many == few
+
+    small_pages = {**lab.connection, "page-size": "2"}
+    lab.wrap = lambda _: lab.driver(connection=small_pages)
+    paged = quiet_pass(lab, proxy)
+    assert paged.keys() == many.keys()
+    servers = ("compute", "GET", "/v2.1/servers/detail")
+    assert (many[servers], paged[servers] >= 3) == (1, True)

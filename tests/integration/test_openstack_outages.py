@@ -1,0 +1,123 @@
+"""A service of a real cloud is stopped while machines are built, and started again (R6)."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from govcloud.clock import SystemClock
+from govcloud.ports import State
+from govcloud.store.engine import Database
+from govcloud.store.unit import Store
+from govcloud.testing.lab import ADMIN, CLOUD, Lab
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+BESIDE = "beside"
+SERVICES = ("nova-api", "nova-conductor", "neutron-server", "rabbitmq", "mariadb")
+PATIENCE_S = 420.0
+BESIDE_S = 60.0
+"""How long a machine of the simulated cloud beside may take while the real one is in trouble."""
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """What is stopped is the cloud's: one kind of database is enough."""
+    return "sqlite"
+
+
+@pytest.fixture
+def lab(database: Database, openstack_alone: Any, tmp_path: Path) -> Iterator[Any]:
+    from govcloud.testing.regionlab import RegionLab
+
+    class TwoClouds(RegionLab):
+        """The real region, and a simulated cloud beside it."""
+
+        def _driver(self, name: str, spec: Any) -> Any:
+            if name == BESIDE:
+                return self.open(name, spec.connection)
+            return super()._driver(name, spec)
+
+    lab = TwoClouds(Store(database, SystemClock()), openstack_alone)
+    lab.found()
+    lab.folder = tmp_path
+    with lab.store.unit(ADMIN) as unit:
+        lab.add_cloud(unit, BESIDE, connection={"latency": "0.05"})
+    yield lab
+    openstack_alone.lab.up()
+    lab.remove_all()
+
+
+@contextmanager
+def running(lab: Lab) -> Iterator[None]:
+    """Run a controller meanwhile."""
+    stop = threading.Event()
+    thread = threading.Thread(target=lab.controller().run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(PATIENCE_S)
+
+
+def wait_until(true: Callable[[], bool], seconds: float, about: Callable[[], object]) -> None:
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not true():
+        assert time.monotonic() < deadline, about()
+        pause.wait(0.3)
+
+
+def state(lab: Lab) -> list[tuple[str, str, str]]:
+    return [(row.name, row.reason, row.message) for row in lab.rows() if not row.ready]
+
+
+def check_one_of_each(lab: Any, uids: list[str]) -> None:
+    """There is one of everything, all of it ready, and the ledger agrees with the cloud."""
+    there = lab.there()
+    assert [item for item in there if item.state is not State.READY] == []
+    parts = [(item.uid, item.part) for item in there]
+    assert len(parts) == len(set(parts))
+    servers = [item.uid for item in there if item.type == "server"]
+    assert set(servers) == set(uids)
+    beside = len(lab.rows()) - len({row.uid for row in lab.rows() if row.cloud == CLOUD})
+    assert lab.charged()["vms"] == (len(servers) + beside, 0)
+
+
+def outage(lab: Any, services: Any, service: str) -> list[str]:
+    """Stop a service under one machine and before another; return both when they are ready."""
+    uids = [lab.machine(f"{service}-before")]
+    wait_until(lambda: lab.row(uids[0]).reason == "Building", PATIENCE_S, lambda: state(lab))
+    services.stop(service)
+    uids.append(lab.machine(f"{service}-during"))
+    other = lab.approve(f"{service}-beside", cloud=BESIDE, image="debian-12")
+    wait_until(lambda: lab.row(other).ready, BESIDE_S, lambda: state(lab))
+    services.start(service)
+    wait_until(lambda: not lab.queue(), PATIENCE_S, lambda: (service, state(lab)))
+    assert state(lab) == []
+    return uids
+
+
+@pytest.mark.guarantee("R1")
+@pytest.mark.guarantee("R6")
+@pytest.mark.guarantee("Q2")
+def test_services_are_stopped_while_machines_are_built(lab: Any, openstack_alone: Any) -> None:
+    from govcloud.testing.openstack_leftovers import carrying, inventory
+
+    uids: list[str] = []
+    with running(lab):
+        for service in SERVICES:
+            began = time.monotonic()
+            uids += outage(lab, openstack_alone.lab, service)
+            check_one_of_each(lab, uids)
+            print(f"{service}: {time.monotonic() - began:.0f} s")
+        for row in lab.rows():
+            if row.kind == "VirtualMachine":
+                lab.release(row.uid)
+        wait_until(lambda: lab.rows() == [], PATIENCE_S, lambda: state(lab))
+    assert lab.charged() == {}
+    assert carrying(inventory(openstack_alone), lab.installation) == []
