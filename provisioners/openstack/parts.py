@@ -269,7 +269,7 @@ def _disks(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
     for index, disk in enumerate(data):
         props = {"size": disk["size"], "storage": disk.get("type", "hdd"), "image": ""}
         part, title = f"data-{number}-{index}", f"{name}-data-{index}"
-        yield parts.made(order, part, storage.DISK, title, props, rank=1, build=build)
+        yield parts.made(order, part, storage.DISK, title, props, rank=1, build=build, data=True)
 
 
 def _server(parts: Parts, order: Order, number: int, disks: Sequence[str]) -> Resource:
