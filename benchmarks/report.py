@@ -1,25 +1,30 @@
 """The on-cloud rate as of a past day, over a province and over a million systems.
 
-    python -m benchmarks.report [--quick] [--sizes 7300,1000000] [--postgresql]
+    python -m benchmarks.report [--quick] [--sizes 7300,1000000] [--postgresql] [--processes 1]
 
 The register is written in bulk: each request brings a department's systems with their machines
 (first pending, then active) or their legacy hosts and migrations; a tenth of the machines changes
 again after the cut-off. Each report is made in a process of its own, so that its peak memory is
 its own. The first run of a process is measured, imports not counted. Beside it stands the floor of
 the same run: the driver alone reading the same facts once, from the first to the last, in a process
-of its own as well. The ratio of the two says more than seconds on a machine that others share.
+of its own as well. The ratio of the two says more than seconds on a machine that others share; so
+does the CPU, of all processes that count together and of the one that puts together alone.
 Prints a Markdown table.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
+import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -57,25 +62,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes only")
     parser.add_argument("--sizes", help="numbers of systems, separated by commas")
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL as well")
+    parser.add_argument("--processes", type=int, help="at most so many count; else one a core")
     options = parser.parse_args(argv)
     sizes: Sequence[tuple[int, int]] = QUICK_SIZES if options.quick else SIZES
     if options.sizes:
         sizes = [(max(1, min(1_000, int(n) // 73)), int(n)) for n in options.sizes.split(",")]
     print(
-        "| database | departments | systems | facts | wall, s | CPU, s | floor, s | ratio |"
-        " memory, MiB | rate, % |"
+        "| database | departments | systems | facts | wall, s | CPU, s | of it here, s | floor, s |"
+        " ratio | memory, MiB | load | rate, % |"
     )
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     missed = False
     for database in ("sqlite", *(("postgresql",) if options.postgresql else ())):
         for departments, systems in sizes:
-            figures = measure(database, departments, systems)
+            figures = measure(database, departments, systems, options.processes)
             missed |= figures["seconds"] > AIMS_S.get(systems, float("inf"))
             print(
                 f"| {database} | {departments:,} | {systems:,} | {figures['facts']:,} |"
-                f" {figures['seconds']:.2f} | {figures['cpu']:.2f} | {figures['floor']:.2f} |"
-                f" {figures['seconds'] / figures['floor']:.1f} | {figures['mib']:.0f} |"
-                f" {figures['rate']} |",
+                f" {figures['seconds']:.2f} | {figures['cpu']:.2f} | {figures['here']:.2f} |"
+                f" {figures['floor']:.2f} | {figures['seconds'] / figures['floor']:.1f} |"
+                f" {figures['mib']:.0f} | {figures['load']:.1f} | {figures['rate']} |",
                 flush=True,
             )
     aims = ", ".join(f"{size:,} systems under {aim:g} s" for size, aim in AIMS_S.items())
@@ -83,7 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(missed)
 
 
-def measure(database: str, departments: int, systems: int) -> dict[str, Any]:
+def measure(
+    database: str, departments: int, systems: int, processes: int | None = None
+) -> dict[str, Any]:
     """Return the figures of one size on one database."""
     with (
         tempfile.TemporaryDirectory(prefix="govcloud-bench-") as name,
@@ -91,17 +99,17 @@ def measure(database: str, departments: int, systems: int) -> dict[str, Any]:
     ):
         facts = fill(url, departments, systems)
         floor = _apart(read_all, url, Path(name))
-        return _apart(report, url, Path(name)) | floor | {"facts": facts}
+        return _apart(partial(report, processes), url, Path(name)) | floor | {"facts": facts}
 
 
 def _apart(work: Callable[[str, Path], None], url: str, folder: Path) -> dict[str, Any]:
     """Do work in a process of its own; return the figures that it left."""
-    answer = folder / f"{work.__name__}.json"
+    answer = folder / "answer.json"
     process = CONTEXT.Process(target=work, args=(url, answer))
     process.start()
     process.join()
     if process.exitcode:
-        raise SystemExit(f"{work.__name__} failed")
+        raise SystemExit(f"{work} failed")
     figures: dict[str, Any] = json.loads(answer.read_text())
     return figures
 
@@ -136,33 +144,63 @@ def database_url(database: str, folder: Path) -> Iterator[str]:
         yield url
 
 
-def report(url: str, answer: Path) -> None:
+def report(processes: int | None, url: str, answer: Path) -> None:
     """Make the report and leave what it took in a file."""
-    from govcloud.reports.on_cloud import make
+    from govcloud.reports.counting import Spread
+    from govcloud.reports.on_cloud import Options, make
     from govcloud.reports.write import render
 
     database = Database(url)
     store = Store(database, FixedClock(NOW))
-    began, began_cpu = time.perf_counter(), time.process_time()
-    made = make(store, CUT_OFF)
-    render(made, "json", "zh")
-    seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
+    options = Options(spread=Spread(processes))
+    with peak_mib() as peak:
+        began, began_cpu = time.perf_counter(), time.process_time()
+        made = make(store, CUT_OFF, options=options)
+        render(made, "json", "zh")
+        seconds, here = time.perf_counter() - began, time.process_time() - began_cpu
     database.close()
+    others = resource.getrusage(resource.RUSAGE_CHILDREN)
     figures = {
         "seconds": seconds,
-        "cpu": cpu,
-        "mib": private_mib(),
+        "here": here,
+        "cpu": here + others.ru_utime + others.ru_stime,
+        "mib": peak[0],
+        "load": os.getloadavg()[0],
         "rate": str(made.total.tally.rate),
     }
     answer.write_text(json.dumps(figures))
 
 
-def private_mib() -> float:
-    """Return the memory of this process without the mapped file, which is the system's cache."""
-    for line in Path("/proc/self/status").read_text("ascii").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) / 1024
-    raise SystemExit("no RssAnon in /proc/self/status")
+@contextmanager
+def peak_mib() -> Iterator[list[float]]:
+    """Give the most memory that this process and those it started held together meanwhile, MiB.
+
+    Looked at ten times a second, and without the mapped file, which is the system's cache.
+    """
+    peak, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        last = False
+        while not last:
+            last = done.wait(0.1)
+            children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text("ascii")
+            peak[0] = max(peak[0], sum(map(_private_mib, ["self", *children.split()])))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _private_mib(pid: str) -> float:
+    with suppress(OSError):  # it has just ended
+        for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def fill(url: str, departments: int, systems: int) -> int:

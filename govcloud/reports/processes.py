@@ -105,7 +105,6 @@ def _workers(url: str, rules: Rules, processes: int) -> Iterator[list[_Worker]]:
             worker.pipe.close()
         for worker in started:
             worker.process.join()
-            worker.process.close()
 
 
 def _start(url: str, rules: Rules) -> _Worker:
