@@ -125,7 +125,9 @@ class Door:
             if rows:
                 marker = str(rows[-1]["id"])
                 yield rows
-            if not rows or (len(rows) < size and not body.get(f"{key}_links")):
+            # Neutron always links to the page before, even where there is none.
+            more = any(link.get("rel") == "next" for link in body.get(f"{key}_links") or ())
+            if not rows or (len(rows) < size and not more):
                 return
 
     def rows(
