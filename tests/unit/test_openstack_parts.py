@@ -159,6 +159,12 @@ def test_volumes_of_their_own_and_disks_are_told_apart() -> None:
     assert "attached_to" not in parts(order())["disk-0"].props
 
 
+def test_what_holds_data_is_told() -> None:
+    """A release may leave the data disks."""
+    found = parts(order(count=2))
+    assert {part for part, resource in found.items() if resource.data} == {"data-0-0", "data-1-0"}
+
+
 def test_private_ranges_are_stable_and_of_both_versions() -> None:
     assert private_range("g1", 4) == private_range("g1", 4) != private_range("g2", 4)
     assert private_range("g1", 6).startswith("fd")
