@@ -2,9 +2,9 @@
 
     python -m benchmarks.clusters [--tenants 500] [--quick]
 
-In one run, on a control plane of its own: a bare client that writes the same objects with sixteen
-threads, the controller from approval to ready, a pass in which nothing changed, the healing of a
-removed quota by watch and by comparison, and the memory that the controller's process holds then.
+In one run, each on a control plane that is empty at first: a bare client that writes the same
+objects with sixteen threads; the controller from approval to ready, a pass in which nothing
+changed, the healing of a removed quota by watch and by comparison, and the memory held by then.
 Prints a Markdown table; exit code 1 where an aim is missed, 9 without the programs.
 """
 
@@ -19,11 +19,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import func, select
+from sqlmodel import col
+
 from govcloud.clock import SystemClock
 from govcloud.errors import Exit
 from govcloud.reconcile.controller import Controller
 from govcloud.store.engine import Database
 from govcloud.store.schema import create
+from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
 from govcloud.testing.cluster import namespace_order, path_of, wait_until
 from govcloud.testing.kubelab import KubeLab
@@ -35,7 +39,8 @@ QUICK: Final = 50
 THREADS: Final = 16
 RATIO_AIM: Final = 1.2
 HEAL_AIM_S: Final = 1.0
-PATIENCE_S: Final = 3600.0
+PATIENCE_S: Final = 600.0
+LOOK_S: Final = 0.2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     count = options.tenants or (QUICK if options.quick else TENANTS)
     with ControlPlane.start(programs) as plane, laboratory(plane) as lab:
         bare_s, bare_calls = measure_bare(lab, count)
+    with ControlPlane.start(programs) as plane, laboratory(plane) as lab:
         built_s, built_calls, watch_s = measure_controller(lab, plane, count)
         pass_s, pass_calls = measure_pass(lab)
         compared_s = measure_comparison(lab, plane)
@@ -102,12 +108,22 @@ def measure_controller(lab: KubeLab, plane: ControlPlane, count: int) -> tuple[f
         lab.namespace(number)
     with running(lab.controller("bench")):
         began = time.monotonic()
-        wait_until(lambda: all(row.ready for row in lab.rows()), PATIENCE_S)
+        while unready(lab):
+            time.sleep(LOOK_S)
         built_s = time.monotonic() - began
         calls = sum(lab.drivers[-1].calls.values())
         quota = removed_quota(lab, plane)
         healed_s = timed(lambda: plane.look(quota) is not None)
     return built_s, calls, healed_s
+
+
+def unready(lab: KubeLab) -> int:
+    """Return how many namespaces are not ready, in one cheap statement."""
+    with lab.store.reading() as session:
+        statement = select(func.count()).where(
+            col(ObjectRow.cloud) == CLOUD, col(ObjectRow.ready).is_(False)
+        )
+        return int(session.execute(statement).scalar_one())
 
 
 def measure_pass(lab: KubeLab) -> tuple[float, int]:
