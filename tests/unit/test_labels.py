@@ -41,7 +41,7 @@ ELSEWHERE = {
     "quotas.ledger.holds.Action": "inside the ledger",
 }
 NO_REASONS = re.compile(
-    r"Config|Continue|Limit|Bearer|Gi|Rule|Role|Reject|Withdraw|FaultKind|StorageClass|Kind|Parameter|Spec"
+    r"Config|Continue|Limit|Bearer|Gi|Rule|Role|Reject|Withdraw|FaultKind|StorageClass|Kind|Parameter|Spec|Ground"
     r"|Error|ValidationError"
 )
 """Words in capitals that are neither reasons nor types nor kinds."""

@@ -199,7 +199,7 @@ def test_faults_are_listed_and_cleared(world: SimulatedWorld) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(FaultKind.DOWN, "reboot"),
+        Fault(FaultKind.DOWN, "juggle"),
         Fault(FaultKind.FAIL, "observe"),
         Fault(FaultKind.DOWN, probability=0),
         Fault(FaultKind.DOWN, count=0),
