@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("startup", "ledger", "controller", "report")
+NAMES = ("startup", "ledger", "controller", "report", "waves")
 NAMED = ("openstack",)
 """Those that run only by name: they need a cloud, and take long."""
 

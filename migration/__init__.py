@@ -1,1 +1,1 @@
-"""Migration of legacy systems onto the cloud; its own issue fills this place."""
+"""Migration of legacy systems onto the cloud; inventory, assessment, waves."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from govcloud.domain.kinds.platform import Contacts
 from govcloud.errors import Text
-from migration.assessment.assess import Assessment
+from migration.assessment.assess import Assessment, Readiness
 from migration.assessment.facts import NO_FACTS, LegacySystem
 from migration.assessment.questionnaire import Strategy
 from migration.assessment.sizing import Size
@@ -54,7 +54,9 @@ def _held(verdicts: Mapping[str, Assessment]) -> dict[str, Text]:
     for key, verdict in verdicts.items():
         if verdict.blockers:
             questions = list(dict.fromkeys(remark.question for remark in verdict.blockers))
-            found[key] = Text("migrate.held_blocked", {"questions": questions})
+            open_ = verdict.readiness is Readiness.UNKNOWN
+            word = "migrate.held_open" if open_ else "migrate.held_blocked"
+            found[key] = Text(word, {"questions": questions})
         elif not verdict.moves:
             found[key] = Text(f"migrate.held_{verdict.strategy.value}")
     return found
