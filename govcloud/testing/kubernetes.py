@@ -165,7 +165,7 @@ class ControlPlane:
         """Start a process and wait until it answers."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(  # noqa: S603 (programs of the control plane)
-                self._commands[name], stdout=log, stderr=log, cwd=self.folder
+                [*_dying(), *self._commands[name]], stdout=log, stderr=log, cwd=self.folder
             )
         deadline = time.monotonic() + _START_S
         while not self._answers(name):
@@ -273,6 +273,12 @@ class ControlPlane:
 
     def _kubeconfig(self) -> dict[str, object]:
         return kubeconfig(self.url, self.ca_file, self.token_file().read_text())
+
+
+def _dying() -> Sequence[str]:
+    """Return what lets a process end with this one, also if this one is killed."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "KILL"] if program else []
 
 
 def kubeconfig(url: str, ca_file: Path, token: str) -> dict[str, object]:
