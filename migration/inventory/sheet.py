@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 16 * 1024**2
 """Bytes of a file."""
-UNPACKED: Final = 128 * 1024**2
+UNPACKED: Final = 64 * 1024**2
 """Bytes that the parts of an XLSX file may have: a small file can unpack to any size."""
 MOST_ROWS: Final = 20_000
 MOST_COLUMNS: Final = 200
@@ -68,9 +68,9 @@ def _cells(path: str, sheet: "Worksheet") -> list[tuple[Value, ...]]:
         raise TooLargeError("migrate.too_many_rows", file=path, limit=MOST_ROWS)
     rows = [list(row) for row in sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS)]
     for merged in sheet.merged_cells.ranges:
-        first = rows[merged.min_row - 1][merged.min_col - 1]
-        if merged.min_col > MOST_COLUMNS:
+        if merged.min_row > len(rows) or merged.min_col > len(rows[0]):
             continue
+        first = rows[merged.min_row - 1][merged.min_col - 1]
         for row in rows[merged.min_row - 1 : merged.max_row]:
             # Along a merged column the value holds for each row; a merged heading holds once.
             row[merged.min_col - 1] = first

@@ -1,0 +1,83 @@
+"""Cells as people fill them in; what cannot be understood is a fault and never a traceback."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migration.inventory import cells
+from migration.inventory.cells import CellError, Sheet
+from migration.inventory.columns import COLUMNS
+from migration.inventory.rows import cell_name, read_rows
+
+HEADINGS = [column.headings[0] for column in COLUMNS]
+text = st.text("0123456789.-*/%()（）：年月日GTMB核路一二三级是否涉密aS\n 　,、", max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("parse", "written", "meant"),
+    [
+        (cells.count, "16核", 16),
+        (cells.count, "2路8核", 16),
+        (cells.count, "2*8", 16),
+        (cells.memory, "64", "64Gi"),
+        (cells.memory, "512MB", "512Mi"),
+        (cells.storage, "4*600G", "2400Gi"),
+        (cells.storage, "600GB×4", "2400Gi"),
+        (cells.storage, "4*600", "2400Gi"),
+        (cells.storage, "500G+2T", "2548Gi"),
+        (cells.storage, "1.5T", "1536Gi"),
+        (cells.storage, "100M", "1Gi"),
+        (cells.percent, "35%", 35),
+        (cells.percent, "0.35", 35),
+        (cells.percent, "0.5%", 1),
+        (cells.day, "2015年6月", "2015-06-01"),
+        (cells.day, "2015/6/9", "2015-06-09"),
+        (cells.day, "20150609", "2015-06-09"),
+        (cells.day, "2015-06-09 00:00:00", "2015-06-09"),
+        (cells.mlps_level, "等保三级", 3),
+        (cells.mlps_level, "第二级", 2),
+        (cells.mlps_level, "S3A3G3", 3),
+        (cells.classified, "非涉密", False),
+        (cells.classified, "机密", True),
+        (cells.environment, "测试环境", "test"),
+        (cells.several, "MySQL 5.7、Redis；无", ["MySQL 5.7", "Redis"]),
+        (cells.networks, "政务外网、互联网", {"extranet": True, "internet": True}),
+        (cells.networks, "互联网", {"extranet": False, "internet": True}),
+    ],
+)
+def test_what_people_write(parse, written, meant):
+    assert parse(cells.folded(written)) == meant
+
+
+@pytest.mark.parametrize(
+    ("parse", "written"),
+    [
+        (cells.count, "0"), (cells.count, "八核"), (cells.memory, "-4G"), (cells.memory, "0"),
+        (cells.storage, "4*600*"), (cells.percent, "120"), (cells.day, "2015-13-01"),
+        (cells.day, "去年"), (cells.mlps_level, "六级"), (cells.classified, "不详"),
+        (cells.flag, "也许"), (cells.environment, "灾备"),
+    ],
+)  # fmt: skip
+def test_what_nobody_can_understand(parse, written):
+    with pytest.raises(CellError):
+        parse(written)
+
+
+@given(st.sampled_from(COLUMNS), text.map(cells.folded).filter(bool))
+def test_a_parser_answers_or_says_why_not(column, written):
+    with suppress(CellError):
+        column.parse(written)
+
+
+@given(st.lists(st.lists(st.none() | text | st.integers() | st.floats(), max_size=8), max_size=5))
+def test_no_sheet_ends_in_a_traceback(rows):
+    found = read_rows(Sheet("x.csv", [HEADINGS[:8], *rows]), {"机房": "room"}, "room")
+    assert all(fault.field for fault in found.faults)
+    assert bool(found.bad_rows) == bool(found.faults)
+
+
+@pytest.mark.parametrize(("column", "name"), [(0, "A1"), (25, "Z1"), (26, "AA1"), (701, "ZZ1")])
+def test_names_of_cells(column, name):
+    assert cell_name(column, 1) == name
