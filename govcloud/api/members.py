@@ -80,8 +80,6 @@ def _role(row: ObjectRow, actor: Actor, wanted: str | None) -> str:
     if not isinstance(spec, NamespaceSpec):
         raise ConflictError("api.no_kubeconfig", kind=row.kind)
     held = [role for role in ROLES if actor.name in getattr(spec.access, role)]
-    if actor.read_only:
-        held = ["view"] if held else []
     if not held or (wanted and ROLES.index(wanted) < ROLES.index(held[0])):
         raise ForbiddenError("api.no_member", user=actor.name, name=row.name, role=wanted or "view")
     return wanted or held[0]
