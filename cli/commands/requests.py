@@ -6,6 +6,7 @@ import typer
 
 from cli import columns, complete, output, render, views
 from cli.client import path
+from cli.labels import meaning
 from cli.options import Department, Format, Limit, Output
 from cli.session import client
 from cli.speech import t
@@ -38,7 +39,7 @@ def list_requests(
     form: Format = Output.TABLE,
 ) -> None:
     """List requests, the open ones unless another state is asked for."""
-    query = {"mine": "true"} if mine else {"state": state}
+    query = {"mine": "true"} if mine else {"state": meaning("request", state)}
     found = client().items("/v1/requests", limit=limit, department=department, **query)
     empty = t("no_open_requests") if state == "open" else t("no_requests", state=state)
     empty = t("nothing_waits") if mine else empty

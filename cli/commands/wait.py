@@ -10,6 +10,7 @@ import typer
 
 from cli import complete, output, refs
 from cli.client import ApiError, path
+from cli.labels import meaning
 from cli.options import Department, Timeout
 from cli.progress import spinner
 from cli.session import client
@@ -131,7 +132,7 @@ def _fetched(place: str, department: str | None = None) -> Item:
 
 def judge(wanted: str) -> Judge:
     """Return what decides about objects: `create`, `ready`, `deleted`, `phase=…`, `condition=…`."""
-    name, _, value = wanted.lower().partition("=")
+    name, _, value = meaning("status", wanted).lower().partition("=")
     if name == "condition":
         name, value = value.removesuffix("=true"), ""
     if name in ("create", "created", "exists"):
@@ -140,6 +141,7 @@ def judge(wanted: str) -> Judge:
         return lambda item: Look(item is None, t("wait_gone") if item is None else _state(item))
     if name in ("ready", "available"):
         return _ready
+    value = meaning("phase", value)
     if name == "phase" and value:
         return lambda item: Look(
             item is not None and _status(item).get("phase") == value, _state(item)
@@ -173,7 +175,8 @@ def _state(item: Item) -> str:
 
 
 def _of_request(identity: str, wanted: str) -> Callable[[], Look]:
-    name = wanted.lower().removeprefix("state=").removeprefix("condition=")
+    typed = wanted.lower().removeprefix("state=").removeprefix("condition=")
+    name = meaning("request", typed)
     ends = ("fulfilled", "rejected", "returned", "withdrawn")
     ladder = ("review", "approved", "provisioning", "fulfilled")
     if name not in (*ladder, *ends, "create", "created"):

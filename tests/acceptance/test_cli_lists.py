@@ -104,3 +104,14 @@ def test_what_a_value_must_keep_is_explained_in_the_readers_words(govcloud):
     assert "最小：1" in govcloud("--lang", "zh", "explain", "vm.spec.count").out
     assert "at least: 1" in govcloud("explain", "vm.spec.count").out
     assert "minimum" not in govcloud("explain", "vm.spec.count").out
+
+
+@pytest.mark.guarantee("P4")
+def test_states_are_asked_for_in_the_words_that_lists_show(city, govcloud):
+    """In either language, whatever the reader's is."""
+    for word in ("fulfilled", "已开通"):
+        listed = govcloud("requests", "--state", word, "-o", "name").lines
+        assert listed == ["REQ-2026-0001"]
+        assert govcloud("wait", *listed, "--for", word, "--timeout", "5s").lines
+    for word in ("ready", "就绪", "phase=使用中"):
+        assert govcloud("wait", "vm/social-insurance-app", "--for", word, "--timeout", "5s").lines
