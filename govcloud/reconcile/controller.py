@@ -201,6 +201,7 @@ class Controller:
             self.close()
 
     def _once(self, stop: threading.Event) -> Once:
+        began = self._store.clock.now()
         sites = self._open_all()
         found = [comparison for site in sites if (comparison := site.look()) is not None]
         threads = [
@@ -213,7 +214,7 @@ class Controller:
         for thread in threads:
             thread.join()
         with self._store.reading() as session:
-            watched = observed.watched(session, self._store.clock.now())
+            watched = observed.watched(session, began)
             return Once(tuple(found), leftover.unread(watched), *leftover.left(session))
 
     def _drain(self, site: Site, stop: threading.Event) -> None:

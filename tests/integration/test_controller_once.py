@@ -30,6 +30,16 @@ def test_nothing_is_left_of_what_could_be_built(lab: Lab) -> None:
     assert came.left == ()
 
 
+def test_a_run_that_takes_long_knows_the_clouds_that_it_looked_at(
+    store: Store, tmp_path: Path
+) -> None:
+    lab = Lab(store, tmp_path, settings=QUICK, connection={"latency": "4"})
+    lab.found(limits={"resyncSeconds": 1}).approve("web")
+    came = lab.controller().run_once()
+    assert came.unread == ()
+    assert came.complete
+
+
 def test_what_is_refused_for_good_is_named(lab: Lab) -> None:
     uids = [lab.approve(f"web-{number}") for number in range(7)]
     tamper.set_fault(lab.path(), Fault(FaultKind.REFUSE, "create", reason="BadFlavor"))
