@@ -379,9 +379,10 @@ class Keeping(Protocol):
     """What a driver MAY do beside `Provisioner`: keep a copy of what is about to be removed."""
 
     def keep_copy(self, observed: Observed, name: str) -> bool:
-        """See that there is a copy of a marked machine's disks under a name; return whether it is.
+        """See that there is a copy of what is on a marked resource; return whether there is.
 
-        Asked again and again until it is: MUST begin at most one copy for a name.
+        Asked of each resource before it is removed, again and again until there is one: MUST begin
+        at most one copy for a name. What holds nothing to be copied (a port) is copied at once.
         """
         ...
 

@@ -393,8 +393,8 @@ class _Leaving:
         return {r.part for r in self.wanted if r.data} if self.situation.keep_data else set()
 
     @property
-    def copied(self) -> Mapping[str, Resource]:
-        """The parts of which a last copy is wanted: machines."""
+    def stopped(self) -> Mapping[str, Resource]:
+        """The parts that have to stand still before a copy of them is whole: machines."""
         if not self.situation.copies:
             return {}
         return {r.part: r for r in self.wanted if r.unit is not None and POWER in r.props}
@@ -406,25 +406,24 @@ def _release(draft: _Draft, seen: Sequence[Observed], leaving: _Leaving) -> None
     A machine of which a copy is wanted is stopped before, so that the copy is whole.
     """
     there = {item.part for item in seen}
-    kept, copied = leaving.kept, leaving.copied
+    kept, stopped = leaving.kept, leaving.stopped
     seen = [item for item in seen if item.part not in kept]
     carried = [item for item in seen if leaving.ranks.carriers.get(item.part) in there]
     going = [item for item in seen if item not in carried]
-    running = [item for item in going if item.part in copied and _runs(item)]
+    running = [item for item in going if item.part in stopped and _runs(item)]
     for item in running:
-        resource = copied[item.part]
+        resource = stopped[item.part]
         still = replace(resource, props={**resource.props, POWER: OFF})
         draft.actions.append(_change(still, item, (POWER,), Reason.RELEASE))
     if running:
         draft.waiting += [item for item in seen if item not in running]
         return
     _remove(draft, going, leaving.ranks, Reason.RELEASE)
-    draft.actions = [
-        replace(action, copy=f"{leaving.situation.copies}-{action.part}")
-        if action.part in copied
-        else action
-        for action in draft.actions
-    ]
+    if leaving.situation.copies:
+        draft.actions = [
+            replace(action, copy=f"{leaving.situation.copies}-{action.part}")
+            for action in draft.actions
+        ]
     draft.waiting += carried
 
 

@@ -61,7 +61,7 @@ class OpenStackProvisioner:
         self._services = Services(
             door, self._identity, Network(*arguments), Storage(*arguments), Compute(*arguments)
         )
-        self._operations = Operations(door, self._services.compute)
+        self._operations = Operations(door, self._services.compute, self._services.storage)
         self._adoption = Adoption(door, marks, self._identity, self._catalogue)
         self._quotas = Quotas(door)
         self._memory = Memory()

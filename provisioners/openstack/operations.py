@@ -6,17 +6,21 @@ from govcloud.errors import TerminalCloudError
 from govcloud.ports import Observed
 from provisioners.openstack.compute import TYPE, Compute
 from provisioners.openstack.session import COMPUTE, IMAGE, STORAGE, Door, Json
+from provisioners.openstack.storage import TYPES as VOLUMES
+from provisioners.openstack.storage import Storage
 
 _LOST: Final = frozenset({"killed", "deleted", "pending_delete", "deactivated"})
 _DONE: Final = "active"
+_FREE: Final = "available"
 
 
 class Operations:
     """Operations on the servers of a cloud."""
 
-    def __init__(self, door: Door, compute: Compute) -> None:
+    def __init__(self, door: Door, compute: Compute, storage: Storage) -> None:
         self._door = door
         self._compute = compute
+        self._storage = storage
 
     def console_log(self, observed: Observed, lines: int) -> str:
         """Return the last lines of a server's console."""
@@ -30,15 +34,15 @@ class Operations:
         self._act(row, {"reboot": {"type": "HARD" if hard else "SOFT"}})
 
     def keep_copy(self, observed: Observed, name: str) -> bool:
-        """See that there are images of a server's disks; they belong to the operators' project.
+        """See that there is an image of a server without volumes, or of a volume.
 
-        A snapshot of a volume would keep the volume from being removed, so its contents are copied.
+        It belongs to the operators' project. A volume is copied when its server is gone: one in use
+        cannot be, and a snapshot would keep it from being removed.
         """
-        row = self._server(observed)
-        copies = [self._copy_of_volume(v, f"{name}-disk-{n}") for n, v in enumerate(_volumes(row))]
-        if row.get("image"):
-            copies.append(self._copy_of_server(row, name))
-        return all(copies)
+        if observed.type == TYPE:
+            row = self._server(observed)
+            return not row.get("image") or self._copy_of_server(row, name)
+        return observed.type not in VOLUMES or self._copy_of_volume(observed, name)
 
     def _copy_of_server(self, row: Json, name: str) -> bool:
         status = self._status(name)
@@ -47,11 +51,14 @@ class Operations:
             self._act(row, {"createImage": about})
         return status == _DONE
 
-    def _copy_of_volume(self, volume: str, name: str) -> bool:
+    def _copy_of_volume(self, observed: Observed, name: str) -> bool:
         status = self._status(name)
         if not status:
-            body = {"os-volume_upload_image": {"image_name": name, "force": True}}
-            self._door.call(STORAGE, "POST", f"/volumes/{volume}/action", json=body)
+            row: Json = self._storage.check(observed)
+            if row.get("attachments") or row.get("status") != _FREE:
+                return False  # its server is still on the way out
+            body = {"os-volume_upload_image": {"image_name": name}}
+            self._door.call(STORAGE, "POST", f"/volumes/{observed.id}/action", json=body)
         return status == _DONE
 
     def _status(self, name: str) -> str:
@@ -69,7 +76,3 @@ class Operations:
 
     def _act(self, row: Json, body: Json) -> Json:
         return self._door.call(COMPUTE, "POST", f"/servers/{row['id']}/action", json=body)
-
-
-def _volumes(row: Json) -> list[str]:
-    return [str(entry["id"]) for entry in row.get("os-extended-volumes:volumes_attached") or ()]

@@ -117,13 +117,17 @@ def test_what_somebody_made_is_taken_over_and_run(region: Region, stranger: Any)
     machine = until(lambda: ready(of(driver, order, "server-0")))
     assert isinstance(driver, Keeping)
     until(lambda: driver.keep_copy(machine, f"{server.name}-last"))
+    disk = of(driver, order, "data-0-0")
+    assert disk is not None
+    assert not driver.keep_copy(disk, f"{server.name}-disk")  # it is in use
     with region.cloud.connect() as admin:
+        admin.compute.delete_volume_attachment(server, volume)
+        until(lambda: driver.keep_copy(disk, f"{server.name}-disk"))
         copies = [image for image in admin.image.images() if server.name in image.name]
-        assert {image.name for image in copies} == {
-            f"{server.name}-last",
-            f"{server.name}-last-disk-0",
+        assert {(image.name, image.status) for image in copies} == {
+            (f"{server.name}-last", "active"),
+            (f"{server.name}-disk", "active"),
         }
-        assert {image.status for image in copies} == {"active"}
 
 
 def taking(region: Region, tenant: str, parts: dict[str, str]) -> Order:
