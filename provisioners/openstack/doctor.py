@@ -32,7 +32,7 @@ def examine(door: Door, identity: Identity) -> CloudReport:
     versions = []
     for service in (*_NEEDED, STORAGE):
         if not door.has(service):
-            problems += [f"no service {service}"] if service in _NEEDED else []
+            problems += _without(service, door)
             continue
         features.add(service)
         versions.append(_version(door, service, problems))
@@ -42,16 +42,28 @@ def examine(door: Door, identity: Identity) -> CloudReport:
         problems += [
             f"network extension {name} is missing" for name in _EXTENSIONS if name not in aliases
         ]
-        features |= {"floating-ips"} if "router" in aliases else set()
+        if "router" in aliases:
+            features.add("floating-ips")
+        else:
+            problems.append("network has no routers: no floating addresses, no way outside")
     if not problems and not identity.domain():
         features.add("new")
     return CloudReport(", ".join(filter(None, versions)), frozenset(features), tuple(problems))
 
 
+def _without(service: str, door: Door) -> list[str]:
+    """Return what it means that a region lacks a service; a region may do without volumes."""
+    if service in _NEEDED:
+        return [f"no service {service}"]
+    if door.settings.boot_from_volume:
+        return [f"no service {service}: no volumes; set boot-from-volume to false"]
+    return []
+
+
 def _version(door: Door, service: str, problems: list[str]) -> str:
     low, high = door.versions(service)
     if not high:
-        return ""
+        return service
     wanted = VERSIONS.get(service)
     if wanted and tuple(map(int, high.split("."))) < wanted:
         asked = ".".join(map(str, wanted))

@@ -1,0 +1,71 @@
+"""Giving back in a certain way: what is stopped, copied, kept."""
+
+from govcloud.domain.kinds.systems import DriftMode
+from govcloud.plan.actions import Action, Situation, Verb, plan
+from govcloud.ports import Observed, Resource, State
+
+UID, TENANT = "u1", "t"
+
+
+def resource(part: str, kind: str, rank: int = 0, **more: object) -> Resource:
+    return Resource(UID, part, kind, part, TENANT, rank=rank, **{"props": {}, **more})  # type: ignore[arg-type]
+
+
+WANTED = (
+    resource("disk-0", "disk", unit=None),
+    resource("data-0-0", "disk", unit=None, data=True),
+    resource("port-0", "port", 1, unit=None),
+    resource("server-0", "server", 2, props={"power": "on"}),
+)
+
+
+def seen(*parts: str, power: str = "on") -> list[Observed]:
+    types = {wanted.part: wanted.type for wanted in WANTED}
+    return [
+        Observed(
+            part,
+            types[part],
+            part,
+            TENANT,
+            State.READY,
+            UID,
+            part,
+            props={"power": power} if types[part] == "server" else {},
+        )
+        for part in parts
+    ]
+
+
+def release(found: list[Observed], **how: object) -> tuple[list[Action], bool]:
+    situation = Situation(lambda _: DriftMode.HEAL, releasing=True, **how)  # type: ignore[arg-type]
+    made = plan(WANTED, found, situation)
+    return list(made.actions), made.settled
+
+
+ALL = ("disk-0", "data-0-0", "port-0", "server-0")
+
+
+def test_a_machine_is_stopped_then_copied_then_removed() -> None:
+    [action], _ = release(seen(*ALL), copies="last")
+    assert (action.verb, action.part, action.fields) == (Verb.CHANGE, "server-0", ("power",))
+    assert action.wanted is not None
+    assert action.wanted.props["power"] == "off"
+    [action], _ = release(seen(*ALL, power="off"), copies="last")
+    assert (action.verb, action.part, action.copy) == (Verb.DELETE, "server-0", "last-server-0")
+    actions, _ = release(seen("disk-0", "data-0-0"), copies="last")
+    assert {(a.part, a.copy) for a in actions} == {
+        ("disk-0", "last-disk-0"),
+        ("data-0-0", "last-data-0-0"),
+    }
+
+
+def test_without_a_wish_nothing_is_stopped_or_copied() -> None:
+    [action], _ = release(seen(*ALL))
+    assert (action.verb, action.part, action.copy) == (Verb.DELETE, "server-0", "")
+
+
+def test_data_that_is_kept_is_neither_removed_nor_waited_for() -> None:
+    actions, settled = release(seen("disk-0", "data-0-0"), keep_data=True)
+    assert [action.part for action in actions] == ["disk-0"]
+    assert not settled
+    assert release(seen("data-0-0"), keep_data=True) == ([], True)
