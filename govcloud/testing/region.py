@@ -146,16 +146,16 @@ class Region:
 
     def _in_tenant(self, tenant: str) -> Any:
         with self.cloud.connect() as admin:
+            identity: Any = admin.identity  # of version 3, which the type does not say
             domain = self._domains(admin)[0]
-            project = admin.identity.find_project(  # type: ignore[union-attr]
-                tenant, domain_id=domain.id, ignore_missing=False
-            )
-            user, role = admin.current_user_id, admin.identity.find_role("member")
-            admin.identity.assign_project_role_to_user(project, user, role)
+            project = identity.find_project(tenant, domain_id=domain.id, ignore_missing=False)
+            role = identity.find_role("member")
+            identity.assign_project_role_to_user(project, admin.current_user_id, role)
         return self.cloud.connect(project_id=project.id)
 
     def _domains(self, admin: Connection) -> Sequence[Any]:
-        found = [d for d in admin.identity.domains() if self.installation in d.name]
+        identity: Any = admin.identity
+        found = [d for d in identity.domains() if self.installation in d.name]
         return sorted(found, key=lambda domain: len(domain.name))
 
     @staticmethod
@@ -268,7 +268,7 @@ def _clear_network(network: Any, project: str) -> None:
             drop(row)
 
 
-def _network_things(network: Any, project: str) -> Iterator[tuple[Any, Act]]:
+def _network_things(network: Any, project: str) -> Iterator[tuple[Any, Callable[[Any], object]]]:
     mine = {"project_id": project}
     yield network.ports(**mine), network.delete_port
     yield network.subnets(**mine), network.delete_subnet
