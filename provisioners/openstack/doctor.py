@@ -21,7 +21,6 @@ _EXTENSIONS: Final = ("security-group", "standard-attr-description", "quotas", "
 _RIGHTS: Final = (
     (COMPUTE, "/servers", {"all_tenants": "1", "limit": 1}),
     (STORAGE, "/volumes", {"all_tenants": "1", "limit": 1}),
-    (IDENTITY, "/domains", {"limit": 1}),
 )
 
 
@@ -36,7 +35,7 @@ def examine(door: Door, identity: Identity) -> CloudReport:
             continue
         features.add(service)
         versions.append(_version(door, service, problems))
-    problems += _rights(door, features)
+    problems += _rights(door, identity, features)
     if NETWORK in features:
         aliases = _extensions(door)
         problems += [
@@ -46,8 +45,6 @@ def examine(door: Door, identity: Identity) -> CloudReport:
             features.add("floating-ips")
         else:
             problems.append("network has no routers: no floating addresses, no way outside")
-    if not problems and not identity.domain():
-        features.add("new")
     return CloudReport(", ".join(filter(None, versions)), frozenset(features), tuple(problems))
 
 
@@ -71,8 +68,12 @@ def _version(door: Door, service: str, problems: list[str]) -> str:
     return f"{service} {low}-{high}"
 
 
-def _rights(door: Door, features: set[str]) -> list[str]:
+def _rights(door: Door, identity: Identity, features: set[str]) -> list[str]:
     missing = []
+    try:
+        identity.domain()
+    except CloudError as error:
+        missing.append(f"{IDENTITY} /domains: {error.reason} {error.message}")
     for service, url, params in _RIGHTS:
         if service not in features:
             continue
