@@ -89,7 +89,7 @@ class _Scene:
         from migration.assessment.facts import facts_of
         from migration.assessment.sizing import size
         from migration.estate import flavors_of
-        from migration.waves.budget import budget, chains
+        from migration.waves.budget import budget, capacity, chains
         from migration.waves.prepare import prepare
 
         door = client()
@@ -114,7 +114,8 @@ class _Scene:
         nodes = door.get("/v1/quota/tree")["nodes"]
         above = chains({node["department"]: node.get("parent") for node in nodes})
         self.prepared: Prepared = prepare(self.estate, self.verdicts, sizes, above, settings)
-        self.budget = budget(door.items(path("objects", "quota")), nodes, settings.begin)
+        clouds = capacity(door.items(path("objects", "cloud")), nodes, settings.begin)
+        self.budget = clouds | budget(door.items(path("objects", "quota")), nodes, settings.begin)
         self.works = _calendar()
 
     def computed(self) -> "WavePlanSpec":

@@ -167,10 +167,9 @@ def _blockers(
         if one.answer is not None and one.answer.blocks
     ]
     found += [
-        Remark(
-            name, Text("migrate.unanswered", {"question": name}), Text("migrate.unanswered_remedy")
-        )
-        for name in unanswered
+        Remark(one.question.id, one.question.text, Text("migrate.answer_first"))
+        for one in answered
+        if one.question.id in unanswered
     ]
     if strategy is Strategy.RETAIN:
         found.append(

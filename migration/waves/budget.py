@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, cast
 
-from govcloud.domain.kinds.platform import QuotaSpec
+from govcloud.domain.kinds.platform import CloudSpec, Management, QuotaSpec
 from govcloud.domain.manifest import parse_spec
 from govcloud.policy.context import day_begins
 from govcloud.requests.limits import facts_of
-from migration.waves.load import Cell, Steps
+from migration.waves.load import CLOUDS, Cell, Steps
 from quotas.ledger.limits import Charter
 from quotas.ledger.places import Cell as LedgerCell
 from quotas.ledger.places import Tree
@@ -55,6 +55,34 @@ def budget(
         cell: tuple((day, _free(charter, cell, day, used.get(cell, 0))) for day in days)
         for cell in sorted(cells)
     }
+
+
+def capacity(
+    clouds: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str, Any]], begin: date
+) -> dict[Cell, Steps]:
+    """Return what the managed clouds can still carry; nothing, where one does not say its size."""
+    specs = [cast("CloudSpec", parse_spec("Cloud", item["spec"])) for item in clouds]
+    built = [s for s in specs if s.management is Management.MANAGED and "VirtualMachine" in s.kinds]
+    sizes = [spec.capacity for spec in built]
+    found: dict[Cell, Steps] = {}
+    if sizes and all(size.cores is not None for size in sizes):
+        vcpu = sum(int((size.cores or 0) * size.vcpu_per_core) for size in sizes)
+        found[CLOUDS, "vcpu"] = ((begin, max(0, vcpu - _used(nodes, "vcpu"))),)
+    if sizes and all(size.memory is not None for size in sizes):
+        memory = sum(size.memory or 0 for size in sizes)
+        found[CLOUDS, "memory"] = ((begin, max(0, memory - _used(nodes, "memory"))),)
+    return found
+
+
+def _used(nodes: Iterable[Mapping[str, Any]], word: str) -> int:
+    """Return what the roots carry of a class: every charge reaches them."""
+    return sum(
+        int(line["allocated"] or 0) + int(line["reserved"] or 0)
+        for node in nodes
+        if node.get("parent") is None
+        for line in node["lines"]
+        if line["class"] == word
+    )
 
 
 def _turns(spec: QuotaSpec) -> Iterable[date]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from migration.waves.groups import Edge, uncut
-from migration.waves.load import Cell, Load, Steps, free_on, limit, weight
+from migration.waves.load import CLOUDS, Cell, Load, Steps, free_on, limit, weight
 from migration.waves.model import PlannedWave, Settings, WavePlanSpec
 from migration.waves.slots import Works, slot
 
@@ -145,4 +145,7 @@ def _quota(plan: WavePlanSpec, world: World) -> Iterator[Breach]:
             if amount > free:
                 params = {"wave": wave.name, "department": cell[0], "resource": cell[1]}
                 numbers = {"amount": amount, "free": free}
-                yield Breach("migrate.plan_over_quota", ("waves", number), {**params, **numbers})
+                key = "migrate.plan_over_quota"
+                if cell[0] == CLOUDS:
+                    key = "migrate.plan_over_capacity"
+                yield Breach(key, ("waves", number), {**params, **numbers})

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from migration.waves.groups import Edge, groups, uncut
-from migration.waves.load import Cell, Load, Steps, free_on, limit, weight
+from migration.waves.load import CLOUDS, Cell, Load, Steps, free_on, limit, weight
 from migration.waves.model import Settings
 from migration.waves.slots import Slot, Works, slots
 
@@ -98,7 +98,7 @@ class _Packer:
                 return "freeze", load.department
         for cell, amount in bundle.demand.items():
             if cell in self.slack and amount > self.slack[cell][index]:
-                return "quota", " ".join(cell)
+                return ("capacity", cell[1]) if cell[0] == CLOUDS else ("quota", " ".join(cell))
         return None
 
     def put(self, bundle: Bundle, index: int) -> None:

@@ -11,6 +11,8 @@ from migration.waves.model import Settings
 RISKS: Final = (Risk.GREEN, Risk.YELLOW, Risk.RED)
 Cell = tuple[str, str]
 """A node of the organisation and a resource class."""
+CLOUDS: Final = "*"
+"""What stands for all clouds in place of a node: their physical capacity is a limit as well."""
 Steps = tuple[tuple[date, int], ...]
 """How much is free from each day on, in the order of the days."""
 

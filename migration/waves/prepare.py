@@ -15,7 +15,7 @@ from migration.assessment.questionnaire import Strategy
 from migration.assessment.sizing import Size
 from migration.estate import Estate
 from migration.waves.groups import Edge, groups, uncut
-from migration.waves.load import Load
+from migration.waves.load import CLOUDS, Load
 from migration.waves.model import Settings
 
 _LEAVES: frozenset[Strategy] = frozenset({Strategy.RETIRE, Strategy.REPLACE})
@@ -103,7 +103,9 @@ def load_of(
         people=people_of(system.department, system.spec.contacts),
         data=data,
         change=change,
-        demand={(node, word): amount for node in chain for word, amount in wanted.items()},
+        demand={
+            (node, word): amount for node in (*chain, CLOUDS) for word, amount in wanted.items()
+        },
     )
 
 

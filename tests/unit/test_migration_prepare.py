@@ -9,9 +9,10 @@ from govcloud.domain.kinds.estate import LegacyHostSpec
 from govcloud.domain.kinds.platform import FlavorSpec
 from migration.assessment.sizing import size
 from migration.estate import estate
-from migration.waves.budget import budget, chains
+from migration.waves.budget import budget, capacity, chains
+from migration.waves.compute import compute
 from migration.waves.groups import groups, hub, uncut
-from migration.waves.load import free_on
+from migration.waves.load import Load, free_on
 from migration.waves.model import Settings
 
 BEGIN = date(2027, 1, 4)
@@ -43,6 +44,27 @@ def test_quota_is_that_of_the_date():
     assert free_on(steps, date(2027, 4, 1)) == 60
     assert free_on(steps, date(2028, 1, 1)) > 10**9
     assert chains({"city": None, "hrss": "city"})["hrss"] == ("hrss", "city")
+
+
+def test_the_clouds_carry_so_much_and_no_more():
+    size = {"cores": 10, "memory": "64Gi"}
+    cloud = {"spec": {"provider": "simulated", "capacity": size}}
+    observed = {"spec": {"provider": "x", "management": "observed", "capacity": size}}
+    lines = [{"class": "vcpu", "allocated": 30, "reserved": 4}]
+    nodes = [
+        {"department": "city", "parent": None, "lines": lines},
+        {"department": "hrss", "parent": "city", "lines": lines},
+    ]
+    found = capacity([cloud, observed], nodes, BEGIN)
+    assert free_on(found["*", "vcpu"], BEGIN) == 6
+    assert free_on(found["*", "memory"], BEGIN) == 65536
+    unknown = {"spec": {"provider": "simulated"}}
+    assert capacity([cloud, unknown], nodes, BEGIN) == {}
+
+    load = Load("d/a", "d", demand={("*", "vcpu"): 8})
+    settings = Settings(begin=BEGIN)
+    result = compute({"d/a": load}, (), settings, lambda day: True, found)
+    assert [one.reason for one in result.unplaced] == ["capacity"]
 
 
 @pytest.mark.parametrize(
