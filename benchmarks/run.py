@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 NAMES = ("startup", "ledger", "controller", "report", "waves")
-NAMED = ("openstack",)
+NAMED = ("region",)
 """Those that run only by name: they need a cloud, and take long."""
 
 

@@ -1,6 +1,6 @@
 """A real OpenStack: how long machines take from approval to ready, and what looking at them costs.
 
-    python -m benchmarks.openstack [--machines 40] [--servers 40,200,1000] [--idle 600]
+    python -m benchmarks.region [--machines 40] [--servers 40,200,1000] [--idle 600]
 
 Everything is measured in one run, each build in a process of its own, in turn:
 
@@ -54,7 +54,7 @@ Figures = dict[str, float]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; return 1 where the aim is missed, 9 where there is no cloud."""
-    parser = argparse.ArgumentParser(prog="benchmarks.openstack")
+    parser = argparse.ArgumentParser(prog="benchmarks.region")
     parser.add_argument("--quick", action="store_true", help="small numbers only")
     parser.add_argument("--machines", type=int, help="machines that are built")
     parser.add_argument("--servers", help="servers that are compared, separated by commas")
