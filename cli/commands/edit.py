@@ -6,7 +6,7 @@ import typer
 
 from cli import complete, output, refs
 from cli.commands.draft import Draft, Editor
-from cli.commands.submit import announce, confirm, show_proposal
+from cli.commands.submit import announce, confirm, losses, show_proposal
 from cli.options import Department, Format, Output, Yes
 from cli.render import as_yaml
 from cli.session import client
@@ -83,7 +83,10 @@ def _send(
         return
     content |= {"releases": []}
     if not yes:
-        show_proposal(client().post("/v1/plan", content), form)
-        confirm(t("ask_submit"))
+        planned = client().post("/v1/plan", content)
+        show_proposal(planned, form)
+        lost = losses(planned)
+        confirm(t("ask_replace", objects=lost) if lost else t("ask_submit"))
+        content |= {"allowReplace": lost}
     content |= {"title": title, "justification": justification}
     announce(client().post("/v1/requests", content), form)

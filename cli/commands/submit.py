@@ -52,7 +52,7 @@ def plan(
     if found["refusals"]:
         raise typer.Exit(Exit.QUOTA)
     changed = any(found["summary"].get(name) for name in ("create", "change", "release"))
-    lost = [name for change in found["changes"] for name in change.get("replaced") or ()]
+    lost = losses(found)
     if lost:
         flags = " ".join(f"--allow-replace {name}" for name in lost)
         output.hint(t("hint_replace", flags=flags))
@@ -156,6 +156,11 @@ def body(
         "releases": [reference.plain() for reference in references],
         "department": department,
     }
+
+
+def losses(found: dict[str, Any]) -> list[str]:
+    """Return what a planned change set would build anew, with the loss of what is on it."""
+    return [name for change in found["changes"] for name in change.get("replaced") or ()]
 
 
 def show_proposal(
