@@ -6,6 +6,7 @@ the last of them is gone. In between it is an object like any other: leased, rec
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import select
@@ -84,7 +85,8 @@ class Groundwork:
     def follow(self, survey: Survey) -> None:
         """Bring the rows of ground to what a survey of all objects says."""
         if survey.otherwise:
-            with self._store.unit(CONTROLLER) as unit:
+            # Where another controller makes the same ground at this moment, the next look finds it.
+            with suppress(IntegrityError), self._store.unit(CONTROLLER) as unit:
                 rows = self._locked(unit, sorted(survey.otherwise))
                 for uid in sorted(survey.otherwise):
                     self._follow(unit, rows, survey.otherwise[uid], retry=False)

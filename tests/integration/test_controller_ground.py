@@ -1,6 +1,7 @@
 """Ground: what the objects of a system share stands before the first and goes after the last."""
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from govcloud.errors import TerminalCloudError
 from govcloud.plan.orders import GROUND
 from govcloud.ports import Observed, Order, Resource
+from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
 from govcloud.testing.faults import InterceptedProvisioner
-from govcloud.testing.lab import CLOUD, Lab
+from govcloud.testing.lab import ADMIN, CLOUD, Lab
 
 
 def ground_uid(*words: str) -> str:
@@ -178,3 +180,33 @@ def test_drift_of_ground_is_healed(lab: Lab) -> None:
     controller.pass_once(CLOUD)
     lab.drive(controller)
     assert names(lab) == ["network-portal", "tenant-portal", "web-1-0"]
+
+
+def test_ground_that_another_controller_makes_at_this_moment_stops_no_comparison(lab: Lab) -> None:
+    if lab.store.database.is_sqlite:
+        pytest.skip("SQLite has one writer; nobody makes anything beside it")
+    lab.approve("web")
+    uid = ground_uid("network", "hrss", "portal")
+    found: list[object] = []
+    looking = threading.Thread(target=lambda: found.append(lab.controller().pass_once(CLOUD)))
+    with lab.store.unit(ADMIN) as unit:
+        row = ObjectRow(
+            uid=uid,
+            kind=GROUND,
+            department="hrss",
+            name="network-portal",
+            system="portal",
+            cloud=CLOUD,
+            spec={},
+            digest="made at the same moment",
+            created_at=unit.now,
+            updated_at=unit.now,
+        )
+        unit.session.add(row)
+        unit.session.flush()
+        looking.start()
+        looking.join(2)
+        assert looking.is_alive()
+    looking.join(30)
+    assert found != [None]
+    assert len(found) == 1
