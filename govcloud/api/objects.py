@@ -118,8 +118,8 @@ def drift(
 ) -> JSONResponse:
     """Return the differences that last, and what stands behind it: how each cloud is watched.
 
-    What is nobody's, and why a cloud could not be read, is for those who see all. `unsettled` counts
-    the objects that are not as approved, or on their way.
+    What is nobody's, and why a cloud could not be read, is for those who see all. `unsettled`
+    counts the objects that are not as approved, or on their way.
     """
     with services.store.reading() as session:
         objects.must_exist(session, actor, department=department, cloud=cloud)
