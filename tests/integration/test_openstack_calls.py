@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from govcloud.clock import SystemClock
+from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD
 
@@ -21,10 +23,10 @@ def database_kind() -> str:
 
 
 @pytest.fixture
-def lab(store: Store, openstack_proxied: Any) -> Iterator[Any]:
+def lab(database: Database, openstack_proxied: Any) -> Iterator[Any]:
     from govcloud.testing.regionlab import RegionLab
 
-    lab = RegionLab(store, openstack_proxied[1]).found()
+    lab = RegionLab(Store(database, SystemClock()), openstack_proxied[1]).found()
     yield lab
     lab.remove_all()
 
