@@ -1,5 +1,6 @@
 """Volumes as sparse files in a folder."""
 
+import io
 import shutil
 from pathlib import Path
 
@@ -80,7 +81,8 @@ class SparseFileDriver(driver.VolumeDriver):
     def copy_volume_to_image(self, context, volume, image_service, image_meta):
         """Upload the first MiB, which is all that a lab's machine can have written."""
         with self._file(volume).open("rb") as opened:
-            image_service.update(context, image_meta["id"], {}, opened.read(1024**2))
+            start = io.BytesIO(opened.read(1024**2))
+        image_service.update(context, image_meta["id"], {}, start)
 
     def ensure_export(self, context, volume):
         """Nothing to export."""
