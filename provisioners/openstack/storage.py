@@ -136,7 +136,11 @@ class Storage:
         if size < now:
             raise TerminalCloudError("CannotShrink", f"{key}: {now} GiB, {size} GiB")
         if size > now:
-            self._action(key, {"os-extend": {"new_size": size}})
+            try:
+                self._action(key, {"os-extend": {"new_size": size}})
+            except TerminalCloudError as error:
+                if "greater than current size" not in error.message:  # asked before, done by now
+                    raise
 
     def _retype(self, key: str, row: Json, wanted: Resource) -> None:
         kind = self._door.settings.storage_type(str(wanted.props["storage"]))

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from govcloud.clock import SystemClock
 from govcloud.ports import State
+from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD
 
@@ -13,10 +15,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
-def lab(store: Store, openstack: Any) -> Iterator[Any]:
+def lab(database: Database, openstack: Any) -> Iterator[Any]:
+    """A lab in real time: a real cloud does not wait for a test's clock."""
     from govcloud.testing.regionlab import RegionLab
 
-    lab = RegionLab(store, openstack).found()
+    lab = RegionLab(Store(database, SystemClock()), openstack).found()
     yield lab
     lab.remove_all()
 
