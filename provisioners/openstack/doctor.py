@@ -34,7 +34,8 @@ def examine(door: Door, identity: Identity) -> CloudReport:
             problems += _without(service, door)
             continue
         features.add(service)
-        versions.append(_version(door, service, problems))
+        if service in VERSIONS:  # asking the others would tell nothing
+            versions.append(_version(door, service, problems))
     problems += _rights(door, identity, features)
     if NETWORK in features:
         aliases = _extensions(door)
@@ -61,9 +62,8 @@ def _version(door: Door, service: str, problems: list[str]) -> str:
     low, high = door.versions(service)
     if not high:
         return service
-    wanted = VERSIONS.get(service)
-    if wanted and tuple(map(int, high.split("."))) < wanted:
-        asked = ".".join(map(str, wanted))
+    if tuple(map(int, high.split("."))) < VERSIONS[service]:
+        asked = ".".join(map(str, VERSIONS[service]))
         problems.append(f"{service} knows microversions up to {high} only, {asked} is needed")
     return f"{service} {low}-{high}"
 
