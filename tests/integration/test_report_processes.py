@@ -32,6 +32,8 @@ ENDLESS = """
 import sys
 from itertools import count
 from multiprocessing import active_children
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 sys.path.insert(0, sys.argv[2])
 from test_report_processes import RULES, share
 from govcloud.reports.processes import in_processes
@@ -169,7 +171,10 @@ def test_interrupted_from_the_terminal_all_end_and_say_nothing(
         word, *workers = counting.stdout.readline().split()
         assert (word, len(workers)) == ("counting", 2)
         os.killpg(counting.pid, signal.SIGINT)  # as a terminal does: to all in the foreground
-        said, complained = counting.communicate(timeout=60)
+        try:
+            said, complained = counting.communicate(timeout=60)
+        finally:
+            counting.kill()
     assert said.splitlines()[-1] == "interrupted 0"
     assert complained == ""
     assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
