@@ -266,7 +266,7 @@ def test_odd_parameters_are_the_callers_fault_and_no_crash(api: Any, path: str) 
 def test_what_nobody_foresaw_gets_a_number_and_no_traceback(
     api: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(meta, "_kind", lambda _: 1 / 0)
+    monkeypatch.setattr(meta, "described", lambda *_: 1 / 0)
     with caplog.at_level(logging.ERROR, logger="govcloud.api"):
         answer = api.get("admin", "/v1/kinds")
     assert answer.status_code == 500
