@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
@@ -56,16 +55,17 @@ class Region:
         self._connection = {**cloud.connection, **(connection or {})}
         self._direct = {**self._connection, "config-file": str(direct or cloud.file)}
         self._opened: list[Provisioner] = []
+        self._installations = [self.installation]
+        self._watching: dict[str, OpenStackProvisioner] = {}
 
     # --- The harness ---
 
     def open(self, installation: str = "") -> OpenStackProvisioner:
         """Return a further driver; another installation has a domain of its own, too."""
         name = f"{self.installation}-{installation}" if installation else self.installation
-        driver = open_cloud(CloudAddress(self.name, self._connection, name, ""))
-        assert isinstance(driver, OpenStackProvisioner)
-        self._opened.append(driver)
-        return driver
+        if name not in self._installations:
+            self._installations.append(name)
+        return self._opened_as(name, self._connection)
 
     def order(self, number: int, *, count: int = 1, grown: bool = False) -> Order:
         """Return an order for machines or a volume, larger ones if `grown`."""
@@ -85,10 +85,9 @@ class Region:
 
     def settle(self) -> None:
         """Return when nothing of ours is under way any more."""
-        driver = self._watcher
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
-            ours = self._listed(driver)
+            ours = [item for watcher in self._watchers for item in self._listed(watcher)]
             moving = [item for item in ours if item.state in _MOVING]
             if not moving:
                 return
@@ -111,7 +110,7 @@ class Region:
         """Remove a resource behind the driver's back."""
         with self.cloud.connect() as admin:
             _REMOVE[observed.type](admin, observed.id)
-        self._until(lambda: observed.id not in {o.id for o in self._listed(self._watcher)})
+        self._until(lambda: observed.id not in {o.id for o in self._listed(self._watchers[0])})
 
     def lose_answer(self, method: str) -> None:
         """Let the next call of `method` take effect without an answer."""
@@ -129,11 +128,16 @@ class Region:
 
     # --- What else tests do ---
 
-    @cached_property
-    def _watcher(self) -> OpenStackProvisioner:
-        """A driver that looks past the proxy, whose rules and counts are the test's."""
-        address = CloudAddress(self.name, self._direct, self.installation, "")
-        driver = open_cloud(address)
+    @property
+    def _watchers(self) -> list[OpenStackProvisioner]:
+        """Drivers that look past the proxy, whose rules and counts are the test's."""
+        for installation in self._installations:
+            if installation not in self._watching:
+                self._watching[installation] = self._opened_as(installation, self._direct)
+        return list(self._watching.values())
+
+    def _opened_as(self, installation: str, connection: Mapping[str, str]) -> OpenStackProvisioner:
+        driver = open_cloud(CloudAddress(self.name, connection, installation, ""))
         assert isinstance(driver, OpenStackProvisioner)
         self._opened.append(driver)
         return driver

@@ -98,7 +98,7 @@ TABLE: Final = (
         400,
         409,
         words=r"task_state|vm_state|must be (available|in-use)|volume status must be"
-        r"|status must be|is locked|in use by|is not ready",
+        r"|status must be|is locked|in use by|is not ready|is not bootable",
     ),
     _row(Verdict.TRANSIENT, "InUse", 409, words=r"in ?use|has (ports|active)|still attached"),
     _row(Verdict.TRANSIENT, "NoCapacity", 400, 409, words=r"no valid host|ip ?address"),
