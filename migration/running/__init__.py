@@ -1,0 +1,1 @@
+"""Moving systems: the steps, the journal, and who plays the playbooks."""
