@@ -3,6 +3,10 @@
 What moves is described as workloads; each is moved by a role in `playbooks/roles`. A role is a
 folder with `meta/argument_specs.yml`, which says its settings, and one task file a stage. The
 words MUST and MAY are meant as in RFC 2119.
+
+Switches (an address, a proxy, a name), base configuration and hooks are roles as well: `start` does
+it, `undo` takes it back, and both MUST be repeatable. For them `source` and `target` are the one
+host that they are played on.
 """
 
 from collections.abc import Callable, Mapping
@@ -76,6 +80,8 @@ class Play:
     (`env:NAME`, `file:PATH`), which the player resolves where it runs and never writes down.
     `bandwidth_kib` is the most KiB/s that it may move. `key` tells this play's traces on hosts
     (folders, users, slots) from those of others: it is the same for every stage of a workload.
+    `about` is what roles find in the variable `migration`: department, system, wave, step,
+    workload.
     """
 
     key: str
@@ -90,6 +96,7 @@ class Play:
     timeout_s: float | None = None
     check: bool = False
     """Say what would be done and do nothing."""
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 class Verdict(StrEnum):
@@ -140,5 +147,8 @@ class Player(Protocol):
         ...
 
     def roles(self) -> Mapping[str, Mapping[str, object]]:
-        """Return what can be moved: the argument specification of each role by its name."""
+        """Return what can be moved: by the name of each role, the options of its specification.
+
+        They are `argument_specs.main.options` of its `meta/argument_specs.yml`.
+        """
         ...
