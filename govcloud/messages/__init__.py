@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Final
 
-from govcloud.errors import Text
+from govcloud.errors import GovcloudError, Text
 
 LANGUAGES: Final = ("zh", "en")
 DEFAULT_LANGUAGE: Final = "en"
@@ -103,6 +103,13 @@ def remedy(key: str, language: str, params: Mapping[str, object] | None = None) 
     if lookup(f"{key}_remedy", language) is None:
         return None
     return render(f"{key}_remedy", language, params)
+
+
+def plain(error: Exception) -> str:
+    """Return what went wrong as one sentence, as logs have it."""
+    if isinstance(error, GovcloudError):
+        return render(error.key, DEFAULT_LANGUAGE, error.params)
+    return str(error) or type(error).__name__
 
 
 def system_fault(error: OSError) -> Text | str:

@@ -12,7 +12,7 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import GovcloudError, UnavailableError
-from govcloud.messages import DEFAULT_LANGUAGE, render
+from govcloud.messages import plain
 from govcloud.ports import Ledger, Provisioner
 from govcloud.reconcile import desired, leftover
 from govcloud.reconcile.backoff import Backoff
@@ -35,12 +35,6 @@ _SWITCH_S: Final = 0.0005
 Python's default of 5 ms is as long as ten statements take: a lane beside a comparison would spend
 its time waiting for its turn after each of them.
 """
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, GovcloudError):
-        return render(error.key, DEFAULT_LANGUAGE, error.params)
-    return str(error) or type(error).__name__
 
 
 def nothing_settled(_unit: Unit, _requests: Sequence[str]) -> None:
@@ -112,7 +106,7 @@ class Controller:
                 try:
                     self._tend(running)
                 except (GovcloudError, OSError) as error:
-                    LOG.warning("clouds: %s", error)
+                    LOG.warning("clouds: %s", plain(error))
                 stop.wait(_LOOK_FOR_CLOUDS_S)
         finally:
             for entry in running.values():
@@ -177,7 +171,7 @@ class Controller:
                 until = unit.now + timedelta(seconds=self._settings.lease_s)
                 clouds.renew(unit.session, self._owner, until)
         except UnavailableError as error:
-            LOG.warning("leases: %s", error)
+            LOG.warning("leases: %s", plain(error))
 
     # --- Once ---
 
@@ -186,7 +180,8 @@ class Controller:
 
         What waits for another try gets it now, with former failures forgotten. What has failed
         `once_attempts` times in a row, and clouds that do not answer, are left to a later run.
-        Returns what was found and what is left.
+        Returns what was found and what is left. UnavailableError where the database takes nothing
+        any more: then nobody could know what was done.
         """
         stop = stop or threading.Event()
         done = threading.Event()
@@ -204,21 +199,39 @@ class Controller:
         began = self._store.clock.now()
         sites = self._open_all()
         found = [comparison for site in sites if (comparison := site.look()) is not None]
+        self._drain_all([site for site in sites if site.managed], stop)
+        with self._store.reading() as session:
+            watched = observed.watched(session, began)
+            return Once(tuple(found), leftover.unread(watched), *leftover.left(session))
+
+    def _drain_all(self, sites: Sequence[Site], stop: threading.Event) -> None:
+        """Work on all clouds at the same time; raise what ended the work on one."""
+        failed: list[Exception] = []
+
+        def drain(site: Site) -> None:
+            try:
+                self._drain(site, stop)
+            except Exception as error:  # noqa: BLE001 (raised below)
+                failed.append(error)
+
         threads = [
-            threading.Thread(target=self._drain, args=(site, stop), name=site.name, daemon=True)
+            threading.Thread(target=drain, args=(site,), name=site.name, daemon=True)
             for site in sites
-            if site.managed
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        with self._store.reading() as session:
-            watched = observed.watched(session, began)
-            return Once(tuple(found), leftover.unread(watched), *leftover.left(session))
+        for error in failed:
+            if isinstance(error, UnavailableError):
+                raise UnavailableError("controller.unwritten", detail=error.text) from error
+            raise error
 
     def _drain(self, site: Site, stop: threading.Event) -> None:
-        """Work on one cloud until its queue holds nothing but what keeps failing."""
+        """Work on one cloud until its queue holds nothing but what keeps failing.
+
+        Raises what the lane stumbles over `once_attempts` times in a row.
+        """
         with self._store.unit(CONTROLLER) as unit:
             work.anew(unit.session, site.name, unit.now)
         drained = threading.Event()
@@ -226,18 +239,22 @@ class Controller:
             target=site.lane.run, args=(drained,), name=f"{site.name}-lane", daemon=True
         )
         lane.start()
+        try:
+            self._await_drained(site, stop)
+        finally:
+            drained.set()
+            site.lane.wake()
+            lane.join()
+
+    def _await_drained(self, site: Site, stop: threading.Event) -> None:
+        attempts = self._settings.once_attempts
         while not stop.wait(self._settings.idle_s):
-            try:
-                with self._store.reading() as session:
-                    left = work.remaining(session, site.name, self._settings.once_attempts)
-            except UnavailableError as error:
-                LOG.warning("%s: %s", site.name, error)
-                break
+            if site.lane.fault is not None and site.lane.stumbles >= attempts:
+                raise site.lane.fault
+            with self._store.reading() as session:
+                left = work.remaining(session, site.name, attempts)
             if not left or site.gate.failing():
                 break
-        drained.set()
-        site.lane.wake()
-        lane.join()
 
     def _open_all(self) -> list[Site]:
         with self._store.reading() as session:
@@ -251,9 +268,9 @@ class Controller:
         except Exception as error:  # noqa: BLE001 (the other clouds go on)
             if self._unopened.get(name) != repr(error):
                 self._unopened[name] = repr(error)
-                LOG.error("cloud %s cannot be opened: %s", name, error)
+                LOG.error("cloud %s cannot be opened: %s", name, plain(error))
                 with self._store.unit(CONTROLLER) as unit:
-                    clouds.missed(unit.session, name, next_at=unit.now, error=_said(error))
+                    clouds.missed(unit.session, name, next_at=unit.now, error=plain(error))
             return None
         self._unopened.pop(name, None)
         return site
@@ -312,4 +329,4 @@ class Controller:
                 work.give_back(unit.session, self._owner, unit.now)
                 clouds.give_back(unit.session, self._owner)
         except UnavailableError as error:
-            LOG.warning("leases: %s", error)
+            LOG.warning("leases: %s", plain(error))

@@ -15,10 +15,12 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import UnavailableError
+from govcloud.messages import plain
 from govcloud.ports import Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.acting import Acting
 from govcloud.reconcile.attempt import Attempt
+from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.desired import World
 from govcloud.reconcile.gate import Gate
 from govcloud.reconcile.groundwork import Groundwork
@@ -84,24 +86,38 @@ class Lane:
         self._done: deque[Attempt] = deque()
         self._lock = threading.Lock()
         self._news = threading.Event()
+        self._patience = Backoff(settings.idle_s, settings.poll_cap_s, lambda: 0.0)
+        self.stumbles = 0
+        """How many rounds in a row have failed up to now, the last of them with `fault`."""
+        self.fault: Exception | None = None
 
     # --- The loop ---
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`; then finish what is running and give back what has not begun."""
         while not stop.is_set():
-            try:
-                worked = self.finish() + self.start()
-            except UnavailableError as error:
-                LOG.warning("%s: %s", self.name, error)
-                worked = 0
-            except Exception:
-                LOG.exception("%s: the lane stumbled and goes on", self.name)
-                worked = 0
-            if not worked:
-                self._news.wait(self._settings.idle_s)
+            if not self._round():
+                self._news.wait(self._patience.delay(self.stumbles))
                 self._news.clear()
         self.close()
+
+    def _round(self) -> int:
+        try:
+            worked = self.finish() + self.start()
+        except Exception as error:  # noqa: BLE001 (the next round may find the world mended)
+            self._stumble(error)
+            return 0
+        self.stumbles, self.fault = 0, None
+        return worked
+
+    def _stumble(self, error: Exception) -> None:
+        # Told once: a disk may stay full for a night.
+        news = repr(error) != repr(self.fault)
+        self.stumbles, self.fault = self.stumbles + 1, error
+        if news and isinstance(error, UnavailableError):
+            LOG.warning("%s: %s", self.name, plain(error))
+        elif news:
+            LOG.error("%s: the lane stumbled and goes on", self.name, exc_info=error)
 
     def step(self) -> int:
         """Do what is due now and wait until it is done and written; return how much it was."""
@@ -119,8 +135,12 @@ class Lane:
     def close(self) -> None:
         """Finish the actions that are running, write what came of them, give leases back."""
         self._acting.close()
-        while self.finish():
-            pass
+        try:
+            while self.finish():
+                pass
+        except UnavailableError as error:
+            # Leases run out by themselves, and what was done is found in the cloud by its mark.
+            LOG.warning("%s: %s", self.name, plain(error))
         self._attempts.clear()
 
     def finish(self) -> int:
@@ -179,7 +199,7 @@ class Lane:
             self._on_step("planned", ",".join(attempt.claim.uid for attempt in attempts))
             self._looking.raise_quotas(attempts, world)
         except UnavailableError as error:
-            LOG.warning("%s: %s", self.name, error)
+            LOG.warning("%s: %s", self.name, plain(error))
             withhold(attempts, self._store.clock.now())
         for attempt in attempts:
             self._acting.begin(attempt)

@@ -11,6 +11,7 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec, Management
 from govcloud.errors import CloudError, UnavailableError
 from govcloud.plan.drift import Whole
+from govcloud.messages import plain
 from govcloud.ports import Provisioner, Watching
 from govcloud.reconcile import nobodys
 from govcloud.reconcile.backoff import Backoff
@@ -110,7 +111,7 @@ class Site:
             try:
                 self.look_if_due()
             except UnavailableError as error:
-                LOG.warning("%s: %s", self.name, error)
+                LOG.warning("%s: %s", self.name, plain(error))
             except Exception:
                 LOG.exception("%s: the comparison stumbled and goes on", self.name)
             stop.wait(min(1.0, self._period.total_seconds() / 4))

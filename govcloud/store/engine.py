@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
@@ -20,6 +20,8 @@ from govcloud.store import address
 
 BUSY_TIMEOUT_MS: Final = 30_000
 """How long a writer waits for another one: longer than any transaction of ours lasts."""
+_READ_ONLY: Final = "25006"
+"""PostgreSQL's word for a server that takes no changes, such as one that stands by."""
 
 
 def open_engine(url: str, *, pool_size: int = 16) -> Engine:
@@ -94,6 +96,10 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        raise UnavailableError("errors.database", detail=_first_line(error)) from error
+    except InternalError as error:
+        if getattr(error.orig, "sqlstate", "") != _READ_ONLY:
+            raise
         raise UnavailableError("errors.database", detail=_first_line(error)) from error
     except PoolTimeout as error:
         raise UnavailableError("errors.database_busy") from error

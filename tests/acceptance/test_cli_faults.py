@@ -3,12 +3,14 @@
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,32 @@ def test_a_full_disk_is_told(city):
     assert done.returncode == Exit.FAILURE
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_on_a_full_disk_ends(city, govcloud):
+    """Said with its remedy, in time; when there is room again, the next run builds the rest."""
+    asked = (EXAMPLES / "department.yaml").read_text("utf-8").replace("count: 2", "count: 3")
+    more = city / "more.yaml"
+    more.write_text(asked, "utf-8")
+    govcloud("--as", "hrss", "submit", "-f", str(more), "--title", "More")
+    govcloud("--as", "approver", "approve", f"REQ-{datetime.now(UTC).year}-0002", "--yes")
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (80 * 1024, 80 * 1024))
+
+    done = subprocess.run(
+        [*PROGRAM, "controller", "run", "--once"],
+        env=environment(city),
+        preexec_fn=no_room,  # noqa: PLW1509 (no threads here)
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == Exit.UNAVAILABLE, done.stderr
+    assert "→" in done.stderr
+    assert "Traceback" not in done.stderr
+    govcloud("controller", "run", "--once")
 
 
 def test_a_report_that_cannot_be_written_leaves_the_former_one(city, govcloud, tmp_path):

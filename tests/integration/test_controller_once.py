@@ -1,10 +1,15 @@
 """A single run of the controller: it ends when nothing moves any more, and names what it leaves."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from govcloud.clock import SystemClock
+from govcloud.errors import UnavailableError
 from govcloud.store import work
 from govcloud.store.tables import WorkRow
 from govcloud.store.unit import Store
@@ -81,3 +86,36 @@ def test_what_builds_after_many_failures_is_under_way(lab: Lab) -> None:
         place.polls = 1
         unit.session.flush()
         assert work.remaining(unit.session, CLOUD, QUICK.once_attempts) == 1
+
+
+@contextmanager
+def nothing_can_be_written(store: Store) -> Iterator[None]:
+    """Let no connection write: SQLite's file is full, PostgreSQL takes no changes."""
+    engine = store.database.engine
+    statement = "SET default_transaction_read_only = on"
+    if store.database.is_sqlite:
+        statement = "PRAGMA max_page_count = 1"  # that is: no larger than it is
+
+    def forbid(connection: Any, *_: object) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(statement)
+        connection.commit()
+
+    engine.dispose()
+    event.listen(engine, "connect", forbid)
+    try:
+        yield
+    finally:
+        event.remove(engine, "connect", forbid)
+        engine.dispose()
+
+
+@pytest.mark.guarantee("P2")
+def test_a_database_that_takes_nothing_more_ends_the_run(lab: Lab, store: Store) -> None:
+    """Such as a full disk: an error that says so, not a wait without end; then all is found."""
+    uids = [lab.approve(f"web-{number}") for number in range(60)]
+    with nothing_can_be_written(store), pytest.raises(UnavailableError):
+        lab.controller("one").run_once()
+    assert lab.controller("two").run_once().complete
+    assert all(lab.row(uid).ready for uid in uids)  # type: ignore[union-attr]
+    assert sorted(one.uid for one in lab.there() if one.type == "server") == sorted(uids)
