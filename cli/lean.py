@@ -1,8 +1,10 @@
 """What makes a short-lived process start fast; a long-lived one undoes it with `settle`."""
 
 import gc
+import os
 import sys
-from typing import Final
+from contextlib import suppress
+from typing import Final, NoReturn
 
 _USUAL: Final = gc.get_threshold()
 _STARTING: Final = (200_000, 20, 100)
@@ -28,6 +30,21 @@ def leave() -> None:
     and FastAPI loaded they take a third of the time of a short command.
     """
     gc.freeze()
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End the process although a thread still computes, and what it started to help with that.
+
+    As safe as a power cut: what has not been committed leaves no trace.
+    """
+    if "multiprocessing" in sys.modules:
+        from multiprocessing import active_children
+
+        for child in active_children():
+            child.terminate()
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def skip_unused() -> None:

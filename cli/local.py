@@ -65,7 +65,8 @@ class InProcess(httpx.BaseTransport):
         async def call() -> None:
             await self._application(_scope(request), receive, answer.send)
 
-        self._runner.run(call())
+        # Not `Runner.run`: at Ctrl-C it would wait for the thread that computes the answer.
+        self._runner.get_loop().run_until_complete(call())
         return httpx.Response(
             answer.status, headers=answer.headers, content=bytes(answer.body), request=request
         )

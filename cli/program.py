@@ -22,6 +22,8 @@ def process(argv: Sequence[str]) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # They speak to programmers; the tests make them errors.
     code = run(argv)
+    if code == Exit.INTERRUPTED:
+        lean.leave_at_once(code)
     lean.leave()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # All is done: Ctrl-C from here on just ends the process.
@@ -51,9 +53,19 @@ def _run(argv: Sequence[str]) -> int:
             rest if line is None else argv, prog_name="govcloud", standalone_mode=False
         )
         sys.stdout.flush()
+    except BaseException as error:
+        if _interrupts(error):
+            running.abandon()
+        raise
     finally:
         running.close()
     return int(code or 0)
+
+
+def _interrupts(error: BaseException) -> bool:
+    import typer
+
+    return isinstance(error, KeyboardInterrupt | EOFError | typer.Abort)
 
 
 def _language(explicit: str | None) -> str:
@@ -74,7 +86,7 @@ def _guarded(call: Callable[[], int]) -> int:
 
         failures.show(error)
         return int(error.exit_code)
-    except (KeyboardInterrupt, EOFError):
+    except KeyboardInterrupt:
         output.complain("")
         return Exit.INTERRUPTED
     except (output.PipeClosedError, BrokenPipeError):
@@ -104,7 +116,7 @@ def _system(error: OSError) -> int:
 def _other(error: Any) -> int:
     import typer
 
-    if isinstance(error, typer.Abort):
+    if _interrupts(error):
         output.complain("")
         return Exit.INTERRUPTED
     # Typer keeps these two to itself; what it does export stands below them.

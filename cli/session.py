@@ -61,6 +61,10 @@ class Session:
             self.client.close()
             del self.client
 
+    def abandon(self) -> None:
+        """Leave what was opened as it is: closing would wait for what a thread still computes."""
+        self.__dict__.pop("client", None)
+
 
 current = Session(Globals())
 

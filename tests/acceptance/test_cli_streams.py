@@ -1,10 +1,14 @@
 """Standard streams that are closed, full, or no files; and Ctrl-C at any moment."""
 
 import os
+import select
+import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -122,3 +126,39 @@ def test_output_to_the_stream_that_is_open_already(city, tmp_path):
     assert done.returncode == Exit.OK, done.stderr
     lines = out.read_text(encoding="utf-8").splitlines()
     assert (lines[0], lines[1], lines[-1]) == ("first", "{", "last")
+
+
+def test_interrupted_at_work(city):
+    """Ctrl-C ends a command at once, whatever a thread of it is waiting for or computing."""
+    file = city / ".govcloud" / "govcloud.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # A report waits for who is writing: half a minute.
+        with started("report", "on-cloud-rate", city=city) as process:
+            at_work(process, file)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=10)
+    assert process.returncode == Exit.INTERRUPTED
+    assert (out, err.strip()) == ("", "")
+
+
+def started(*words: str, city: Path) -> subprocess.Popen[str]:
+    """Start a command and let it run."""
+    return subprocess.Popen(
+        [*PROGRAM, *words],
+        env={**os.environ, "GOVCLOUD_WORKSPACE": str(city)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def at_work(process: subprocess.Popen[str], file: Path) -> None:
+    """Wait until a process has a file open and its threads do nothing but wait for something."""
+    about, former = Path("/proc") / str(process.pid), ""
+    while True:
+        assert process.poll() is None
+        spent = " ".join((about / "stat").read_text().rpartition(")")[2].split()[11:13])
+        if spent == former and file in {link.readlink() for link in (about / "fd").iterdir()}:
+            return
+        former = spent
+        select.select([process.stdout], [], [], 0.5)
