@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli import complete, output, session
+from cli import complete, output, rights, session
 from cli.commands.submit import confirm
 from cli.options import Yes
 from cli.progress import spinner
 from cli.speech import t
-from govcloud.errors import UsageError
+from govcloud.errors import Exit, GovcloudError, UsageError
 
 
 def backup(
@@ -20,6 +20,7 @@ def backup(
 ) -> None:
     """Copy the database into a file, while others may go on working, and prove the copy."""
     database = _database()
+    rights.whole_city()
     from govcloud.store.copying import back_up
 
     with spinner(t("backing_up")):
@@ -39,6 +40,7 @@ def restore(
     database = _database()
     if not Path(file).is_file():
         raise UsageError("cli.no_such_file", file=file)
+    _ask_leave()
     if database.exists() and not yes:
         confirm(t("ask_restore", file=database))
     from govcloud import bootstrap
@@ -53,6 +55,17 @@ def restore(
         output.note(t("former_kept", file=former))
     if made is not None and made.token_made:
         output.note(t("first_token"))
+
+
+def _ask_leave() -> None:
+    """Let only administrators replace a database that works; one that is lost forbids nobody."""
+    try:
+        rights.everything()
+    except GovcloudError as error:
+        if error.exit_code is Exit.FORBIDDEN:
+            raise
+    finally:
+        session.current.close()  # It must not be in use.
 
 
 def _database() -> Path:

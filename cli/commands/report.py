@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import complete, output, render
+from cli import output, render
 from cli.client import Client
-from cli.options import Format, Output
+from cli.options import Department, Output
 from cli.session import client
 from cli.speech import t
 from govcloud.errors import UsageError
@@ -16,18 +16,9 @@ PATH = "/v1/reports/on-cloud-rate"
 SPREADSHEETS = ("csv", "xlsx")
 FORMATS = ("table", "json", *SPREADSHEETS)
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="DATE", help=t("opt_as_of"))]
-Whose = Annotated[
-    str | None,
-    typer.Option(
-        "--department",
-        "-d",
-        metavar="NAME",
-        help=t("opt_department"),
-        autocompletion=complete.departments,
-    ),
+Shape = Annotated[
+    Output, typer.Option("--output", "-o", "--format", metavar="FORMAT", help=t("opt_output"))
 ]
-
-
 Version = Annotated[
     str | None, typer.Option("--definition", metavar="VERSION", help=t("opt_definition"))
 ]
@@ -36,7 +27,7 @@ Version = Annotated[
 def on_cloud_rate(
     *,
     as_of: AsOf = None,
-    department: Whose = None,
+    department: Department = None,
     definition: Version = None,
     beside: Annotated[
         list[str] | None, typer.Option("--beside", metavar="VERSION", help=t("opt_beside"))
@@ -117,13 +108,13 @@ def _table(door: Client, query: dict[str, Any]) -> None:
 
 def explain_on_cloud_rate(
     *,
-    department: Whose = None,
+    department: Department = None,
     as_of: AsOf = None,
     metric: Annotated[
         str | None, typer.Option("--metric", metavar="ID", help=t("opt_metric"))
     ] = None,
     definition: Version = None,
-    form: Format = Output.TABLE,
+    form: Shape = Output.TABLE,
 ) -> None:
     """Show which systems count, which do not, and why, down to the records."""
     found = client().get(
@@ -143,7 +134,7 @@ def explain_on_cloud_rate(
 
 def explain_fact(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help=t("arg_fact"))],
-    form: Format = Output.TABLE,
+    form: Shape = Output.TABLE,
 ) -> None:
     """Show the record behind a figure: what it says, from when, and what wrote it."""
     found = client().get(f"/v1/reports/facts/{number}")

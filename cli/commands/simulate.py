@@ -1,6 +1,7 @@
 """What happens to a simulated cloud behind the controller's back; for demonstrations and tests.
 
 The one family of commands that does not go through the API: a real cloud's operators do not either.
+It is for whoever may operate, all the same.
 """
 
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from cli import output, render, session
+from cli import output, render, rights, session
 from cli.columns import at
 from cli.options import Format, Output
 from cli.render import Column
@@ -165,6 +166,7 @@ def _file(cloud: str | None) -> Path:
     settings = session.current.settings
     if settings.server is not None or settings.clouds_folder is None:
         raise UsageError("cli.simulate_is_local")
+    rights.whole_city()
     if cloud is not None:
         return cloud_file(settings.clouds_folder, cloud)
     suffix = cloud_file("", "x").suffix

@@ -10,8 +10,8 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec, Management
 from govcloud.errors import CloudError, UnavailableError
-from govcloud.plan.drift import Whole
 from govcloud.messages import plain
+from govcloud.plan.drift import Whole
 from govcloud.ports import Provisioner, Watching
 from govcloud.reconcile import nobodys
 from govcloud.reconcile.backoff import Backoff

@@ -85,3 +85,34 @@ def test_backups_are_not_overwritten_and_damage_is_found(city, govcloud, tmp_pat
     govcloud("restore", str(tmp_path / "none"), code=Exit.USAGE)
     monkeypatch.setenv("GOVCLOUD_DATABASE_URL", "postgresql+psycopg://db/city")
     assert "pg_dump" in govcloud("backup", str(copy), code=Exit.USAGE).err
+
+
+@pytest.mark.guarantee("P1")
+def test_who_speaks_as_a_department_gets_no_copy_of_the_city(city, govcloud, tmp_path):
+    """Files are read without the API, yet not on behalf of whom it would refuse."""
+    copy, other = tmp_path / "city.db", tmp_path / "other.db"
+    govcloud("token", "create", "yunwei", "--role", "operator", "--save")
+    govcloud("--as", "yunwei", "backup", str(copy))
+    for who in ("hrss", "approver", "auditor"):
+        refused = govcloud("--as", who, "backup", str(other), code=Exit.FORBIDDEN)
+        assert who in refused.err
+        govcloud("--as", who, "simulate", "list", code=Exit.FORBIDDEN)
+        govcloud("--as", who, "simulate", "fault", "down", code=Exit.FORBIDDEN)
+        govcloud("--as", who, "restore", str(copy), "--yes", code=Exit.FORBIDDEN)
+    assert not other.exists()
+    govcloud("--as", "yunwei", "restore", str(copy), "--yes", code=Exit.FORBIDDEN)
+    assert govcloud("--as", "yunwei", "simulate", "list", "-o", "name").out
+    govcloud("restore", str(copy), "--yes")
+
+
+@pytest.mark.parametrize("damage", [b"", b"no database" * 999], ids=["emptied", "overwritten"])
+def test_a_damaged_database_is_replaced(city, govcloud, tmp_path, damage):
+    """Where nobody can be known any more, whoever may write the files may mend them."""
+    copy = str(tmp_path / "city.db")
+    govcloud("backup", copy)
+    for file in (city / ".govcloud").glob("govcloud.db*"):
+        file.unlink()
+    (city / FILE).write_bytes(damage)
+    assert "→" in govcloud("get", "vm", code=Exit.UNAVAILABLE).err
+    govcloud("restore", copy, "--yes")
+    govcloud("get", "vm")

@@ -155,7 +155,7 @@ def test_a_run_on_a_full_disk_ends(city, govcloud):
     done = subprocess.run(
         [*PROGRAM, "controller", "run", "--once"],
         env=environment(city),
-        preexec_fn=no_room,  # noqa: PLW1509 (no threads here)
+        preexec_fn=no_room,
         capture_output=True,
         text=True,
         check=False,

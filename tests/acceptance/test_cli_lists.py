@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,17 @@ def test_states_are_asked_for_in_the_words_that_lists_show(city, govcloud):
         assert govcloud("wait", *listed, "--for", word, "--timeout", "5s").lines
     for word in ("ready", "就绪", "phase=使用中"):
         assert govcloud("wait", "vm/social-insurance-app", "--for", word, "--timeout", "5s").lines
+
+
+def test_what_a_figure_is_made_of_comes_in_every_form(city, govcloud, monkeypatch):
+    """Also by the word that reports have for it, and for the department of the environment."""
+    words = ("report", "explain", "on-cloud-rate", "--as-of", datetime.now(UTC).isoformat())
+    for form in ("table", "wide", "json", "yaml", "csv", "name"):
+        shown = govcloud(*words, "--format", form).out
+        assert "social-insurance" in shown
+        assert govcloud(*words, "-o", form).out == shown
+    monkeypatch.setenv("GOVCLOUD_DEPARTMENT", "city")
+    (row,) = json.loads(govcloud("report", "on-cloud-rate", "--format", "json").out)["rows"]
+    assert row["department"] == "hrss"
+    monkeypatch.setenv("GOVCLOUD_DEPARTMENT", "nowhere")
+    govcloud(*words, code=Exit.NOT_FOUND)
