@@ -242,6 +242,13 @@ class TransientCloudError(CloudError):
         self.outcome_unknown = outcome_unknown
 
 
+class AwaitedCloudError(TransientCloudError):
+    """What it needs is still being made by somebody else: nothing failed, and it is looked at soon.
+
+    `message` names what is waited for.
+    """
+
+
 class TerminalCloudError(CloudError):
     """It will never work until the spec, the catalogue or the cloud is changed by a person."""
 

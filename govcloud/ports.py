@@ -387,6 +387,19 @@ class Keeping(Protocol):
         ...
 
 
+@runtime_checkable
+class Leaving(Protocol):
+    """What a driver MAY do beside `Provisioner`: leave what an object had, for what is on it."""
+
+    def leave(self, observed: Observed) -> None:
+        """Take the mark from a marked resource, which is nobody's from then on.
+
+        MUST change nothing else of it; the tags SHOULD stay, to tell whose it was. What carries no
+        mark any more, or is gone, is success.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CloudAddress:
     """What a driver's factory gets: the cloud's name, its connection references, whose marks.

@@ -26,6 +26,7 @@ class Verb(IntEnum):
     DELETE = 0
     CHANGE = 1
     CREATE = 2
+    LEAVE = 3
 
 
 class Reason(Enum):
@@ -42,9 +43,10 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One call to the cloud: create `wanted`, change `fields` of `observed`, or delete it.
+    """One call to the cloud: create `wanted`, change `fields` of `observed`, delete or leave it.
 
-    With `copy`, it is deleted only once there is a copy of it under that name.
+    What is left loses its mark and nothing else: it is nobody's then. With `copy`, a resource is
+    deleted only once there is a copy of it under that name.
     """
 
     verb: Verb
@@ -406,8 +408,11 @@ def _release(draft: _Draft, seen: Sequence[Observed], leaving: _Leaving) -> None
     A machine of which a copy is wanted is stopped before, so that the copy is whole.
     """
     there = {item.part for item in seen}
-    kept, stopped = leaving.kept, leaving.stopped
-    seen = [item for item in seen if item.part not in kept]
+    staying = [item for item in seen if item.part in leaving.kept]
+    stopped = leaving.stopped
+    seen = [item for item in seen if item not in staying]
+    if not seen:
+        _leave(draft, staying, leaving.ranks)
     carried = [item for item in seen if leaving.ranks.carriers.get(item.part) in there]
     going = [item for item in seen if item not in carried]
     running = [item for item in going if item.part in stopped and _runs(item)]
@@ -422,9 +427,21 @@ def _release(draft: _Draft, seen: Sequence[Observed], leaving: _Leaving) -> None
     if leaving.situation.copies:
         draft.actions = [
             replace(action, copy=f"{leaving.situation.copies}-{action.part}")
+            if action.verb is Verb.DELETE
+            else action
             for action in draft.actions
         ]
     draft.waiting += carried
+
+
+def _leave(draft: _Draft, staying: Sequence[Observed], ranks: _Ranks) -> None:
+    """Plan for what stays when all else is gone: it becomes nobody's, so that it can be adopted."""
+    for item in staying:
+        if item.state in (State.READY, State.FAILED):
+            action = Action(Verb.LEAVE, Reason.RELEASE, item.part, ranks.of(item), observed=item)
+            draft.actions.append(action)
+        else:
+            draft.waiting.append(item)
 
 
 def _runs(item: Observed) -> bool:

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from govcloud.errors import CloudConflictError, CloudError, TerminalCloudError, Text
+from govcloud.errors import (
+    AwaitedCloudError,
+    CloudConflictError,
+    CloudError,
+    TerminalCloudError,
+    Text,
+)
 from govcloud.plan.actions import Action, Plan, Reason, Verb
 from govcloud.ports import Observed, State
 
@@ -109,7 +115,7 @@ def conclude(
     if halted is not None:
         return halted
     if failures:
-        return _failed(failures[0], Next.RETRY)
+        return _retried(failures)
     if releasing and plan.settled:
         return GONE
     return _running(plan, total, releasing=releasing)
@@ -129,6 +135,16 @@ def _halted(plan: Plan, failures: Sequence[Failure], withheld: str) -> Condition
         holds = ", ".join(str(item.info["holds"]) for item in plan.held)
         return _stopped(HOLDS_DATA, "controller.holds_data", holds=holds)
     return _stopped(withheld, WITHHELD[withheld]) if withheld else None
+
+
+def _retried(failures: Sequence[Failure]) -> Conditions:
+    """Return the conditions of what may work later; waiting for something is no failure."""
+    real = [failure for failure in failures if not isinstance(failure.error, AwaitedCloudError)]
+    if real:
+        return _failed(real[0], Next.RETRY)
+    awaited = failures[0]
+    text = Text("controller.awaiting", {"awaited": awaited.error.message})
+    return Conditions(False, True, awaited.error.reason, text, Next.POLL)
 
 
 def _stopped(reason: str, key: str, **params: object) -> Conditions:

@@ -9,7 +9,7 @@ from typing import Final
 from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
 from govcloud.plan.actions import Action, Verb
 from govcloud.plan.conditions import OVER_QUOTA, Failure
-from govcloud.ports import Adopting, Clock, Keeping, Observed, Provisioner, Resource, State
+from govcloud.ports import Adopting, Clock, Keeping, Leaving, Observed, Provisioner, Resource, State
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.crew import Crew
 from govcloud.reconcile.gate import Gate, PausedError
@@ -130,6 +130,9 @@ class Acting:
         if action.verb is Verb.CHANGE:
             assert wanted is not None
             return self._provisioner.change(observed, wanted, action.fields)
+        if action.verb is Verb.LEAVE:
+            self._leave(observed)
+            return observed
         if action.copy and not self._copied(observed, action.copy):
             return observed
         self._provisioner.delete(observed)
@@ -140,6 +143,11 @@ class Acting:
         if not isinstance(self._provisioner, Adopting):
             raise TerminalCloudError("NotAdoptable", "the driver cannot take anything over")
         return self._provisioner.adopt(wanted)
+
+    def _leave(self, observed: Observed) -> None:
+        if not isinstance(self._provisioner, Leaving):
+            raise TerminalCloudError("NotLeavable", "the driver cannot leave anything behind")
+        self._provisioner.leave(observed)
 
     def _copied(self, observed: Observed, name: str) -> bool:
         """Whether there is a copy; one that is not there yet is begun."""

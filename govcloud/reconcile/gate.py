@@ -31,7 +31,7 @@ _CLOUDS_FAULT: Final = frozenset(
 """Reasons that say something of the cloud and not of the object."""
 
 
-_OBJECTS_OWN: Final = frozenset({"create", "change", "delete", "set_quota"})
+_OBJECTS_OWN: Final = frozenset({"create", "change", "delete", "leave", "set_quota"})
 """Calls about one object or tenant: how they fail says nothing of the cloud, but for its faults."""
 
 

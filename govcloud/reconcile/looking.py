@@ -115,7 +115,7 @@ class Looking:
                 continue  # it counts for nothing, and a tenant's quota needs the tenant
             if attempt.resources and attempt.resources[0].adopts:
                 continue  # it stays in a tenant of others, whose quota is none of ours
-            if any(action.verb is not Verb.DELETE for action in attempt.actions):
+            if any(action.verb in (Verb.CHANGE, Verb.CREATE) for action in attempt.actions):
                 growing.setdefault(attempt.resources[0].tenant, []).append(attempt)
         behind = {
             tenant: entries

@@ -7,13 +7,13 @@ the controller's own says that it was asked for.
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
 from govcloud.ports import Observed, Resource, State, Value
+from provisioners.openstack.age import age_s
 from provisioners.openstack.catalogue import Catalogue
-from provisioners.openstack.errors import fault_of
+from provisioners.openstack.errors import fault_of, unbuilt
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import PREFIX, Label, Mark, Marks
 from provisioners.openstack.network import Ids, View
@@ -78,7 +78,7 @@ class Compute:
     def observed(self, row: Json, volumes: Mapping[str, Mark], view: View) -> Observed:
         """Return a server as the port's value; `volumes` are marks by id."""
         label = self.label(row)
-        state = state_of(row)
+        state, fault = self._state(row)
         project = str(row.get("tenant_id") or "")
         return Observed(
             id=str(row["id"]),
@@ -91,8 +91,20 @@ class Compute:
             props=_props(row, label, volumes, view),
             tags=label.tags,
             info=_info(row, view),
-            fault=fault_of(row.get("fault")) if state is State.FAILED else "",
+            fault=fault,
         )
+
+    def _state(self, row: Json) -> tuple[State, str]:
+        """Return what a server is doing, and what is wrong where it has failed.
+
+        One whose building nobody goes on with has failed: Nova would call it BUILD for ever.
+        """
+        state = state_of(row)
+        idle_s = age_s(row.get("updated") or row.get("created"))
+        if state is State.BUILDING and idle_s > self._door.settings.build_limit_s:
+            task = row.get("OS-EXT-STS:task_state") or "BUILD"
+            return State.FAILED, unbuilt(str(task), idle_s)
+        return state, fault_of(row.get("fault")) if state is State.FAILED else ""
 
     def observed_group(self, row: Json) -> Observed:
         """Return a server group as the port's value."""
@@ -255,8 +267,7 @@ class Compute:
         last = next((entry for entry in history if entry.get("action") == "resize"), None)
         if last is None or last.get("message") != "Error":
             return
-        began = datetime.fromisoformat(str(last["start_time"])).replace(tzinfo=UTC)
-        age = (datetime.now(UTC) - began).total_seconds()
+        age = age_s(last["start_time"])
         if age < _RECENT_S:
             raise TransientCloudError("NoCapacity", f"resize of {server} failed {age:.0f} s ago")
 

@@ -4,7 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
+from govcloud.errors import (
+    AwaitedCloudError,
+    CloudConflictError,
+    TerminalCloudError,
+    TransientCloudError,
+)
 from govcloud.ports import (
     CloudAddress,
     CloudReport,
@@ -14,6 +19,7 @@ from govcloud.ports import (
     Provisioner,
     Resource,
     Standing,
+    State,
     TenantQuota,
 )
 from provisioners.openstack import compute, identity, storage
@@ -170,14 +176,16 @@ class OpenStackProvisioner:
             self._services.compute.attach(self._server_of(wanted.tenant, machine), observed.id)
 
     def _server_of(self, tenant: str, machine: str) -> str:
-        """Return the id of a machine's first server; TransientCloudError while there is none."""
+        """Return the id of a machine's first server; AwaitedCloudError until it is built."""
         project = self._identity.need(tenant)
         for rows in self._services.compute.pages(project):
             for row in rows:
                 label = self._services.compute.label(row)
                 if label.mark.part == FIRST_SERVER and label.facts.get("object") == machine:
+                    if compute.state_of(row) in (State.BUILDING, State.CHANGING):
+                        break
                     return str(row["id"])
-        raise TransientCloudError("NotYet", f"machine {machine}")
+        raise AwaitedCloudError("NotYet", machine)
 
     def delete(self, observed: Observed) -> None:
         """Remove a resource; a volume that is still attached is detached first."""
@@ -253,7 +261,7 @@ class OpenStackProvisioner:
         except CloudConflictError as error:
             raise TransientCloudError("NoTenant", error.message) from error
 
-    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping` ---
+    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping`, `Leaving` ---
 
     def console_log(self, observed: Observed, lines: int) -> str:
         """Read a server's console."""
@@ -266,6 +274,12 @@ class OpenStackProvisioner:
     def keep_copy(self, observed: Observed, name: str) -> bool:
         """See that there is a copy of a server's disks."""
         return self._operations.keep_copy(observed, name)
+
+    def leave(self, observed: Observed) -> None:
+        """Take the mark from a volume."""
+        if observed.type not in storage.TYPES:
+            raise TerminalCloudError("NotLeavable", observed.type)
+        self._services.storage.leave(observed)
 
     def discover(self) -> Sequence[Offer]:
         """Say what the region offers."""

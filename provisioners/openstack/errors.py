@@ -207,3 +207,8 @@ def fault_of(fault: Mapping[str, Any] | None) -> str:
     else:
         reason = next((word for found, word in _FAULTS if found.search(message)), "BuildFailed")
     return f"{reason}: {message}"[:_SHOWN] if message else reason
+
+
+def unbuilt(status: str, idle_s: float) -> str:
+    """Return the fault of what nobody goes on building: the message to do so was lost."""
+    return f"BuildTimeout: nothing has happened for {idle_s / 60:.0f} min ({status})"

@@ -4,6 +4,7 @@
 never on the number of objects (R5).
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -68,10 +69,25 @@ class Look:
     def networks(self, kinds: Sequence[str]) -> Iterator[Sequence[Observed]]:
         """Yield types of Neutron's; what they refer to must come before them."""
         for kind in kinds:
-            for rows in self.services.network.pages(kind, self.projects):
-                for row in rows:
-                    self.services.network.note(self.view, kind, row)
+            if kind == network.GROUP:
+                yield from self._groups()
+                continue
+            for rows in self._noted(kind):
                 yield self._observed(kind, rows)
+
+    def _noted(self, kind: str) -> Iterator[list[Json]]:
+        for rows in self.services.network.pages(kind, self.projects):
+            for row in rows:
+                self.services.network.note(self.view, kind, row)
+            yield rows
+
+    def _groups(self) -> Iterator[Sequence[Observed]]:
+        """Yield groups with their rules, which refer to groups and in a wide look come apart."""
+        pages = list(self._noted(network.GROUP))
+        if not self.projects:
+            deque(self._noted(network.RULE), maxlen=0)
+        for rows in pages:
+            yield self._observed(network.GROUP, rows)
 
     def routers(self) -> Iterator[Sequence[Observed]]:
         """Yield routers; the ports have been looked at."""

@@ -30,6 +30,7 @@ class Settings:
     page_size: int = 1000
     connect_timeout_s: float = 10.0
     timeout_s: float = 60.0
+    build_limit_s: float = 1800.0
     boot_from_volume: bool = True
     config_drive: bool = False
     storage: Mapping[str, str] = field(default_factory=dict)
@@ -96,10 +97,10 @@ def _text(name: str) -> Reader:
     return read
 
 
-def _seconds(name: str) -> Reader:
+def _seconds(name: str, most: float = 3600) -> Reader:
     def read(settings: Settings, text: str) -> Settings:
         value = float(text)
-        if not 0.1 <= value <= 3600:
+        if not 0.1 <= value <= most:
             raise ValueError(text)
         changed: dict[str, Any] = {name: value}
         return replace(settings, **changed)
@@ -145,6 +146,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "page-size": _page_size,
     "connect-timeout-seconds": _seconds("connect_timeout_s"),
     "timeout-seconds": _seconds("timeout_s"),
+    "build-limit-seconds": _seconds("build_limit_s", most=86_400),
     "boot-from-volume": _flag("boot_from_volume"),
     "config-drive": _flag("config_drive"),
 }

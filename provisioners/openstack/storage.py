@@ -1,11 +1,14 @@
 """Cinder: volumes, the disks of machines among them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
 from govcloud.ports import Observed, Resource, State, Value
+from provisioners.openstack.age import age_s
 from provisioners.openstack.catalogue import Catalogue
+from provisioners.openstack.errors import unbuilt
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import PREFIX, Label, Mark, Marks
 from provisioners.openstack.session import STORAGE, Door, Json
@@ -58,7 +61,7 @@ class Storage:
         """Return a volume as the port's value; `machines` names servers of ours by id."""
         label = self.label(row)
         status = str(row.get("status", ""))
-        fault = _FAULTS.get(status, "VolumeFailed" if status.startswith("error") else "")
+        fault = self._fault(row)
         attached = [str(entry["server_id"]) for entry in row.get("attachments") or ()]
         props: dict[str, Value] = {
             "size": row.get("size"),
@@ -80,6 +83,17 @@ class Storage:
             info={"status": status, "zone": row.get("availability_zone")},
             fault=fault,
         )
+
+    def _fault(self, row: Json) -> str:
+        status = str(row.get("status", ""))
+        if self._forgotten(row):
+            return unbuilt(status, _idle_s(row))
+        return _FAULTS.get(status, "VolumeFailed" if status.startswith("error") else "")
+
+    def _forgotten(self, row: Json) -> bool:
+        """Whether nobody goes on making a volume: the message to do so was lost."""
+        building = _STATES.get(str(row.get("status"))) is State.BUILDING
+        return building and _idle_s(row) > self._door.settings.build_limit_s
 
     # --- Acting ---
 
@@ -158,8 +172,18 @@ class Storage:
             return None
         if row.get("attachments"):
             return row
-        self._door.call(STORAGE, "DELETE", f"/volumes/{observed.id}")
+        if self._forgotten(row):
+            self._action(
+                observed.id, {"os-force_delete": {}}
+            )  # without force it must be made first
+        else:
+            self._door.call(STORAGE, "DELETE", f"/volumes/{observed.id}")
         return None
+
+    def leave(self, observed: Observed) -> None:
+        """Take the mark from a volume; what it was made of and whose it was stays noted."""
+        with suppress(CloudConflictError):
+            self._door.call(STORAGE, "DELETE", f"/volumes/{observed.id}/metadata/{PREFIX}mark")
 
     def check(self, observed: Observed, *, gone: bool = False) -> Any:
         """Return the volume if the mark is still there, else raise CloudConflictError.
@@ -176,3 +200,7 @@ class Storage:
         if not mark.ours or mark != (observed.uid, observed.part):
             raise CloudConflictError("NotOurs", f"volume {observed.id}")
         return row
+
+
+def _idle_s(row: Json) -> float:
+    return age_s(row.get("updated_at") or row.get("created_at"))

@@ -3,7 +3,13 @@
 import pytest
 
 from govcloud.domain.kinds.systems import DriftMode
-from govcloud.errors import CloudConflictError, CloudError, TerminalCloudError, TransientCloudError
+from govcloud.errors import (
+    AwaitedCloudError,
+    CloudConflictError,
+    CloudError,
+    TerminalCloudError,
+    TransientCloudError,
+)
 from govcloud.messages import LANGUAGES, render
 from govcloud.plan.actions import Plan, Situation, Verb, plan
 from govcloud.plan.conditions import (
@@ -79,6 +85,16 @@ def test_failures(error: CloudError, verb: Verb, following: Next) -> None:
     made = creating() if verb is Verb.CREATE else plan([ONE], [there(State.READY)], situation)
     said = conclude(made, [Failure(made.actions[0], error)], releasing=situation.releasing)
     assert summary(said) == (False, following is Next.RETRY, error.reason, following)
+
+
+def test_waiting_for_what_is_still_built_is_no_failure() -> None:
+    made = creating()
+    awaited = Failure(made.actions[0], AwaitedCloudError("NotYet", "web"))
+    said = conclude(made, [awaited])
+    assert summary(said) == (False, True, "NotYet", Next.POLL)
+    assert said.text.params == {"awaited": "web"}
+    real = Failure(made.actions[0], TransientCloudError("Busy"))
+    assert summary(conclude(made, [awaited, real])) == (False, True, "Busy", Next.RETRY)
 
 
 @pytest.mark.guarantee("R8")

@@ -64,8 +64,11 @@ def test_without_a_wish_nothing_is_stopped_or_copied() -> None:
     assert (action.verb, action.part, action.copy) == (Verb.DELETE, "server-0", "")
 
 
-def test_data_that_is_kept_is_neither_removed_nor_waited_for() -> None:
+def test_data_that_is_kept_is_left_when_all_else_is_gone() -> None:
     actions, settled = release(seen("disk-0", "data-0-0"), keep_data=True)
     assert [action.part for action in actions] == ["disk-0"]
     assert not settled
-    assert release(seen("data-0-0"), keep_data=True) == ([], True)
+    [last], settled = release(seen("data-0-0"), keep_data=True, copies="last")
+    assert (last.verb, last.part, last.copy) == (Verb.LEAVE, "data-0-0", "")
+    assert not settled
+    assert release([], keep_data=True) == ([], True)
