@@ -1,7 +1,8 @@
-"""A region of a real OpenStack as one test sees it: orders, what happens to it, tidying up.
+"""A region of a real OpenStack as tests see it: orders, what happens to it, tidying up.
 
 Each region has an installation and a domain of its own, so that tests share one cloud without
-seeing each other's resources.
+seeing each other's resources. Several tests may use one region, one after the other (`begin`): its
+ground is made once, and each test has objects of its own.
 """
 
 import time
@@ -20,8 +21,15 @@ from govcloud.ports import CloudAddress, Observed, Order, Provisioner, State
 from govcloud.testing.openstack import OpenStack
 from govcloud.testing.proxy import Proxy, Rule
 from govcloud.testing.world import machine_order, volume_order
+from provisioners.openstack.catalogue import Catalogue
+from provisioners.openstack.compute import Compute
 from provisioners.openstack.driver import OpenStackProvisioner, open_cloud
-from provisioners.openstack.identity import tenant_name
+from provisioners.openstack.identity import Identity, tenant_name
+from provisioners.openstack.marks import Marks
+from provisioners.openstack.network import View
+from provisioners.openstack.session import Door
+from provisioners.openstack.settings import read_settings
+from provisioners.openstack.storage import Storage
 
 PATIENCE_S: Final = 240.0
 _MOVING: Final = frozenset({State.BUILDING, State.CHANGING, State.DELETING})
@@ -31,6 +39,9 @@ ZONE: Final[Mapping[str, object]] = {
     "ipv6": True,
     "externalNetwork": "public",
 }
+_NUMBERS: Final = 300
+"""How far the numbers of one test's orders are from the next one's; the names of departments in
+their tags come round every three."""
 _WRITES: Final = {"create": "POST", "delete": "DELETE"}
 _LOGIN: Final = r"^(?!.*/auth/tokens).*(servers|volumes|ports|security-groups|floatingips)"
 
@@ -56,7 +67,19 @@ class Region:
         self._direct = {**self._connection, "config-file": str(direct or cloud.file)}
         self._opened: list[Provisioner] = []
         self._installations = [self.installation]
-        self._watching: dict[str, OpenStackProvisioner] = {}
+        self._watching: dict[str, Watcher] = {}
+        self._before = 0
+
+    def begin(self) -> None:
+        """Begin a test in a region that others have used: what they left is none of its affair."""
+        self.proxy.clear()
+        while self._opened:
+            self._opened.pop().close()
+        if self._before:
+            with self.cloud.connect() as admin:
+                for project in self._projects(admin):
+                    unlimited(admin, project.id)
+        self._before += _NUMBERS
 
     # --- The harness ---
 
@@ -69,6 +92,7 @@ class Region:
 
     def order(self, number: int, *, count: int = 1, grown: bool = False) -> Order:
         """Return an order for machines or a volume, larger ones if `grown`."""
+        number += self._before
         if self.kind == "Volume":
             order = volume_order(number, size=3 if grown else 2)
             catalogue = {"zone": ZONE}
@@ -85,14 +109,18 @@ class Region:
 
     def settle(self) -> None:
         """Return when nothing of ours is under way any more."""
-        until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
-            ours = [item for watcher in self._watchers for item in self._listed(watcher)]
-            moving = [item for item in ours if item.state in _MOVING]
-            if not moving:
-                return
-            time.sleep(0.3)
-        raise AssertionError(f"still under way: {moving}")
+        self._until(lambda: not any(self._moving(watcher) for watcher in self._watchers))
+
+    def _moving(self, watcher: "Watcher") -> list[Observed]:
+        """Return what is under way of this test's; what earlier ones deleted may take its time."""
+        moving = [item for item in watcher.look() if item.state in _MOVING]
+        return [item for item in moving if self._is_ours(item)]
+
+    def _is_ours(self, item: Observed) -> bool:
+        number = item.uid.rpartition("-")[2]
+        if number.isdigit():
+            return int(number) >= self._before
+        return bool(item.uid) or item.tenant == tenant_name("contract", "portal")
 
     def foreign(self, name: str, tenant: str) -> str:
         """Make a volume that carries no mark, in a tenant of ours."""
@@ -110,7 +138,7 @@ class Region:
         """Remove a resource behind the driver's back."""
         with self.cloud.connect() as admin:
             _REMOVE[observed.type](admin, observed.id)
-        self._until(lambda: observed.id not in {o.id for o in self._listed(self._watchers[0])})
+        self._until(lambda: observed.id not in {o.id for o in self._watchers[0].look()})
 
     def lose_answer(self, method: str) -> None:
         """Let the next call of `method` take effect without an answer."""
@@ -129,11 +157,11 @@ class Region:
     # --- What else tests do ---
 
     @property
-    def _watchers(self) -> list[OpenStackProvisioner]:
-        """Drivers that look past the proxy, whose rules and counts are the test's."""
+    def _watchers(self) -> list["Watcher"]:
+        """What looks past the proxy, whose rules and counts are the test's."""
         for installation in self._installations:
             if installation not in self._watching:
-                self._watching[installation] = self._opened_as(installation, self._direct)
+                self._watching[installation] = Watcher(self._direct, installation)
         return list(self._watching.values())
 
     def _opened_as(self, installation: str, connection: Mapping[str, str]) -> OpenStackProvisioner:
@@ -141,12 +169,6 @@ class Region:
         assert isinstance(driver, OpenStackProvisioner)
         self._opened.append(driver)
         return driver
-
-    def _listed(self, driver: Provisioner) -> list[Observed]:
-        tenant = tenant_name("contract", "portal")
-        return [
-            item for page in driver.observe() for item in page if item.uid or item.tenant == tenant
-        ]
 
     def _in_tenant(self, tenant: str) -> Any:
         with self.cloud.connect() as admin:
@@ -156,6 +178,11 @@ class Region:
             role = identity.find_role("member")
             identity.assign_project_role_to_user(project, admin.current_user_id, role)
         return self.cloud.connect(project_id=project.id)
+
+    def _projects(self, admin: Connection) -> Iterator[Any]:
+        identity: Any = admin.identity
+        for domain in self._domains(admin):
+            yield from identity.projects(domain_id=domain.id)
 
     def _domains(self, admin: Connection) -> Sequence[Any]:
         identity: Any = admin.identity
@@ -176,8 +203,42 @@ class Region:
         self.proxy.clear()
         while self._opened:
             self._opened.pop().close()
+        for watcher in self._watching.values():
+            watcher.close()
         with self.cloud.connect() as admin:
             clear_domains(admin, self.installation)
+
+
+class Watcher:
+    """Looks at what takes time, and at nothing else: servers and volumes."""
+
+    def __init__(self, connection: Mapping[str, str], installation: str) -> None:
+        self._door = Door(read_settings(connection))
+        marks = Marks(installation)
+        identity, catalogue = Identity(self._door, marks), Catalogue(self._door)
+        self._identity = identity
+        self._compute = Compute(self._door, marks, identity, catalogue)
+        self._storage = Storage(self._door, marks, identity, catalogue)
+
+    def look(self) -> list[Observed]:
+        """Return the servers and volumes of all projects."""
+        if not self._identity.known():
+            self._identity.rows()
+        servers = [row for page in self._compute.pages() for row in page]
+        volumes = [row for page in self._storage.pages() for row in page]
+        found = [self._compute.observed(row, {}, View()) for row in servers]
+        return found + [self._storage.observed(row, {}) for row in volumes]
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._door.close()
+
+
+def unlimited(admin: Any, project: str) -> None:
+    """Let no quota of a project stand in the way."""
+    admin.compute.update_quota_set(project, instances=-1, cores=-1, ram=-1)
+    admin.block_storage.update_quota_set(project, volumes=-1, gigabytes=-1)
+    admin.network.update_quota(project, port=-1)
 
 
 def clear_domains(admin: Connection, text: str) -> None:
@@ -233,30 +294,27 @@ _REMOVE: Final[Mapping[str, Act]] = {
 
 def _clear(admin: Any, project: str) -> None:
     """Remove all that a project has, in the order in which one thing needs another."""
-    servers = list(admin.compute.servers(all_projects=True, project_id=project, details=False))
-    for server in servers:
-        admin.compute.delete_server(server)
-    for server in servers:
-        with suppress(exceptions.NotFoundException):
-            admin.compute.wait_for_delete(server, interval=0.3, wait=PATIENCE_S)
+    mine = {"all_projects": True, "project_id": project}
+    _remove_all(lambda: admin.compute.servers(**mine, details=False), admin.compute.delete_server)
     for group in admin.compute.server_groups(all_projects=True):
         if group.project_id == project:
             admin.compute.delete_server_group(group)
-    for volume in list(admin.block_storage.volumes(all_projects=True, project_id=project)):
-        _drop_volume(admin, volume)
+    _remove_all(lambda: admin.block_storage.volumes(**mine), admin.block_storage.delete_volume)
     _clear_network(admin.network, project)
 
 
-def _drop_volume(admin: Any, volume: Any) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        try:
-            admin.block_storage.delete_volume(volume)
-            admin.block_storage.wait_for_delete(volume, interval=0.3, wait=PATIENCE_S)
-        except exceptions.BadRequestException:
-            time.sleep(0.3)
-        else:
-            return
+def _remove_all(listing: Callable[[], Iterator[Any]], drop: Callable[[Any], object]) -> None:
+    """Remove all that is listed, also what does not let itself be removed at once."""
+    until, asked = time.monotonic() + PATIENCE_S, set[str]()
+    while rows := list(listing()):
+        for row in rows:
+            if row.id not in asked:
+                with suppress(exceptions.BadRequestException, exceptions.NotFoundException):
+                    drop(row)
+                    asked.add(row.id)
+        if time.monotonic() > until:
+            raise AssertionError(f"still there: {rows}")
+        time.sleep(0.5)
 
 
 def _clear_network(network: Any, project: str) -> None:

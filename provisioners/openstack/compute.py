@@ -100,7 +100,9 @@ class Compute:
         One whose building nobody goes on with has failed: Nova would call it BUILD for ever.
         """
         state = state_of(row)
-        idle_s = age_s(row.get("updated") or row.get("created"))
+        # Of what no host has taken on, Nova says that it was updated just now, whenever asked.
+        taken_on = row.get("OS-EXT-SRV-ATTR:host")
+        idle_s = age_s(row.get("updated") if taken_on else row.get("created"))
         if state is State.BUILDING and idle_s > self._door.settings.build_limit_s:
             task = row.get("OS-EXT-STS:task_state") or "BUILD"
             return State.FAILED, unbuilt(str(task), idle_s)

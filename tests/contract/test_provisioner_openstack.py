@@ -1,6 +1,7 @@
 """The OpenStack driver keeps the contract of every provisioner, on a real cloud."""
 
 from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,29 +17,34 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="class")
+def region(request, openstack, tmp_path_factory) -> Iterator[Any]:
+    """Make a region for the tests of a class: to make and clear its ground takes long."""
+    from govcloud.testing.region import Region
+
+    with openstack.proxied(tmp_path_factory.mktemp("region")) as (proxy, cloud):
+        made = Region(cloud, proxy, direct=openstack.file, **request.cls.how)
+        yield made
+        made.close()
+
+
 class TestVolumes(ProvisionerContract):
     """Objects of one part, in small pages."""
 
-    @pytest.fixture
-    def harness(self, openstack, openstack_proxied) -> Iterator[Harness]:
-        from govcloud.testing.region import Region
+    how: ClassVar[dict[str, Any]] = {"kind": "Volume", "connection": {"page-size": "20"}}
 
-        proxy, cloud = openstack_proxied
-        region = Region(
-            cloud, proxy, kind="Volume", direct=openstack.file, connection={"page-size": "20"}
-        )
-        yield region
-        region.close()
+    @pytest.fixture
+    def harness(self, region) -> Harness:
+        region.begin()
+        return region
 
 
 class TestMachines(ProvisionerContract):
     """Objects of many parts, on ground that they share."""
 
-    @pytest.fixture
-    def harness(self, openstack, openstack_proxied) -> Iterator[Harness]:
-        from govcloud.testing.region import Region
+    how: ClassVar[dict[str, Any]] = {}
 
-        proxy, cloud = openstack_proxied
-        region = Region(cloud, proxy, direct=openstack.file)
-        yield region
-        region.close()
+    @pytest.fixture
+    def harness(self, region) -> Harness:
+        region.begin()
+        return region

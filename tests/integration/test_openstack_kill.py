@@ -29,6 +29,12 @@ DEATHS_MOST = 80
 BOUNDARIES = ("before-{}", "after-{}")
 
 
+@pytest.fixture
+def database_kind() -> str:
+    """Where a controller dies is proved on both kinds elsewhere; here it is the cloud's calls."""
+    return "sqlite"
+
+
 class LaterClock(SystemClock):
     """The time some minutes on: the leases of those that died have run out."""
 

@@ -121,3 +121,26 @@ def test_services_are_stopped_while_machines_are_built(lab: Any, openstack_alone
         wait_until(lambda: lab.rows() == [], PATIENCE_S, lambda: state(lab))
     assert lab.charged() == {}
     assert carrying(inventory(openstack_alone), lab.installation) == []
+
+
+@pytest.mark.guarantee("R1")
+@pytest.mark.guarantee("R8")
+def test_what_nobody_goes_on_building_is_begun_again(lab: Any, openstack_alone: Any) -> None:
+    """The message to build it is lost with the queue; Nova says BUILD for ever."""
+    lab.wrap = lambda _: lab.driver(connection=lab.connection | {"build-limit-seconds": "60"})
+    openstack_alone.lab.stop("nova-conductor")
+    uid = lab.machine("forgotten")
+    with running(lab):
+        wait_until(lambda: servers(lab, uid) != [], PATIENCE_S, lambda: state(lab))
+        [forgotten] = servers(lab, uid)
+        openstack_alone.lab.stop("rabbitmq")
+        openstack_alone.lab.start("rabbitmq", "nova-conductor")
+        wait_until(lambda: lab.row(uid).ready, PATIENCE_S, lambda: state(lab))
+    assert "Rebuilding" in lab.events(uid)
+    [built] = servers(lab, uid)
+    assert built != forgotten
+    check_one_of_each(lab, [uid])
+
+
+def servers(lab: Any, uid: str) -> list[str]:
+    return [item.id for item in lab.there(uid) if item.type == "server"]

@@ -46,10 +46,19 @@ def test_a_server_whose_building_stands_still(
     compute = Compute(door, marks, Identity(door, marks), Catalogue(door))
     row = {"id": "s", "status": status, "updated": f"{ago(idle_s)}Z", "created": f"{ago(9999)}Z"}
     row |= {"metadata": {}, "OS-EXT-STS:task_state": "networking" if status == "BUILD" else None}
+    row["OS-EXT-SRV-ATTR:host"] = "a"
     seen = compute.observed(row, {}, View())
     assert seen.state is state
     if state is State.FAILED:
         assert seen.fault == "BuildTimeout: nothing has happened for 11 min (networking)"
+
+
+def test_a_server_that_no_host_has_taken_on(door: Door) -> None:
+    """Nova says of it that it was updated at the moment of asking."""
+    marks = Marks("here")
+    compute = Compute(door, marks, Identity(door, marks), Catalogue(door))
+    row = {"id": "s", "status": "BUILD", "updated": ago(0), "created": ago(LIMIT_S + 60)}
+    assert compute.observed({**row, "metadata": {}}, {}, View()).state is State.FAILED
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     command("up", _up, "Install, start and fill the cloud; run again at will.")
     down = command("down", _down, "Stop the cloud.")
     down.add_argument("--purge", action="store_true", help="Remove its data too.")
+    command("heat", _heat, "Add Heat and start it; only a comparison needs it.")
     command("status", _status, "Say what runs and what answers.")
     for name, run, text in (
         ("start", _start, "Start processes and wait until they answer."),
@@ -76,10 +77,17 @@ def _up(_options: argparse.Namespace) -> None:
     print(_HOW)
 
 
+def _heat(_options: argparse.Namespace) -> None:
+    import heat
+
+    with _alone():
+        heat.bring_up()
+
+
 def _down(options: argparse.Namespace) -> None:
     with _alone():
         # The services first: without queue and database they would not end in an orderly way.
-        for daemons in (services.SERVICES, services.IDENTITY, services.FOUNDATION):
+        for daemons in (services.HEAT, services.SERVICES, services.IDENTITY, services.FOUNDATION):
             stop_all(daemons, kill=options.purge)
         if options.purge:
             shutil.rmtree(STATE, ignore_errors=True)
@@ -93,7 +101,7 @@ def _status(_options: argparse.Namespace) -> int:
 
 
 def _named(options: argparse.Namespace) -> list[Daemon]:
-    known = {daemon.name: daemon for daemon in services.ALL}
+    known = {daemon.name: daemon for daemon in (*services.ALL, *services.HEAT)}
     unknown = [name for name in options.names if name not in known]
     if unknown:
         raise LabError(f"no process {', '.join(unknown)}; there are {', '.join(known)}")

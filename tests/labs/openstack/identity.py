@@ -1,5 +1,7 @@
 """Keystone's contents: catalogue, service users, and our domain with its accounts."""
 
+from collections.abc import Sequence
+
 from access import DOMAIN
 from openstack.connection import Connection
 from settings import REGION, secret, url
@@ -14,7 +16,7 @@ _CATALOGUE = (
 )
 
 
-def catalogue(cloud: Connection) -> None:
+def catalogue(cloud: Connection, entries: Sequence[tuple[str, str, str]] = _CATALOGUE) -> None:
     """Name the services and give each its user in the project `service`."""
     identity = cloud.identity
     project = identity.find_project("service") or identity.create_project(
@@ -23,7 +25,7 @@ def catalogue(cloud: Connection) -> None:
     service, admin = (_role(cloud, name) for name in ("service", "admin"))
     known = {endpoint.service_id for endpoint in identity.endpoints()}
     services = {one.type: one for one in identity.services()}
-    for name, kind, address in _CATALOGUE:
+    for name, kind, address in entries:
         entry = services.get(kind) or identity.create_service(name=name, type=kind)
         if entry.id not in known:
             identity.create_endpoint(

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from settings import HERE, PATH
@@ -10,9 +11,9 @@ from settings import HERE, PATH
 _REFUSE_START = "#!/bin/sh\nexit 101\n"
 
 
-def missing() -> list[str]:
-    """Return the packages that are not installed yet."""
-    wanted = (HERE / "packages.txt").read_text(encoding="ascii").split()
+def missing(names: Iterable[str] = ()) -> list[str]:
+    """Return which packages, by default the lab's own, are not installed yet."""
+    wanted = list(names) or (HERE / "packages.txt").read_text(encoding="ascii").split()
     shown = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *wanted],
         capture_output=True,

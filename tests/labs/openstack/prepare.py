@@ -27,6 +27,8 @@ def folders() -> None:
     for name in ("config", "data", "log", "run", "done"):
         (STATE / name).mkdir(parents=True, exist_ok=True, mode=0o755)
     for service, user in USERS.items():
+        if service == "heat":
+            continue  # its user comes with its package
         _own(STATE / "data" / service, user)
     for name in ("images", "staging", "tasks"):
         _own(STATE / "data" / "glance" / name, "glance")
@@ -46,10 +48,8 @@ def configuration() -> set[str]:
         if _write(name, text, service):
             changed.add(USERS[service])
 
-    common = (HERE / "config" / "common.conf").read_text(encoding="utf-8")
     for service in _OPENSTACK:
-        own = (HERE / "config" / f"{service}.conf").read_text(encoding="utf-8")
-        write(f"{service}.conf", f"{common}\n{own}", service)
+        write(f"{service}.conf", _text(service), service)
     for host in HOSTS:
         write(f"nova-{host}.conf", f"[DEFAULT]\nhost = {host}\n", "nova")
     for name, service in (
@@ -60,6 +60,23 @@ def configuration() -> set[str]:
         write(name, (HERE / "config" / name).read_text(encoding="utf-8"), service)
     write("cinder-filters.json", json.dumps({"volume": ["status", "name", "metadata"]}), "cinder")
     return changed
+
+
+def _text(service: str) -> str:
+    common = (HERE / "config" / "common.conf").read_text(encoding="utf-8")
+    own = (HERE / "config" / f"{service}.conf").read_text(encoding="utf-8")
+    return f"{common}\n{own}"
+
+
+def heat() -> None:
+    """Prepare what only Heat needs: its folder, configuration, database and schema."""
+    _own(STATE / "data" / "heat", "heat")
+    _write("heat.conf", _text("heat"), "heat")
+    socket = STATE / "data" / "mariadb" / "socket"
+    made = "CREATE DATABASE IF NOT EXISTS heat CHARACTER SET utf8mb3"
+    command = ("mariadb", "--no-defaults", f"--socket={socket}", "--user=lab", f"--execute={made}")
+    _run("mariadb", *command, environment={"MYSQL_PWD": secret()})
+    _once("heat", lambda: _manage("heat", "heat-manage", "db_sync"))
 
 
 def _write(name: str, text: str, service: str) -> bool:

@@ -14,7 +14,7 @@ _AMQP: Final = b"AMQP\x00\x00\x09\x01"
 
 # What each service's own user is called; its configuration and data belong to it.
 USERS: Final = {
-    name: name for name in ("keystone", "glance", "placement", "nova", "neutron", "cinder")
+    name: name for name in ("keystone", "glance", "placement", "nova", "neutron", "cinder", "heat")
 } | {"mariadb": "mysql", "memcached": "memcache", "epmd": "rabbitmq", "rabbitmq": "rabbitmq"}
 
 
@@ -121,6 +121,9 @@ SERVICES: Final = [
     _program("cinder-scheduler", "cinder"),
     _program("cinder-volume", "cinder"),
 ]
+
+HEAT: Final = [_api("heat-api", "heat"), _program("heat-engine", "heat")]
+"""Not of the lab itself: for whoever compares."""
 
 ALL: Final = [*FOUNDATION, *IDENTITY, *SERVICES]
 

@@ -16,6 +16,7 @@ PORTS: Final = {
     "nova": 18774,
     "neutron": 18696,
     "cinder": 18776,
+    "heat": 18004,
     "memcached": 18211,
     "rabbitmq": 18672,
     "rabbitmq_peers": 18673,
