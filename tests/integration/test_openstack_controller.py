@@ -115,6 +115,51 @@ def test_drift_is_healed(lab: Any) -> None:
 
 
 @pytest.mark.guarantee("R4")
+@pytest.mark.guarantee("Q5")
+def test_what_hangs_on_a_server_is_healed_too(lab: Any) -> None:
+    """Resized, a disk detached, a port plugged in, an address moved, a tag gone, a quota set."""
+    disks = [{"size": "1Gi", "type": "hdd"}]
+    network = {"floatingIp": True, "allow": []}
+    uid = lab.machine("web", dataDisks=disks, network=network)
+    lab.finish(lab.controller())
+    lab.controller("quotas").pass_once(CLOUD)
+    there = parts(lab, uid)
+    server = there["server-0"].id
+    with lab.region.connect() as admin:
+        project = admin.compute.get_server(server).project_id
+        cores = admin.compute.get_quota_set(project).cores
+        tamper(admin, server, there)
+        controller = lab.controller("two")
+        found = controller.pass_once(CLOUD)
+        assert (found.differing, found.quotas_set) == (1, 1)
+        lab.finish(controller)
+        assert lab.row(uid).ready, lab.row(uid).message
+        again = lab.controller("three").pass_once(CLOUD)
+        assert (again.differing, again.enqueued, again.quotas_set) == (0, 0, 0)
+        assert admin.compute.get_quota_set(project).cores == cores
+    healed = parts(lab, uid)
+    assert healed.keys() == there.keys()
+    for part, item in there.items():
+        assert (healed[part].id, healed[part].props) == (item.id, item.props), part
+
+
+def tamper(admin: Any, server: str, there: dict[str, Any]) -> None:
+    """Change by hand, as an administrator of the cloud might, all that hangs on a server."""
+    compute, network = admin.compute, admin.network
+    mine = network.get_port(there["port-0"].id)
+    compute.delete_volume_attachment(server, there["data-0-0"].id)
+    compute.delete_server_metadata(server, ["govcloud:system"])
+    stray = network.create_port(network_id=mine.network_id, project_id=mine.project_id)
+    compute.create_server_interface(server, port_id=stray.id)
+    network.update_ip(there["address-0"].id, port_id=stray.id)
+    compute.update_quota_set(mine.project_id, cores=999)
+    compute.resize_server(server, compute.find_flavor("c2m4").id)
+    compute.wait_for_server(compute.get_server(server), "VERIFY_RESIZE")
+    compute.confirm_server_resize(server)
+    compute.wait_for_server(compute.get_server(server))
+
+
+@pytest.mark.guarantee("R4")
 def test_a_deleted_server_is_built_again_with_its_disks(lab: Any) -> None:
     uid = lab.machine("web")
     lab.finish(lab.controller())
