@@ -218,4 +218,5 @@ def text_of(value: object) -> str:
 
 def clean(text: str) -> str:
     """Return text on one line, without what would steer the terminal of whoever reads it."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(filter(str.isprintable, line))

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from govcloud.store.tables import BIG_KEY, Instant
+from govcloud.store.tables import BIG_KEY, Instant, Row
 
 
-class HeadRow(SQLModel, table=True):
+class HeadRow(Row, table=True):
     """The gate of the ledger: whoever changes it holds this one row until the commit.
 
     `revision` is a random word that changes with the tree and the limits; what was computed from
@@ -28,7 +28,7 @@ class HeadRow(SQLModel, table=True):
     revision: str = Field(max_length=32)
 
 
-class NodeRow(SQLModel, table=True):
+class NodeRow(Row, table=True):
     """A node of the organisation tree."""
 
     __tablename__ = "ledger_nodes"
@@ -36,7 +36,7 @@ class NodeRow(SQLModel, table=True):
     parent: str | None = Field(default=None, max_length=63)
 
 
-class LimitRow(SQLModel, table=True):
+class LimitRow(Row, table=True):
     """One limit or grant from a Quota object (`source`), in base units of its class.
 
     Empty `cloud` and `zone` mean any. `lend` None lends everything that is unused.
@@ -58,7 +58,7 @@ class LimitRow(SQLModel, table=True):
     valid_until: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class EntryRow(SQLModel, table=True):
+class EntryRow(Row, table=True):
     """One step of a two-phase entry; appended, never changed, never deleted.
 
     `action` is one of `quotas.ledger.holds.Action`; `amounts` are the full amounts of the key. `at`
@@ -79,7 +79,7 @@ class EntryRow(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class HoldRow(SQLModel, table=True):
+class HoldRow(Row, table=True):
     """What a key stands for now: reserved, allocated, or lapsed (charges nothing)."""
 
     __tablename__ = "ledger_holds"
@@ -98,7 +98,7 @@ class HoldRow(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class BalanceRow(SQLModel, table=True):
+class BalanceRow(Row, table=True):
     """What a node carries with all below it, in one scope and class."""
 
     __tablename__ = "ledger_balances"

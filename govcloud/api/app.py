@@ -5,14 +5,18 @@ from importlib import import_module
 from threading import Lock
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from govcloud import __version__
+from govcloud.api.framework import (
+    APIRouter,
+    FastAPI,
+    RequestValidationError,
+    without_old_models,
+)
 from govcloud.api.gate import Gate
 from govcloud.api.problems import answer, incident, language, of_http, of_validation
 from govcloud.api.services import Services
@@ -83,7 +87,10 @@ class Areas:
     def _take(self, area: str) -> None:
         with self._lock:
             if area not in self._taken:
-                self._app.include_router(import_module(f"govcloud.api.{area}").router)
+                with without_old_models():
+                    router = import_module(f"govcloud.api.{area}").router
+                # As they are: to include the router would make each of them a second time.
+                self._app.router.routes.extend(router.routes)
                 self._taken.add(area)
 
 

@@ -38,7 +38,13 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class ObjectRow(SQLModel, table=True):
+class Row(SQLModel):
+    """What every table's model is; rows are never validated, so no validator is built for them."""
+
+    model_config = {"defer_build": True}
+
+
+class ObjectRow(Row, table=True):
     """The desired state of one object, and what the controller last said of it.
 
     `generation` rises with each change of the spec, `version` with each change of the row (what
@@ -82,7 +88,7 @@ class ObjectRow(SQLModel, table=True):
     status: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
 
-class FactRow(SQLModel, table=True):
+class FactRow(Row, table=True):
     """One effective-dated fact about an object: what it was from `recorded_at` on.
 
     The last fact of an object recorded at or before an instant is what the object was then; a
@@ -109,7 +115,7 @@ class FactRow(SQLModel, table=True):
     request_id: str | None = Field(default=None, max_length=32)
 
 
-class RequestRow(SQLModel, table=True):
+class RequestRow(Row, table=True):
     """A request (资源申请): a change set on its way through approval."""
 
     __tablename__ = "requests"
@@ -142,7 +148,7 @@ class RequestRow(SQLModel, table=True):
     version: int = 1
 
 
-class DecisionRow(SQLModel, table=True):
+class DecisionRow(Row, table=True):
     """One decision on a request, with its reason; appended only.
 
     `detail` is what was said beside it: whom a step was given to, a condition, the checks.
@@ -164,7 +170,7 @@ class DecisionRow(SQLModel, table=True):
     policy_version: str = Field(default="", max_length=64)
 
 
-class ClaimRow(SQLModel, table=True):
+class ClaimRow(Row, table=True):
     """Which open request holds an object: one open request for each object, by primary key."""
 
     __tablename__ = "claims"
@@ -174,7 +180,7 @@ class ClaimRow(SQLModel, table=True):
     request_id: str = Field(foreign_key="requests.id", index=True, max_length=32)
 
 
-class AuditRow(SQLModel, table=True):
+class AuditRow(Row, table=True):
     """One record of the audit chain: `hash` covers the record and the hash before it (F4)."""
 
     __tablename__ = "audit"
@@ -194,7 +200,7 @@ class AuditRow(SQLModel, table=True):
     hash: str = Field(max_length=64)
 
 
-class ChainRow(SQLModel, table=True):
+class ChainRow(Row, table=True):
     """The head of the audit chain; its lock orders all recorded instants."""
 
     __tablename__ = "chain"
@@ -204,7 +210,7 @@ class ChainRow(SQLModel, table=True):
     hash: str = Field(max_length=64)
 
 
-class CounterRow(SQLModel, table=True):
+class CounterRow(Row, table=True):
     """A named counter, such as the request numbers of a year."""
 
     __tablename__ = "counters"
@@ -212,7 +218,7 @@ class CounterRow(SQLModel, table=True):
     value: int = 0
 
 
-class UserRow(SQLModel, table=True):
+class UserRow(Row, table=True):
     """A person or program that may call the API; `role` is one of `domain.access.Role`."""
 
     __tablename__ = "users"
@@ -223,7 +229,7 @@ class UserRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
-class TokenRow(SQLModel, table=True):
+class TokenRow(Row, table=True):
     """A bearer token: only its hash is kept. `scope` is `full` or `read`."""
 
     __tablename__ = "tokens"
@@ -236,7 +242,7 @@ class TokenRow(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class WorkRow(SQLModel, table=True):
+class WorkRow(Row, table=True):
     """An object that the controller must look at, and when (R7); at most one row an object.
 
     `fresh` marks a changed generation, which goes before routine work. `attempts` counts failures
@@ -258,7 +264,7 @@ class WorkRow(SQLModel, table=True):
     lease_until: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class CloudRow(SQLModel, table=True):
+class CloudRow(Row, table=True):
     """What the controller knows of a cloud: when it looked, when it looks next, who is at it.
 
     `braked_at` is since when nothing is healed there, because `lost` objects were missing at once.
@@ -280,7 +286,7 @@ class CloudRow(SQLModel, table=True):
     lost: int = Field(default=0, sa_column_kwargs={"default": 0})
 
 
-class DriftRow(SQLModel, table=True):
+class DriftRow(Row, table=True):
     """A difference between what was approved and what was seen, while it lasts.
 
     `uid` is empty for what is nobody's (unmanaged); `resource` is the cloud's id or the part.
@@ -300,7 +306,7 @@ class DriftRow(SQLModel, table=True):
     detail: str = Field(default="", sa_column_kwargs={"default": ""})
 
 
-class EventRow(SQLModel, table=True):
+class EventRow(Row, table=True):
     """Something that happened to an object, for people to read in `describe`.
 
     `message` is the English sentence; `text` its catalogue key and parameters, for other languages.
