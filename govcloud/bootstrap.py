@@ -15,13 +15,13 @@ from govcloud import workspace
 from govcloud.clock import SystemClock
 from govcloud.domain.access import Actor, Role
 from govcloud.errors import GovcloudError, UnavailableError
-from govcloud.ports import Clock, CloudAddress, Ledger, Provisioner
 from govcloud.settings import DEFAULT_CREDENTIAL, Settings, load, read_credentials
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from govcloud.domain.kinds.platform import CloudSpec
+    from govcloud.ports import Clock, Ledger, Provisioner
     from govcloud.reconcile.controller import Controller
     from govcloud.requests.desk import Desk
     from govcloud.store.engine import Database
@@ -36,7 +36,7 @@ class Wired:
     """The services of one process; fulfils `govcloud.api.services.Services`."""
 
     settings: Settings
-    clock: Clock
+    clock: "Clock"
 
     @cached_property
     def database(self) -> "Database":
@@ -61,7 +61,7 @@ class Wired:
         return Store(self.database, self.clock)
 
     @cached_property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """The quota ledger."""
         from quotas.store import SqlLedger
 
@@ -93,8 +93,9 @@ class Wired:
 
         return installed()
 
-    def provisioner(self, name: str, spec: "CloudSpec") -> Provisioner:
+    def provisioner(self, name: str, spec: "CloudSpec") -> "Provisioner":
         """Open the driver of a cloud; raises where it is not installed or cannot be imported."""
+        from govcloud.ports import CloudAddress
         from provisioners.registry import open_provisioner
 
         folder = self.settings.clouds_folder
@@ -141,7 +142,7 @@ def _has_worked(settings: Settings) -> bool:
     return settings.workspace is not None and bool(read_credentials(settings.workspace))
 
 
-def services(settings: Settings, clock: Clock | None = None) -> Wired:
+def services(settings: Settings, clock: "Clock | None" = None) -> Wired:
     """Return the services on these settings."""
     return Wired(settings, clock or SystemClock())
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from govcloud.api import asking
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.ports import Keeping
 from govcloud.reconcile import desired
 from govcloud.reconcile.desired import World, resources_of

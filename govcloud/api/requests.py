@@ -17,8 +17,9 @@ from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor, Role
 from govcloud.domain.base import Day
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.governance import PolicySpec
-from govcloud.domain.manifest import Loaded, ObjectKey, SourceFile, load
+from govcloud.domain.manifest import Loaded, SourceFile, load
 from govcloud.errors import InvalidInputError, Severity, UsageError
 from govcloud.messages import render
 from govcloud.policy.context import city_day

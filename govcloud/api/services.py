@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from govcloud.ports import Ledger, Provisioner
 from govcloud.settings import Settings
 from govcloud.store.unit import Store
 
 if TYPE_CHECKING:
     from govcloud.domain.kinds.platform import CloudSpec
+    from govcloud.ports import Ledger, Provisioner
     from govcloud.requests.desk import Desk
 
 
@@ -26,7 +26,7 @@ class Services(Protocol):
         ...
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """The quota ledger."""
         ...
 
@@ -40,6 +40,6 @@ class Services(Protocol):
         """The names of the installed drivers of clouds."""
         ...
 
-    def provisioner(self, name: str, spec: "CloudSpec") -> Provisioner:
+    def provisioner(self, name: str, spec: "CloudSpec") -> "Provisioner":
         """Open the driver of a cloud; the caller closes it."""
         ...

@@ -7,7 +7,7 @@ from typing import Any
 from govcloud.domain import classes
 from govcloud.domain.access import Actor
 from govcloud.domain.base import API_VERSION
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.messages import remedy, render
 from govcloud.store.objects import sees_all
 from govcloud.store.observed import Drifted, Watched

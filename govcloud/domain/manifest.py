@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from govcloud.domain.base import API_VERSION, Metadata, Model
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.registry import KINDS, Kind, find_kind
 from govcloud.domain.suggest import nearest
 from govcloud.domain.yamltext import Node, Place, Reader, SourceFile, field_path
@@ -21,18 +22,6 @@ __all__ = ["Loaded", "Manifest", "ObjectKey", "SourceFile", "digest_of", "load",
 MAX_DIAGNOSTICS: Final = 500
 _ENVELOPE: Final = ("apiVersion", "kind", "metadata", "spec")
 _STEPS: Final = re.compile(r"[^.\[\]]+|\[(\d+)\]")
-
-
-class ObjectKey(NamedTuple):
-    """What an object is called; `department` is empty for platform kinds."""
-
-    kind: str
-    department: str
-    name: str
-
-    def __str__(self) -> str:
-        scope = f"{self.department}/" if self.department else ""
-        return f"{self.kind} {scope}{self.name}"
 
 
 @dataclass(frozen=True)

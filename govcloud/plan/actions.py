@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Final
 
-from govcloud.domain.kinds.systems import DriftMode
+from govcloud.domain.drift import DriftMode
 from govcloud.plan.asked import OFF, POWER
 from govcloud.plan.drift import Drift, ModeOf, Whole
 from govcloud.ports import Observed, Resource, State, Value

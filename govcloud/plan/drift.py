@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.governance import DriftRule
-from govcloud.domain.kinds.systems import DriftMode
 
 ModeOf = Callable[[str], DriftMode]
 """From a field (a property, `tag:<name>`, or a `Whole`) to what a difference in it leads to."""

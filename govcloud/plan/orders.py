@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from govcloud.domain.base import Model
-from govcloud.domain.kinds.systems import DriftMode
+from govcloud.domain.drift import DriftMode
+from govcloud.domain.keys import GROUND
 from govcloud.domain.manifest import parse_spec
 from govcloud.ports import Order
 
@@ -30,8 +31,6 @@ TAGS: Final = (
     "digest",
 )
 """The accounting tags of ALLOC-5 that each resource carries beside its mark."""
-GROUND: Final = "Ground"
-"""The kind of what objects stand on: nobody writes it, it follows from those that stand on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from govcloud.domain import city
 from govcloud.domain.base import Model
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.estate import ServerRoomSpec
 from govcloud.domain.kinds.governance import ExemptionSpec, WaiverSpec
 from govcloud.domain.kinds.platform import (
@@ -25,7 +26,6 @@ from govcloud.domain.kinds.systems import (
     SystemSpec,
     VirtualMachineSpec,
 )
-from govcloud.domain.manifest import ObjectKey
 
 PARAMETERS: Final[Mapping[str, float]] = {
     "lease-days-production": 366,

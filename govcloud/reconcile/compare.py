@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from govcloud.domain.access import CONTROLLER
+from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.platform import CloudLimits
-from govcloud.domain.kinds.systems import DriftMode
 from govcloud.plan.actions import Plan, Situation, plan
 from govcloud.plan.conditions import DRIFTED, MASS_LOSS, MISSING
 from govcloud.plan.drift import Whole, modes

@@ -6,8 +6,9 @@ Beside the objects' rows it needs nothing, so that it can be made anew at any ti
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from govcloud.domain.keys import GROUND
 from govcloud.domain.manifest import digest_of
-from govcloud.plan.orders import GROUND, ground_spec
+from govcloud.plan.orders import ground_spec
 from govcloud.plan.phases import Phase
 from govcloud.ports import Order, Provisioner
 from govcloud.reconcile.desired import UNPLANNABLE, UnplannableError, Wanted, World

@@ -14,8 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from govcloud.domain.access import CONTROLLER
+from govcloud.domain.keys import GROUND
 from govcloud.plan.conditions import ground_stopped, preparing
-from govcloud.plan.orders import GROUND, ground_spec
+from govcloud.plan.orders import ground_spec
 from govcloud.plan.phases import Phase
 from govcloud.ports import Order, Provisioner
 from govcloud.reconcile import desired

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import Text
 from govcloud.reconcile.compare import Comparison
 from govcloud.store.observed import Sight, Watched

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from govcloud.domain.keys import GROUND
 from govcloud.errors import CloudError
 from govcloud.plan.actions import Verb
 from govcloud.plan.conditions import missing_reference, unplanned, unreachable
-from govcloud.plan.orders import GROUND, MissingReferenceError
+from govcloud.plan.orders import MissingReferenceError
 from govcloud.ports import Observed, Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from govcloud.domain.access import CONTROLLER
-from govcloud.domain.kinds.systems import DriftMode
+from govcloud.domain.drift import DriftMode
 from govcloud.plan.drift import ModeOf
 from govcloud.ports import Observed
 from govcloud.store.tables import DriftRow

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from govcloud.plan.orders import GROUND
+from govcloud.domain.keys import GROUND
 from govcloud.plan.phases import Phase
 from govcloud.reconcile.status import Status
 from govcloud.store.tables import FactRow, ObjectRow

@@ -13,11 +13,11 @@ from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from govcloud.domain.access import CONTROLLER
+from govcloud.domain.keys import GROUND
 from govcloud.errors import Text
 from govcloud.messages import DEFAULT_LANGUAGE, render
 from govcloud.plan.conditions import GONE, Conditions, Next
 from govcloud.plan.drift import Drift
-from govcloud.plan.orders import GROUND
 from govcloud.plan.phases import Phase
 from govcloud.ports import Ledger
 from govcloud.reconcile import presence

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 from govcloud.domain.base import Model
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.machines import of_spec
-from govcloud.domain.manifest import ObjectKey
 from govcloud.policy.context import Action
 from govcloud.requests.drafts import Draft
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from govcloud.domain.access import Actor
-from govcloud.domain.manifest import Manifest, ObjectKey
+from govcloud.domain.keys import ObjectKey
+from govcloud.domain.manifest import Manifest
 from govcloud.errors import GovcloudError, QuotaExceededError, UnavailableError
 from govcloud.ports import Ledger
 from govcloud.requests import submitting, verdicts

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any, Self
 
 from govcloud.domain.base import Metadata, Model
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.registry import KINDS, Kind
-from govcloud.domain.manifest import Manifest, ObjectKey, digest_of, parse_spec
+from govcloud.domain.manifest import Manifest, digest_of, parse_spec
 from govcloud.errors import Diagnostic
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 from govcloud.domain.access import Permission
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.platform import DepartmentSpec, QuotaSpec
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.domain.manifest import Manifest, ObjectKey, parse_spec
+from govcloud.domain.manifest import Manifest, parse_spec
 from govcloud.errors import (
     ConflictError,
     Diagnostic,

@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 from sqlmodel import Session
 
 from govcloud.domain.access import Role
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.governance import PolicySpec, SurveySpec, WaiverSpec
 from govcloud.domain.kinds.platform import CloudSpec, Management, QuotaSpec
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.domain.manifest import ObjectKey, parse_spec
+from govcloud.domain.manifest import parse_spec
 from govcloud.errors import Diagnostic
 from govcloud.policy.context import PARAMETERS
 from govcloud.policy.evaluate import RULES

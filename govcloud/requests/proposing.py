@@ -8,10 +8,10 @@ from sqlmodel import Session
 
 from govcloud.domain.classes import add, growth
 from govcloud.domain.demand import demand, price
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.domain.kinds.systems import SystemSpec
-from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
 from govcloud.policy.context import Action, Pool, city_day
 from govcloud.policy.evaluate import evaluate

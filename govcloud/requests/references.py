@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from govcloud.domain.base import Model
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.estate import LegacyHostSpec
 from govcloud.domain.kinds.platform import Management, ZoneSpec
 from govcloud.domain.kinds.systems import (
@@ -17,7 +18,6 @@ from govcloud.domain.kinds.systems import (
     VirtualMachineSpec,
     VolumeSpec,
 )
-from govcloud.domain.manifest import ObjectKey
 from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic
 from govcloud.plan.phases import Phase

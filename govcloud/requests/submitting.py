@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import ConflictError, UsageError
 from govcloud.policy.context import city_day
 from govcloud.ports import Ledger

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from govcloud.domain.access import Actor, Permission
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.domain.manifest import Manifest, ObjectKey
+from govcloud.domain.manifest import Manifest
 from govcloud.errors import Diagnostic, ForbiddenError, InvalidInputError
 from govcloud.requests.drafts import Draft
 

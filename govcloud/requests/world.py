@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from sqlmodel import Session
 
 from govcloud.domain.base import Model
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.estate import ServerRoomSpec
 from govcloud.domain.kinds.governance import ExemptionSpec, PolicySpec, WaiverSpec
 from govcloud.domain.kinds.platform import (
@@ -21,7 +22,7 @@ from govcloud.domain.kinds.platform import (
 )
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.domain.kinds.systems import SystemSpec, VirtualMachineSpec
-from govcloud.domain.manifest import ObjectKey, parse_spec
+from govcloud.domain.manifest import parse_spec
 from govcloud.requests.changes import Current
 from govcloud.store import objects
 from govcloud.store.tables import ObjectRow

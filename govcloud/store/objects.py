@@ -16,11 +16,10 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from govcloud.domain.access import Actor, Permission
+from govcloud.domain.keys import GROUND, ObjectKey
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.domain.manifest import ObjectKey
 from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
-from govcloud.plan.orders import GROUND
 from govcloud.store.engine import lock_row
 from govcloud.store.filters import KIND_OF, column
 from govcloud.store.tables import EventRow, FactRow, ObjectRow

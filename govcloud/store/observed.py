@@ -13,9 +13,7 @@ from sqlalchemy import and_, func, or_
 from sqlmodel import Session, col, select
 
 from govcloud.domain.access import Actor
-from govcloud.domain.kinds.platform import CloudSpec
-from govcloud.domain.kinds.systems import DriftMode
-from govcloud.domain.manifest import parse_spec
+from govcloud.domain.drift import DriftMode
 from govcloud.store.objects import of_kinds, sees_all, visible
 from govcloud.store.tables import CloudRow, DriftRow, ObjectRow
 
@@ -105,6 +103,9 @@ def watched(session: Session, now: datetime, cloud: str | None = None) -> list[W
 def _watched(row: ObjectRow, state: CloudRow | None, now: datetime) -> Watched:
     if state is None:
         return Watched(row.name, Sight.NEVER)
+    from govcloud.domain.kinds.platform import CloudSpec
+    from govcloud.domain.manifest import parse_spec
+
     spec = parse_spec("Cloud", row.spec)
     assert isinstance(spec, CloudSpec)
     if state.error:

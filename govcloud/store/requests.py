@@ -15,7 +15,7 @@ from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
 from govcloud.domain.access import Actor, Permission
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import NotFoundError
 from govcloud.store.engine import lock_row, upsert
 from govcloud.store.objects import Page, bounded, make_token, read_token, sees_all

@@ -12,15 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlmodel import Session, insert, select
 
 from govcloud.domain.access import Actor
 from govcloud.errors import Diagnostic, InvalidInputError
-from govcloud.ports import Clock
 from govcloud.store.engine import Database, lock_row
 from govcloud.store.tables import AuditRow, ChainRow, FactRow, ObjectRow
+
+if TYPE_CHECKING:
+    from govcloud.ports import Clock
 
 GENESIS: Final = "0" * 64
 _TICK: Final = timedelta(microseconds=1)
@@ -149,7 +151,7 @@ def record_hash(row: Mapping[str, Any]) -> str:
 class Store:
     """The database with its clock: the one place where units of work begin."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: "Clock") -> None:
         self.database = database
         self.clock = clock
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlmodel import select
 
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import (
     ConflictError,
     Diagnostic,

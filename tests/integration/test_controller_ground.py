@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from govcloud.domain.keys import GROUND
 from govcloud.errors import TerminalCloudError
-from govcloud.plan.orders import GROUND
 from govcloud.ports import Observed, Order, Resource
 from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store

@@ -14,7 +14,7 @@ from cli import output, session
 from cli.globals import Globals
 from cli.main import run
 from govcloud.domain.access import Role
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import Exit
 from govcloud.ports import Observed
 from govcloud.reconcile.controller import Controller

@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import col, select
 
 from govcloud.domain.access import CONTROLLER
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import InvalidInputError
 from govcloud.requests.desk import Verdict
 from govcloud.requests.fulfilment import Progress, progress, settle

@@ -6,8 +6,8 @@ import pytest
 from sqlmodel import select
 
 from govcloud.domain.access import Actor, Role
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.governance import PolicySpec
-from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import (
     ConflictError,
     ForbiddenError,

@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import func, select
 
 from govcloud.domain.access import Actor, Role
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import (
     Diagnostic,
     ForbiddenError,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from govcloud.domain.manifest import ObjectKey
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import InvalidInputError, UsageError
 from govcloud.plan.asked import read_asked
 from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from govcloud.domain.kinds.systems import DriftMode
+from govcloud.domain.drift import DriftMode
 from govcloud.plan.actions import Plan, Situation, Verb, plan
 from govcloud.plan.drift import modes
 from govcloud.ports import Observed, Resource, State

@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 
 from govcloud import messages
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.domain.manifest import Loaded, ObjectKey, SourceFile, load, parse_spec
+from govcloud.domain.manifest import Loaded, SourceFile, load, parse_spec
 from govcloud.errors import Diagnostic
 
 VM = """\

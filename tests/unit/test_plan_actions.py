@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.governance import DriftRule
-from govcloud.domain.kinds.systems import DriftMode
 from govcloud.plan.actions import Plan, Reason, Situation, Verb, plan
 from govcloud.plan.drift import modes
 from govcloud.ports import Observed, Resource, State, Value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from govcloud.domain.kinds.systems import DriftMode
+from govcloud.domain.drift import DriftMode
 from govcloud.errors import (
     AwaitedCloudError,
     CloudConflictError,

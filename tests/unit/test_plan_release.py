@@ -1,6 +1,6 @@
 """Giving back in a certain way: what is stopped, copied, kept."""
 
-from govcloud.domain.kinds.systems import DriftMode
+from govcloud.domain.drift import DriftMode
 from govcloud.plan.actions import Action, Situation, Verb, plan
 from govcloud.ports import Observed, Resource, State
 

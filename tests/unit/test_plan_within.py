@@ -1,6 +1,6 @@
 """What a resource takes along when it is removed is not removed by itself."""
 
-from govcloud.domain.kinds.systems import DriftMode
+from govcloud.domain.drift import DriftMode
 from govcloud.plan.actions import Situation, plan
 from govcloud.ports import Observed, Resource, State
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.governance import WaiverSpec
 from govcloud.domain.kinds.systems import SystemSpec
-from govcloud.domain.manifest import ObjectKey
 from govcloud.errors import Severity
 from govcloud.messages import catalogue
 from govcloud.policy.context import Action, Setting, Subject, city_day, day_begins

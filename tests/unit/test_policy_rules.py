@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.estate import ServerRoomSpec
 from govcloud.domain.kinds.governance import ExemptionSpec
 from govcloud.domain.kinds.platform import (
@@ -16,7 +17,7 @@ from govcloud.domain.kinds.platform import (
     ZoneSpec,
 )
 from govcloud.domain.kinds.systems import SystemSpec
-from govcloud.domain.manifest import ObjectKey, parse_spec
+from govcloud.domain.manifest import parse_spec
 from govcloud.errors import Severity
 from govcloud.policy.context import Action, Pool, Setting, Subject
 from govcloud.policy.evaluate import RULES

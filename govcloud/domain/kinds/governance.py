@@ -5,7 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from govcloud.domain.base import Count, Day, Flag, LabelledEnum, Line, Model, Name, Prose
-from govcloud.domain.kinds.systems import DriftMode, Environment
+from govcloud.domain.drift import DriftMode
+from govcloud.domain.kinds.systems import Environment
 from govcloud.errors import Severity
 
 

@@ -1,18 +1,25 @@
-"""The table of kinds: names, scope, spec model. Everything that lists kinds reads it here."""
+"""The table of kinds: names, scope, spec model. Everything that lists kinds reads it here.
+
+The models are named and loaded when they are asked for: to list objects takes none of them, and
+loading them all takes longer than the list.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-from govcloud.domain.base import Model
-from govcloud.domain.kinds import estate, governance, platform, systems
 from govcloud.messages import render
+
+if TYPE_CHECKING:
+    from govcloud.domain.base import Model
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of object.
+    """One kind of object; `model` is the module and the name of its spec's model.
 
     `owned`: belongs to a department (`metadata.department` is required, and departments submit
     it); otherwise it is a platform object that administrators apply. `allocates`: resources of a
@@ -24,16 +31,28 @@ class Kind:
     plural: str
     short: tuple[str, ...]
     label: str
-    spec: type[Model]
+    model: str
     rank: int
     owned: bool = False
     allocates: bool = False
     reserved: re.Pattern[str] | None = None
 
     @property
+    def spec(self) -> "type[Model]":
+        """The model of the spec."""
+        return _model(self.model)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """Every word that a user may type for this kind."""
         return (self.name.lower(), self.plural, *self.short, self.label)
+
+
+@cache
+def _model(path: str) -> "type[Model]":
+    module, _, name = path.partition(".")
+    found: type[Model] = getattr(import_module(f"govcloud.domain.kinds.{module}"), name)
+    return found
 
 
 _OF_THE_CLUSTER: Final = re.compile(
@@ -43,41 +62,54 @@ _OF_THE_CLUSTER: Final = re.compile(
 KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind
     for kind in (
-        Kind("Policy", "policies", ("pol",), "策略", governance.PolicySpec, 0),
-        Kind("Department", "departments", ("dept",), "部门", platform.DepartmentSpec, 1),
-        Kind("Cloud", "clouds", (), "云", platform.CloudSpec, 2),
-        Kind("Zone", "zones", (), "安全区", platform.ZoneSpec, 3),
-        Kind("Flavor", "flavors", ("fl",), "规格", platform.FlavorSpec, 3),
-        Kind("Image", "images", ("img",), "镜像", platform.ImageSpec, 3),
-        Kind("Quota", "quotas", ("qt",), "配额", platform.QuotaSpec, 4),
-        Kind("Target", "targets", (), "指标", governance.TargetSpec, 4),
-        Kind("Survey", "surveys", (), "调研", governance.SurveySpec, 4),
-        Kind("System", "systems", ("sys",), "系统", systems.SystemSpec, 5, owned=True),
-        Kind("ServerRoom", "serverrooms", ("room",), "机房", estate.ServerRoomSpec, 5, owned=True),
+        Kind("Policy", "policies", ("pol",), "策略", "governance.PolicySpec", 0),
+        Kind("Department", "departments", ("dept",), "部门", "platform.DepartmentSpec", 1),
+        Kind("Cloud", "clouds", (), "云", "platform.CloudSpec", 2),
+        Kind("Zone", "zones", (), "安全区", "platform.ZoneSpec", 3),
+        Kind("Flavor", "flavors", ("fl",), "规格", "platform.FlavorSpec", 3),
+        Kind("Image", "images", ("img",), "镜像", "platform.ImageSpec", 3),
+        Kind("Quota", "quotas", ("qt",), "配额", "platform.QuotaSpec", 4),
+        Kind("Target", "targets", (), "指标", "governance.TargetSpec", 4),
+        Kind("Survey", "surveys", (), "调研", "governance.SurveySpec", 4),
+        Kind("System", "systems", ("sys",), "系统", "systems.SystemSpec", 5, owned=True),
+        Kind(
+            "ServerRoom", "serverrooms", ("room",), "机房", "estate.ServerRoomSpec", 5, owned=True
+        ),
         Kind(
             "PrivateNetwork",
             "privatenetworks",
             ("pnet",),
             "专网",
-            estate.PrivateNetworkSpec,
+            "estate.PrivateNetworkSpec",
             5,
             owned=True,
         ),
         Kind(
-            "LegacyHost", "legacyhosts", ("host",), "存量主机", estate.LegacyHostSpec, 6, owned=True
+            "LegacyHost",
+            "legacyhosts",
+            ("host",),
+            "存量主机",
+            "estate.LegacyHostSpec",
+            6,
+            owned=True,
         ),
-        Kind("Exemption", "exemptions", ("ex",), "免迁", governance.ExemptionSpec, 6),
-        Kind("Waiver", "waivers", (), "豁免", governance.WaiverSpec, 6),
-        Kind("Wave", "waves", (), "批次", governance.WaveSpec, 6),
+        Kind("Exemption", "exemptions", ("ex",), "免迁", "governance.ExemptionSpec", 6),
+        Kind("Waiver", "waivers", (), "豁免", "governance.WaiverSpec", 6),
+        Kind("Wave", "waves", (), "批次", "governance.WaveSpec", 6),
         Kind(
-            "MigrationPlan", "migrationplans", ("mig",), "迁移计划", governance.MigrationPlanSpec, 7
+            "MigrationPlan",
+            "migrationplans",
+            ("mig",),
+            "迁移计划",
+            "governance.MigrationPlanSpec",
+            7,
         ),
         Kind(
             "VirtualMachine",
             "virtualmachines",
             ("vm", "vms"),
             "云主机",
-            systems.VirtualMachineSpec,
+            "systems.VirtualMachineSpec",
             8,
             owned=True,
             allocates=True,
@@ -87,7 +119,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             "volumes",
             ("vol",),
             "云硬盘",
-            systems.VolumeSpec,
+            "systems.VolumeSpec",
             9,
             owned=True,
             allocates=True,
@@ -97,7 +129,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             "namespaces",
             ("ns",),
             "命名空间",
-            systems.NamespaceSpec,
+            "systems.NamespaceSpec",
             8,
             owned=True,
             allocates=True,

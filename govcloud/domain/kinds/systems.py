@@ -16,6 +16,7 @@ from govcloud.domain.base import (
     Positive,
     Prose,
 )
+from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.platform import Contacts
 from govcloud.domain.quantity import Cpu, Memory, Storage
 from govcloud.domain.text_fields import Network, Opening, PublicKey, Subject
@@ -28,14 +29,6 @@ class Environment(LabelledEnum):
     TEST = "test", "测试"
     DEV = "dev", "开发"
     EMERGENCY = "emergency", "应急"
-
-
-class DriftMode(LabelledEnum):
-    """What to do where the cloud differs from what was approved."""
-
-    HEAL = "heal", "自愈"
-    REPORT = "report", "仅报告"
-    IGNORE = "ignore", "忽略"
 
 
 class Lifecycle(LabelledEnum):
