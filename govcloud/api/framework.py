@@ -12,8 +12,6 @@ from typing import Final
 
 from pydantic import BaseModel
 
-__all__ = ["APIRouter", "FastAPI", "RequestValidationError", "without_old_models"]
-
 _OLD: Final = "pydantic.v1"
 
 
@@ -41,5 +39,8 @@ def _validators_later() -> Iterator[None]:
 
 
 with _validators_later():
-    from fastapi import APIRouter, FastAPI
-    from fastapi.exceptions import RequestValidationError
+    from fastapi import APIRouter as APIRouter  # noqa: PLC0414 - re-exported
+    from fastapi import FastAPI as FastAPI  # noqa: PLC0414
+    from fastapi.exceptions import (
+        RequestValidationError as RequestValidationError,  # noqa: PLC0414
+    )
