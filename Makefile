@@ -49,6 +49,7 @@ test-openstack: $(DEVELOPMENT) openstack-up ## Run the tests on a real OpenStack
 lint: $(DEVELOPMENT) ## Check style and formatting
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@cd playbooks && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint -q -c ../.ansible-lint --project-dir . stage.yml roles
 
 .PHONY: types
 types: $(DEVELOPMENT) ## Check types

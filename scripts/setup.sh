@@ -53,6 +53,15 @@ development)
         mkdir -p /etc/postgresql-common 2>/dev/null && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf || true
         debian postgresql
     fi
+    # Hosts for the migration's tests (docs/labs.md). None of these services is wanted on the machine
+    # itself: Debian starts none while this file says so.
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        policy=/usr/sbin/policy-rc.d
+        ours=false
+        [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && ours=true; }
+        debian acl attr cron iproute2 mariadb-server nginx-light openssh-server qemu-utils rsync systemd || true
+        ! $ours || rm -f $policy
+    fi
     say "Installing what tests and checks need"
     install --group dev
     ;;

@@ -18,7 +18,7 @@ from govcloud.testing.clock import FixedClock
 from govcloud.testing.kubernetes import ControlPlane, control_plane_or_reason
 from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
 
-pytest_plugins = ["govcloud.testing.openstack_fixtures"]
+pytest_plugins = ["govcloud.testing.legacy_fixtures", "govcloud.testing.openstack_fixtures"]
 
 # CI repeats the same examples, so that a change is judged and not its luck; elsewhere they vary.
 # How long an example takes says more about the machine than about the code: only what hangs fails.

@@ -1,0 +1,89 @@
+"""Fixtures of tests on real hosts: `legacy_room`, shared, and `mover`, which plays in it."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+
+from govcloud.testing.legacy import Host, Room, impossible
+from migration.running.player import AnsiblePlayer
+from migration.running.port import Mode, Play, Played, Stage, Told
+
+_numbers: Final[Iterator[int]] = itertools.count()
+LEASE_S: Final = 4
+"""How long work on a host outlives whoever watched it, in tests."""
+
+
+@dataclass
+class Mover:
+    """Plays stages of one workload from one host to another, and remembers what was told."""
+
+    role: str
+    source: Host
+    target: Host
+    settings: dict[str, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
+    key: str = field(default_factory=lambda: f"m{next(_numbers)}")
+    player: AnsiblePlayer = field(default_factory=lambda: AnsiblePlayer(lease_s=LEASE_S))
+    told: list[Told] = field(default_factory=list)
+
+    def play(self, stage: Stage, mode: Mode = Mode.NONE, **more: Any) -> Played:
+        """Play a stage to its end."""
+        stop = more.pop("stop", None) or threading.Event()
+        return self.player.play(self.order(stage, mode, **more), self.told.append, stop)
+
+    def order(self, stage: Stage, mode: Mode = Mode.NONE, **more: Any) -> Play:
+        """Return what is played."""
+        ends = (self.source.endpoint(), self.target.endpoint())
+        return Play(
+            self.key,
+            self.role,
+            stage,
+            *ends,
+            mode,
+            settings=self.settings,
+            secrets=self.secrets,
+            **more,
+        )
+
+    def well(self, stage: Stage, mode: Mode = Mode.NONE, **more: Any) -> dict[str, Any]:
+        """Play a stage that must succeed, and return its numbers."""
+        played = self.play(stage, mode, **more)
+        assert played.verdict == "ok", f"{stage}: {played.task}: {played.message}"
+        return dict(played.numbers)
+
+
+@pytest.fixture(scope="session")
+def legacy_room() -> Iterator[Room]:
+    """Set up a room for real hosts, shared by this test process; skip where there can be none."""
+    reason = impossible()
+    if reason is not None:
+        pytest.skip(reason)
+    with Room.open() as room:
+        yield room
+
+
+@pytest.fixture(scope="session")
+def legacy_source(legacy_room: Room) -> Host:
+    """Return the host that everything is moved from."""
+    return legacy_room.host("hr-old")
+
+
+@pytest.fixture(scope="session")
+def legacy_target(legacy_room: Room) -> Host:
+    """Return the host that everything is moved to."""
+    return legacy_room.host("hr-new")
+
+
+@pytest.fixture
+def legacy_pair(legacy_source: Host, legacy_target: Host) -> tuple[Host, Host]:
+    """Return source and target, switched on and on the network again for each test."""
+    for host in (legacy_source, legacy_target):
+        host.plug()
+        host.limit(None)
+        if not host.answers():
+            host.on()
+    return legacy_source, legacy_target

@@ -1,0 +1,252 @@
+"""The role `files` on real hosts: copies, deltas, freezing, verifying, undoing."""
+
+import threading
+import time
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from govcloud.testing.legacy import Host
+from govcloud.testing.legacy_fixtures import LEASE_S, Mover
+from migration.running.port import Mode, Stage, Verdict
+
+pytestmark = pytest.mark.slow
+
+FILL = """
+rm -rf {path}; mkdir -p {path}/sub; cd {path}
+for i in $(seq 100); do echo page $i > sub/$i.html; done
+head -c 2000000 /dev/urandom > picture; ln picture again; ln -s picture link
+truncate -s 20M sparse; touch 'with space 和中文'
+chown www-data:www-data sub/1.html; chmod 4750 sub/2.html
+setfacl -m u:www-data:rw sub/3.html; setfattr -n user.origin -v census sub/4.html
+"""
+STATE = """
+cd {path}; find . -printf '%P %y %m %U:%G %s %T@ %C@ %l\\n' | sort
+find . -type f -print0 | sort -z | xargs -0 sha256sum; getfacl -R . 2>&1; cat /etc/fstab
+ls /var/lib /run; findmnt -n -l
+"""
+
+
+def state(host: Host, path: str) -> str:
+    """Everything about the files, and the rest of the host that a move could touch."""
+    return host.run(STATE.format(path=path))
+
+
+@pytest.fixture
+def site(legacy_pair: tuple[Host, Host], request: pytest.FixtureRequest) -> Mover:
+    source, target = legacy_pair
+    path = f"/srv/{request.node.name.partition('[')[0]}"
+    source.run(FILL.format(path=path))
+    return Mover("files", source, target, {"paths": [path]})
+
+
+def path_of(mover: Mover) -> str:
+    return str(mover.settings["paths"][0])
+
+
+@pytest.mark.guarantee("M1")
+@pytest.mark.guarantee("M3")
+@pytest.mark.guarantee("M4")
+def test_all_stages(site: Mover) -> None:
+    """Before the freeze the source is untouched; after undoing it is what it was, and serves."""
+    path = path_of(site)
+    before = state(site.source, path)
+    planned = site.well(Stage.PLAN)
+    assert planned["room"] > planned["bytes"] > 2_000_000
+    assert site.well(Stage.SYNC, Mode.TEST)["files"] == 103
+    assert site.well(Stage.VERIFY, Mode.TEST)["differences"] == 0
+    assert not site.target.path(path).exists(), "a test copy stands on the side"
+    first = site.well(Stage.SYNC, Mode.INITIAL)
+    assert first["bytes"] > 2_000_000
+    assert int(site.target.run(f"du -s --block-size=1 {path}/sparse").split()[0]) < 1_000_000
+    assert state(site.source, path) == before
+
+    site.source.run(f"cd {path}; echo more >> sub/5.html; rm sub/6.html")
+    delta = site.well(Stage.SYNC, Mode.DELTA)
+    assert delta["files"] == 1
+    assert delta["bytes"] < 20_000, "only what changed is moved"
+
+    site.well(Stage.FREEZE)
+    with pytest.raises(RuntimeError, match="Read-only"):
+        site.source.run(f"echo no > {path}/sub/7.html")
+    site.well(Stage.SYNC, Mode.FINAL)
+    # All that is there, and the folder in which it stands.
+    there = int(site.source.run(f"find {path} | wc -l")) + 1
+    assert site.well(Stage.VERIFY)["compared"] == there
+    assert "user:www-data:rw-" in site.target.run(f"getfacl {path}/sub/3.html")
+    assert "census" in site.target.run(f"getfattr -d {path}/sub/4.html")
+
+    site.target.run(f"echo late > {path}/late")
+    undone = site.well(Stage.UNDO)
+    assert undone["written_since"] == 1
+    assert path in undone["kept_in"]
+    assert site.target.path(f"{path}/late").exists()
+    site.source.run(f"echo yes > {path}/sub/7.html")
+    rest = "ls /var/lib/govcloud-move /run/govcloud-move; cat /etc/fstab; findmnt -n -l | grep srv"
+    assert site.source.run(rest, check=False).strip() == ""
+
+    site.well(Stage.UNDO, Mode.ABORTED)
+    assert not site.target.path(path).exists()
+    assert site.target.run("ls /var/lib/govcloud-move /run/govcloud-move").count(site.key) == 0
+
+
+@pytest.mark.guarantee("M4")
+@pytest.mark.parametrize("spoil", ["byte", "missing", "owner", "more"])
+def test_every_difference_is_found(site: Mover, spoil: str) -> None:
+    path = path_of(site)
+    site.well(Stage.SYNC, Mode.INITIAL)
+    how = {
+        "byte": f"printf X | dd of={path}/picture bs=1 seek=1000 conv=notrunc; touch -r {path}/link"
+        f" {path}/picture",
+        "missing": f"rm {path}/sub/9.html",
+        "owner": f"chown daemon {path}/sub/9.html",
+        "more": f"touch {path}/sub/new",
+    }
+    site.target.run(how[spoil])
+    played = site.play(Stage.VERIFY)
+    assert played.verdict == Verdict.FAILED
+    assert {"byte": "picture", "more": "sub/new"}.get(spoil, "sub/9.html") in played.message
+    assert int(played.numbers["differences"]) >= 1
+
+
+def test_a_frozen_source_stays_frozen_when_it_reboots(site: Mover) -> None:
+    path = path_of(site)
+    site.source.write("/etc/systemd/system/writer.service", WRITER.format(path=path))
+    site.source.run("systemctl daemon-reload; systemctl enable --now writer")
+    site.settings["services"] = ["writer"]
+    site.well(Stage.FREEZE)
+    site.source.reboot()
+    assert site.source.run("systemctl is-active writer", check=False).strip() == "inactive"
+    with pytest.raises(RuntimeError, match="Read-only"):
+        site.source.run(f"echo no > {path}/no")
+    site.well(Stage.UNDO)
+    assert site.source.run("systemctl is-active writer; systemctl is-enabled writer") == (
+        "active\nenabled\n"
+    )
+    site.source.run(f"systemctl disable --now writer; echo yes > {path}/yes")
+
+
+WRITER = """
+[Unit]
+Description=writes
+[Service]
+ExecStart=/bin/sh -c 'while sleep 0.2; do date > {path}/written; done'
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.mark.guarantee("M2")
+@pytest.mark.parametrize("lost", ["rsync", "target", "source", "link"])
+def test_an_interrupted_copy_goes_on(site: Mover, lost: str) -> None:
+    """What was copied before rsync, a host or the link was lost is not copied again."""
+    path = path_of(site)
+    site.source.run(f"head -c 40000000 /dev/urandom > {path}/large")
+    cut = {
+        "rsync": lambda: site.target.run("pkill -KILL rsync"),
+        "target": site.target.reboot,
+        "source": site.source.reboot,
+        "link": site.target.unplug,
+    }[lost]
+    played = interrupted(site, cut)
+    assert played.verdict == Verdict.UNREACHABLE, played.message
+    assert played.message
+    site.target.plug()
+    there = int(site.target.run(f"du -s --block-size=1 {path}/large").split()[0])
+    again = site.well(Stage.SYNC, Mode.INITIAL)
+    assert again["bytes"] < 42_000_000 - there * 0.8
+    assert site.well(Stage.VERIFY)["differences"] == 0
+
+
+def interrupted(site: Mover, cut: Callable[[], object]) -> object:
+    """Copy slowly, and do something as soon as bytes are counted."""
+    done = threading.Event()
+
+    def when_moving() -> None:
+        while not done.wait(0.05):
+            if any((told.bytes_done or 0) > 8_000_000 for told in site.told):
+                cut()
+                return
+
+    watcher = threading.Thread(target=when_moving)
+    watcher.start()
+    try:
+        return site.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=4000)
+    finally:
+        done.set()
+        watcher.join()
+
+
+@pytest.mark.guarantee("M5")
+def test_a_full_target_is_said_and_nothing_is_left(site: Mover) -> None:
+    path = path_of(site)
+    site.target.run(f"mkdir -p {path}; mount -t tmpfs -o size=1m tmpfs {path}")
+    try:
+        planned = site.play(Stage.PLAN)
+        assert planned.verdict == Verdict.FAILED
+        assert "has room for" in planned.message
+        played = site.play(Stage.SYNC, Mode.INITIAL)
+        assert played.verdict == Verdict.FAILED
+        assert "No space left" in played.message
+        site.settings["paths"] = [path]
+        site.target.run(f"umount {path}")
+        site.well(Stage.UNDO, Mode.ABORTED)
+    finally:
+        site.target.run(f"umount -l {path}", check=False)
+    assert not site.target.path(path).exists()
+
+
+def test_what_stands_at_the_target_is_not_replaced_unasked(site: Mover) -> None:
+    path = path_of(site)
+    site.target.run(f"mkdir -p {path}; echo mine > {path}/mine")
+    played = site.play(Stage.SYNC, Mode.INITIAL)
+    assert played.verdict == Verdict.FAILED
+    assert "stands on hr-new already" in played.message
+    assert site.target.path(f"{path}/mine").read_text() == "mine\n"
+    site.settings["replace"] = True
+    site.well(Stage.SYNC, Mode.INITIAL)
+    assert not site.target.path(f"{path}/mine").exists()
+
+
+def test_stopping_ends_everything_soon(site: Mover) -> None:
+    site.source.run(f"head -c 40000000 /dev/urandom > {path_of(site)}/large")
+    stop = threading.Event()
+    site_told = site.told.append
+
+    def told(what: object) -> None:
+        site_told(what)  # type: ignore[arg-type]
+        if getattr(what, "bytes_done", None):
+            stop.set()
+
+    order = site.order(Stage.SYNC, Mode.INITIAL, bandwidth_kib=2000)
+    played = site.player.play(order, told, stop)
+    assert played.verdict == Verdict.STOPPED
+    assert zlib.decompress(played.evidence).count(b"\n") > 3
+    nobody_copies(site)
+
+
+def test_a_play_has_its_time(site: Mover) -> None:
+    site.source.run(f"head -c 40000000 /dev/urandom > {path_of(site)}/large")
+    played = site.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=200, timeout_s=15)
+    assert played.verdict == Verdict.STOPPED
+    nobody_copies(site)
+
+
+def nobody_copies(site: Mover) -> None:
+    """Work on a host ends when nobody watches it any more."""
+    until = time.monotonic() + 4 * LEASE_S
+    while site.target.run("pgrep -x rsync", check=False):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_unknown_settings_and_paths_are_named(site: Mover) -> None:
+    missing = Mover("files", site.source, site.target, {"paths": ["/srv/nothing"]})
+    played = missing.play(Stage.PLAN)
+    assert played.verdict == Verdict.FAILED
+    assert "/srv/nothing does not exist" in played.message
+    wrong = Mover("files", site.source, site.target, {"paths": ["/srv"], "owners": "nobody"})
+    played = wrong.play(Stage.PLAN)
+    assert played.verdict == Verdict.FAILED
+    assert "owners" in played.message
