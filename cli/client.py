@@ -6,12 +6,14 @@ There is one client for both modes. With a server configured it speaks HTTP(S) t
 
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
 from cli.http import httpx
 from cli.speech import language
 from govcloud import errors
+from govcloud.domain import city
 from govcloud.errors import Exit, GovcloudError, Text, UnavailableError
 from govcloud.messages import system_fault
 from govcloud.settings import Settings
@@ -91,6 +93,8 @@ class Client:
         except httpx.TransportError as error:
             detail = _why(error)
             raise UnavailableError("cli.unreachable", server=self._where, detail=detail) from error
+        with suppress(GovcloudError):  # a time zone that this machine does not know
+            city.use(answer.headers.get("Govcloud-Time-Zone", city.zone()))
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             raise self._refusal(answer)
         return answer

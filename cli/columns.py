@@ -47,7 +47,7 @@ def moment(instant: object) -> str:
     if not isinstance(instant, str):
         return "-"
     try:
-        local = datetime.fromisoformat(instant).astimezone(city.TIME)
+        local = datetime.fromisoformat(instant).astimezone(city.time())
     except ValueError:
         return instant
     return local.isoformat(sep=" ", timespec="seconds")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from govcloud import workspace
 from govcloud.clock import SystemClock
+from govcloud.domain import city
 from govcloud.domain.access import Actor, Role
 from govcloud.errors import GovcloudError, UnavailableError
 from govcloud.settings import DEFAULT_CREDENTIAL, Settings, load, read_credentials
@@ -41,6 +42,7 @@ class Wired:
     @cached_property
     def database(self) -> "Database":
         """The database, whose schema is this program's; UnavailableError otherwise."""
+        from govcloud.store.city import time_zone
         from govcloud.store.schema import NoSchemaError, require_current
 
         database = _open(self.settings)
@@ -51,6 +53,8 @@ class Wired:
             if isinstance(error, NoSchemaError):
                 raise _nothing_there(self.settings) from error
             raise
+        with database.reading() as session:
+            city.use(time_zone(session))
         return database
 
     @cached_property
@@ -186,14 +190,21 @@ class Initialised:
 
 
 def init(
-    directory: Path, environment: Mapping[str, str] | None = None, *, new_database: bool = False
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    new_database: bool = False,
+    time_zone: str | None = None,
 ) -> Initialised:
     """Make a workspace in a directory, or complete and upgrade the one that is there.
 
     Makes the files, the schema, the first administrator, and a token in credentials.json where the
     one in it does not work (any more): whoever may write the database may administer. A database
     that is missing from a workspace that has worked is made anew only where `new_database` says so.
+    The city's time zone is chosen with its first database, and fixed from then on.
     """
+    if time_zone is not None:
+        city.find(time_zone)
     from govcloud.store import schema
 
     folder, created = workspace.make_folder(directory)
@@ -202,14 +213,24 @@ def init(
     new = new_database or not _has_worked(settings)
     database = _open(settings, new=new)
     try:
-        if not new and schema.current(database) is None:
+        empty = schema.current(database) is None
+        if empty and not new:
             raise _nothing_there(settings)
         schema.create(database)
+        _choose_time_zone(database, time_zone, new=empty)
         _keep_private(settings, folder)
         made = _first_token(database, settings, folder)
     finally:
         database.close()
     return Initialised(folder, created, made)
+
+
+def _choose_time_zone(database: "Database", zone: str | None, *, new: bool) -> None:
+    from govcloud.store.city import choose_time_zone
+
+    if zone is not None:
+        with database.writing() as session:
+            choose_time_zone(session, zone, new=new)
 
 
 def _keep_private(settings: Settings, folder: Path) -> None:

@@ -37,6 +37,9 @@ def init(
     new_database: Annotated[
         bool, typer.Option("--new-database", help=t("opt_new_database"))
     ] = False,
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", metavar="NAME", help=t("opt_time_zone"))
+    ] = None,
 ) -> None:
     """Make a workspace, or complete and upgrade the one that is there."""
     from cli.progress import spinner
@@ -44,7 +47,10 @@ def init(
 
     with spinner(t("initialising")):
         made = bootstrap.init(
-            Path(directory), session.current.environment, new_database=new_database
+            Path(directory),
+            session.current.environment,
+            new_database=new_database,
+            time_zone=time_zone,
         )
     emit(str(made.workspace))
     output.note(t("workspace_created" if made.created else "workspace_kept"))

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from govcloud.api.problems import answer, incident, language_of
 from govcloud.api.services import Services
+from govcloud.domain import city
 from govcloud.domain.access import Actor, Role
 from govcloud.errors import GovcloudError, TooLargeError, UnauthenticatedError, UsageError
 from govcloud.store.users import Caller, authenticate
@@ -23,6 +24,8 @@ from govcloud.store.users import Caller, authenticate
 MAX_BODY: Final = 8 * 1024 * 1024
 """Bytes of a request: some ten thousand machines in YAML, and no more memory than that."""
 OPEN_PATHS: Final = frozenset({"/healthz"})
+ZONE_HEADER: Final = "Govcloud-Time-Zone"
+"""By which time zone the city counts its days; commands show instants in it."""
 LOG: Final = logging.getLogger("govcloud.api")
 
 
@@ -51,6 +54,7 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 headers["Cache-Control"] = "no-store"
                 headers["X-Content-Type-Options"] = "nosniff"
+                headers[ZONE_HEADER] = city.zone()
             await send(message)
 
         try:

@@ -187,9 +187,9 @@ class Setting:
 
 def city_day(instant: datetime) -> date:
     """Return the day that an instant falls on by the clock on the wall."""
-    return instant.astimezone(city.TIME).date()
+    return instant.astimezone(city.time()).date()
 
 
 def day_begins(day: date) -> datetime:
     """Return the instant at which a day begins by the clock on the wall."""
-    return datetime(day.year, day.month, day.day, tzinfo=city.TIME)
+    return datetime(day.year, day.month, day.day, tzinfo=city.time())

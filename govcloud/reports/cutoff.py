@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from govcloud.domain import city
 from govcloud.errors import Diagnostic, InvalidInputError
 
-DEFAULT_ZONE: Final = city.ZONE
 EARLIEST: Final = 1950
 """The first year that a cut-off may lie in; earlier ones are typing errors."""
 _TICK: Final = timedelta(microseconds=1)
@@ -28,28 +26,18 @@ class Cutoff:
     @property
     def ends_day(self) -> bool:
         """Whether the cut-off is the end of its day."""
-        return self.instant == _end_of(self.day, find_zone(self.zone))
+        return self.instant == _end_of(self.day, city.find(self.zone))
 
     def __str__(self) -> str:
         if self.ends_day:
             return f"{self.day.isoformat()} 24:00"
-        local = self.instant.astimezone(find_zone(self.zone))
+        local = self.instant.astimezone(city.find(self.zone))
         return local.isoformat(sep=" ", timespec="microseconds")
 
     def month_end_before(self) -> "Cutoff":
         """Return the end of the month before the cut-off's month."""
         day = self.day.replace(day=1) - timedelta(days=1)
-        return Cutoff(_end_of(day, find_zone(self.zone)), day, self.zone)
-
-
-def find_zone(name: str) -> tzinfo:
-    """Return a time zone; InvalidInputError for a name that is none."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        if name == DEFAULT_ZONE:
-            return city.TIME  # a machine without a time-zone database
-        raise InvalidInputError([Diagnostic("errors.time_zone_unknown", {"zone": name})]) from None
+        return Cutoff(_end_of(day, city.find(self.zone)), day, self.zone)
 
 
 def resolve(as_of: str | date | datetime | None, now: datetime, zone: str) -> Cutoff:
@@ -58,7 +46,7 @@ def resolve(as_of: str | date | datetime | None, now: datetime, zone: str) -> Cu
     Today's end has not come: today means now. Text is an ISO date or instant; an instant without
     an offset is the city's. InvalidInputError for the future, and for what cannot be read.
     """
-    place = find_zone(zone)
+    place = city.find(zone)
     try:
         wanted = _parse(as_of) if isinstance(as_of, str) else as_of
         instant = _instant(wanted, now, place)

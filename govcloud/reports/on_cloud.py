@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, TypeAlias
 
+from govcloud.domain import city
 from govcloud.errors import NotFoundError
 from govcloud.figures.definition import FIRST, Definition, find_definition
 from govcloud.reports.assembly import HEADLINE, OF_ESTATE, OF_SYSTEMS, Assembly, Estate
 from govcloud.reports.counting import ALL_CORES, Counting, Spread, total_of
-from govcloud.reports.cutoff import DEFAULT_ZONE, resolve
+from govcloud.reports.cutoff import resolve
 from govcloud.reports.evidence import lines_of
 from govcloud.reports.reading import Reading, Whose
 from govcloud.reports.report import Explanation, Line, Report
@@ -24,13 +25,12 @@ AsOf: TypeAlias = str | date | datetime | None
 class Options:
     """How a report is made.
 
-    `zone`: the city's time zone. `beside`: other definitions whose rate is printed too. `lines`:
+    `beside`: other definitions whose rate is printed too. `lines`:
     how many objects the evidence lists before it only counts them. `below`: whether what is below
     the department asked for belongs to it. `within`: the node that the asker may not look beyond.
     `spread`: how many processes count a large register; the report is the same with any number.
     """
 
-    zone: str = DEFAULT_ZONE
     beside: tuple[str | Definition, ...] = ()
     lines: int = 20_000
     below: bool = True
@@ -144,7 +144,7 @@ def explain(
 def _reading(
     store: Store, as_of: AsOf, department: str | None, options: Options
 ) -> Iterator[Reading]:
-    cutoff = resolve(as_of, store.clock.now(), options.zone)
+    cutoff = resolve(as_of, store.clock.now(), city.zone())
     # Before anything is read: who commits later cannot record behind the cut-off (F1).
     store.settle(cutoff.instant)
     with store.reading() as session:

@@ -210,6 +210,14 @@ class ChainRow(Row, table=True):
     hash: str = Field(max_length=64)
 
 
+class SettingRow(Row, table=True):
+    """What is fixed for a city when its database is made."""
+
+    __tablename__ = "settings"
+    name: str = Field(primary_key=True, max_length=64)
+    value: str = Field(max_length=255)
+
+
 class CounterRow(Row, table=True):
     """A named counter, such as the request numbers of a year."""
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from govcloud.domain import city
+
 TEMPLATE: Final = "user-data.yaml.j2"
 DEFAULTS: Final[Mapping[str, Any]] = {
-    "timezone": "Asia/Shanghai",
     "ntp_servers": (),
     "account": "gov",
     "key": "",
@@ -25,7 +26,11 @@ def user_data(build: Mapping[str, Any]) -> str:
     Values are quoted by the template, so that nothing in them can become an instruction. What the
     department adds is a part of its own, which cloud-init merges: its lists are appended to ours.
     """
-    told = {**DEFAULTS, **{name: build[name] for name in _TOLD if name in build}}
+    told = {
+        "timezone": city.zone(),
+        **DEFAULTS,
+        **{name: build[name] for name in _TOLD if name in build},
+    }
     ours = _template().render(told)
     addition = str(build.get("addition") or "")
     return _together(ours, addition) if addition else ours
@@ -42,7 +47,7 @@ def _together(ours: str, addition: str) -> str:
 
 
 _MERGE: Final = "list(append)+dict(no_replace,recurse_list)+str()"
-_TOLD: Final = ("hostname", "fqdn", "department", "system", *DEFAULTS)
+_TOLD: Final = ("hostname", "fqdn", "department", "system", "timezone", *DEFAULTS)
 
 
 @cache
