@@ -204,7 +204,9 @@ class MachineNetwork(Model):
     ipv6: Flag = Field(True, description="Has an IPv6 address as well.")
     internet_access: Flag = Field(False, description="May reach the internet.")
     floating_ip: Flag = Field(False, description="Has a floating address for each machine.")
-    bandwidth_mbps: Positive | None = Field(None, description="Bandwidth, Mbit/s.")
+    bandwidth_mbps: Positive | None = Field(
+        None, description="Bandwidth, Mbit/s: agreed and kept on record; no driver limits it."
+    )
     allow: list[Allow] = Field(default_factory=list, max_length=64, description="Openings.")
 
 
@@ -263,7 +265,9 @@ class VirtualMachineSpec(Model):
     environment: Environment = Field(Environment.PRODUCTION, description="What it is used for.")
     power: Power = Field(Power.ON, description="Whether it should run.")
     anti_affinity: Flag = Field(False, description="Keep its machines on different hosts.")
-    backup: Backup = Field(Backup.DAILY, description="How often it is backed up.")
+    backup: Backup = Field(
+        Backup.DAILY, description="How often it is to be backed up, by whoever operates backups."
+    )
     key: PublicKey | None = Field(
         None, description="OpenSSH public key for the first login, on one line."
     )
