@@ -308,7 +308,7 @@ def request_state(item: Item) -> str:
     state = word("request", item.get("state", ""))
     steps, step = item.get("steps") or [], item.get("step")
     if item.get("state") == "review" and isinstance(step, int) and step < len(steps):
-        state = f"{state}: {word('step', steps[step].get('name', ''))}"
+        state = t("state_at", state=state, step=word("step", steps[step].get("name", "")))
     elif item.get("state") in ("provisioning", "fulfilled") and item.get("urgent"):
         state = _afterwards(state, steps, step)
     return f"{state} !" if item.get("blocked") else state

@@ -23,13 +23,14 @@ def lines(error: GovcloudError) -> Iterator[str]:
     for fault in _diagnostics(error):
         yield from diagnostic(fault)
     details: Mapping[str, Any] = getattr(error, "answered", None) or error.details()
-    for refused in details.get("refusals") or ():
-        yield f"  {refusal(refused)}"
+    refusals = details.get("refusals") or ()
+    for refused in refusals:
+        yield from refusal(refused)
     for found in details.get("findings") or ():
         yield from finding(found)
     remedy = getattr(error, "remedy", None) if said else None
     remedy = remedy or messages.remedy(error.key, language(), error.params)
-    if remedy:
+    if remedy and not any(refused.get("remedy") for refused in refusals):
         yield _remedy(remedy, "")
 
 
@@ -77,8 +78,14 @@ def finding(found: Mapping[str, Any]) -> Iterator[str]:
         yield _remedy(str(found["remedy"]), "    ")
 
 
-def refusal(refused: Mapping[str, Any]) -> str:
-    """Return one refusal of the ledger with level, class and numbers."""
+def refusal(refused: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of one refusal of the ledger: level, class and numbers, the remedy."""
+    yield f"  {_refused(refused)}"
+    if refused.get("remedy"):
+        yield _remedy(str(refused["remedy"]), "    ")
+
+
+def _refused(refused: Mapping[str, Any]) -> str:
     if refused.get("message"):
         return str(refused["message"])
     show_ = refused.get("show") or {}

@@ -210,7 +210,8 @@ def show_explanation(found: Mapping[str, Any], form: Output) -> None:
         metric = found["metric"]
         title = f"{metric['id']} {_word('metric', metric['id'])}"
         fraction = f"{metric['numerator']}/{metric['denominator']}"
-        emit(paint(f"{title}: {percent(metric['value'])} = {fraction}", "bold"))
+        figure = t("state_at", state=title, step=percent(metric["value"]))
+        emit(paint(f"{figure} = {fraction}", "bold"))
         emit(t("report_as_of", as_of=found["cutoffShown"]))
         emit()
     render.show(

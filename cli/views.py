@@ -116,7 +116,7 @@ def refusals(listed: Sequence[Item], section: str = "section_refusals") -> None:
         emit()
         emit(paint(t(section), "red"))
         for refused in listed:
-            emit(f"  {failures.refusal(refused)}")
+            emit("\n".join(failures.refusal(refused)))
 
 
 def quota(lines: Sequence[Item]) -> None:
@@ -267,7 +267,7 @@ def conditions(listed: Sequence[Item]) -> None:
 def _blocked(blocked: Item) -> Iterator[str]:
     yield f"  {blocked['message']}"
     for refused in blocked.get("refusals") or ():
-        yield f"  {failures.refusal(refused)}"
+        yield from failures.refusal(refused)
     for found in blocked.get("findings") or ():
         yield from failures.finding(found)
     for fault in blocked.get("diagnostics") or ():

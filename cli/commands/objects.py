@@ -33,6 +33,7 @@ INTERVAL_S: Final = 2.0
 
 REQUESTS: Final = ("request", "requests", "req")
 """What people call requests, which are no kind of object."""
+ALL: Final = "all"
 
 KINDS: Final = (
     Column("name", at("name")),
@@ -104,8 +105,8 @@ def get(
         return
     where |= {"labels": labels, "system": system, "cloud": cloud, "zone": zone}
     where["phase"] = meaning("phase", phase) if phase else None
-    if "," in kind:
-        _several(kind.split(","), where, form, limit=limit, export=export)
+    if "," in kind or kind.lower() == ALL:
+        _several(_kinds_of(kind), where, form, limit=limit, export=export)
         return
     if watch:
         _watch(kind, where, form)
@@ -114,6 +115,13 @@ def get(
         _export(items, form)
     else:
         _list(kind, items, form)
+
+
+def _kinds_of(words: str) -> list[str]:
+    """Return the kinds that are listed by commas; `all` are those for which something is built."""
+    if words.lower() != ALL:
+        return words.split(",")
+    return [kind["plural"] for kind in client().get("/v1/kinds") if kind["allocates"]]
 
 
 def _several(
@@ -129,7 +137,8 @@ def _several(
     elif form in (Output.JSON, Output.YAML):
         render.structured({"items": every}, form)
     else:
-        for number, (kind, items) in enumerate(lists.items()):
+        held = {kind: items for kind, items in lists.items() if items} or lists
+        for number, (kind, items) in enumerate(held.items()):
             if number and form is not Output.NAME:
                 emit()
             _list(kind, iter(items), form)
@@ -147,7 +156,7 @@ def _special(kind: str) -> Any:
     word = kind.lower()
     if word in REQUESTS:
         return _requests
-    return _kinds if word in ("kind", "kinds", "all") else None
+    return _kinds if word in ("kind", "kinds") else None
 
 
 def _requests(where: dict[str, Any], limit: int | None, form: Output) -> None:

@@ -9,6 +9,7 @@ from cli import complete, output, render, views
 from cli.client import path
 from cli.columns import at
 from cli.commands.submit import show_proposal
+from cli.labels import resource
 from cli.options import Cloud, DryRun, Force, Format, Output, Zone
 from cli.output import emit, paint
 from cli.render import Column
@@ -207,7 +208,8 @@ def _heading(nodes: Iterable[Node], name: str) -> str:
     if language() == "en":
         return name.upper()
     found = (line for node in nodes for line in _lines(node, name))
-    return str(next(found, {}).get("label") or name).partition("(")[0].partition("（")[0]
+    label = next(found, {}).get("label") or resource(name)
+    return str(label).partition("(")[0].partition("（")[0]
 
 
 def _flat(nodes: Sequence[Node], form: Output) -> None:

@@ -45,12 +45,7 @@ def plan(
     content = body(filename, release, department, recursive=recursive)
     found = client().post("/v1/plan", content | {"urgent": urgent})
     show_proposal(found, form, everything=everything)
-    if any(
-        entry.get("severity") == "error" and not entry.get("waiver") for entry in found["findings"]
-    ):
-        raise typer.Exit(Exit.POLICY)
-    if found["refusals"]:
-        raise typer.Exit(Exit.QUOTA)
+    _refused(found)
     changed = any(found["summary"].get(name) for name in ("create", "change", "release"))
     lost = losses(found)
     if lost:
@@ -60,6 +55,24 @@ def plan(
         output.hint(t("hint_submit"))
     if changed and detailed_exitcode:
         raise typer.Exit(Exit.CHANGES)
+
+
+def _refused(found: dict[str, Any]) -> None:
+    """End with the code with which a submission of this would be refused, if it would."""
+    if any(
+        entry.get("severity") == "error" and not entry.get("waiver") for entry in found["findings"]
+    ):
+        raise typer.Exit(Exit.POLICY)
+    if found["refusals"]:
+        raise typer.Exit(Exit.QUOTA)
+
+
+def rehearse(content: dict[str, Any], form: Output) -> None:
+    """Show what a submission would come to, and end as it would."""
+    found = client().post("/v1/plan", content)
+    show_proposal(found, form)
+    output.note(t("only_dry_run"))
+    _refused(found)
 
 
 def submit(
@@ -95,7 +108,7 @@ def submit(
     """Submit a change set for approval."""
     content = body(filename, release, department, recursive=recursive) | {"urgent": urgent}
     if dry_run:
-        show_proposal(client().post("/v1/plan", content), form)
+        rehearse(content, form)
         return
     content |= {"title": title, "justification": justification}
     content |= {"replaces": replaces, "idempotencyKey": idempotency_key}
@@ -134,11 +147,11 @@ def release(
         "snapshot": snapshot,
         "keepVolumes": keep_volumes,
     }
-    if dry_run or not yes:
-        proposal = client().post("/v1/plan", content)
-        show_proposal(proposal, form)
-        if dry_run:
-            return
+    if dry_run:
+        rehearse(content, form)
+        return
+    if not yes:
+        show_proposal(client().post("/v1/plan", content), form)
         confirm(t("ask_release", count=len(content["releases"])))
     content |= {"title": title, "justification": justification}
     announce(client().post("/v1/requests", content), form)

@@ -66,12 +66,13 @@ def test_a_refusal_names_level_class_and_numbers(city, govcloud, tmp_path):
     """More than the quota is refused with its own exit code, in a plan as in a submission."""
     file = tmp_path / "huge.yaml"
     file.write_text(BIGGER.format(count=11), encoding="utf-8")
-    for command in ("plan", "submit"):
-        ended = govcloud("--as", "hrss", command, "-f", str(file), code=Exit.QUOTA)
+    for command in (["plan"], ["submit"], ["submit", "--dry-run"]):
+        ended = govcloud("--as", "hrss", *command, "-f", str(file), code=Exit.QUOTA)
         said = ended.out + ended.err
         assert "hrss" in said
         assert "10" in said
         assert "vms" in said
+        assert "ask the administrator for more quota" in said
 
 
 @pytest.mark.guarantee("P2")
@@ -150,7 +151,9 @@ def test_quota_set_keeps_the_other_classes(city, govcloud):
     assert limits["vcpu"] == 48
     assert limits["vms"] == 10
     ended = govcloud("quota", "set", "hrss", "vms=1", code=None)
-    assert ended.code != Exit.OK
+    assert ended.code == Exit.QUOTA
+    assert "force it" in ended.err
+    assert "ask the administrator" not in ended.err
     assert (
         json.loads(govcloud("get", "quota/hrss", "-o", "json").out)["spec"]["limits"]["vms"] == 10
     )
@@ -271,3 +274,9 @@ def test_a_request_that_is_rejected_is_not_waited_for(city, govcloud, bigger):
     ended = govcloud("wait", name, "vm/social-insurance-app", code=Exit.CONFLICT)
     assert "Rejected" in ended.err
     assert "vm/social-insurance-app  Ready" in ended.out
+
+
+def test_classes_that_nobody_has_are_named_in_chinese_too(city, govcloud):
+    """A column's heading does not depend on whether there is anything in it."""
+    heading = govcloud("--lang", "zh", "quota", "tree").lines[0]
+    assert heading.split() == ["部门", "云主机", "vCPU", "内存", "磁盘", "命名空间"]

@@ -28,6 +28,10 @@ def test_several_kinds_are_listed_at_once(city, govcloud):
     items = json.loads(govcloud("get", "system,vm", "-o", "json").out)["items"]
     assert [item["kind"] for item in items] == ["System", "VirtualMachine"]
     govcloud("get", "system,vmm", code=Exit.NOT_FOUND)
+    assert govcloud("get", "all", "-o", "name").lines == govcloud("get", "vm", "-o", "name").lines
+    assert {
+        one["kind"] for one in json.loads(govcloud("get", "all", "-o", "json").out)["items"]
+    } == {"VirtualMachine"}
 
 
 def test_the_queue_as_csv_has_numbers_and_no_formulas(city, govcloud):
