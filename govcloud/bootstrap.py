@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from govcloud.requests.desk import Desk
     from govcloud.store.engine import Database
     from govcloud.store.unit import Store
+    from migration.running.lane import Lane
+    from migration.running.office import Office
+    from migration.running.port import Player
 
 ADMIN_TOKEN_DAYS: Final = 366
 INITIAL: Final = Actor(DEFAULT_CREDENTIAL, Role.ADMINISTRATOR)
@@ -77,6 +80,20 @@ class Wired:
         from govcloud.requests.desk import Desk
 
         return Desk(self.store, self.ledger)
+
+    @cached_property
+    def player(self) -> "Player":
+        """Who plays the roles of migrations on hosts."""
+        from migration.running.player import AnsiblePlayer
+
+        return AnsiblePlayer()
+
+    @cached_property
+    def migrations(self) -> "Office":
+        """Migrations that run."""
+        from migration.running.office import Office
+
+        return Office(self.store, lambda: self.player)
 
     @cached_property
     def installation(self) -> str:
@@ -177,7 +194,21 @@ def controller(settings: Settings, name: str) -> "Controller":
 
     wired = services(settings)
     owner = f"{name[:48]}-{secrets.token_hex(4)}"
-    return Controller(wired.store, wired.ledger, wired.provisioner, owner, on_settled=settle)
+    return Controller(
+        wired.store,
+        wired.ledger,
+        wired.provisioner,
+        owner,
+        on_settled=settle,
+        beside=[_migrations(wired, owner)],
+    )
+
+
+def _migrations(wired: Wired, owner: str) -> "Lane":
+    from migration.running.lane import Lane
+    from migration.running.perform import Performer
+
+    return Lane(wired.store, Performer(wired.store, wired.desk, lambda: wired.player), owner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,20 +66,20 @@ def assess(
 
     asked = questionnaire_of(questionnaire)
     found = estate(_split(system, department)[0])
-    chosen = _chosen(found, system, department)
-    facts = facts_of(chosen, len(found.neighbours()[chosen.key]), today())
-    given = {**chosen.answers, **(_given(answers, asked, chosen) if answers else {})}
-    verdict = judge(asked, facts, given, exempted=chosen.exempted)
+    meant = _chosen(found, system, department)
+    facts = facts_of(meant, len(found.neighbours()[meant.key]), today())
+    given = {**meant.answers, **(_given(answers, asked, meant) if answers else {})}
+    verdict = judge(asked, facts, given, exempted=meant.exempted)
     if template:
-        emit(_template(chosen, verdict))
+        emit(_template(meant, verdict))
         return
-    sizes = _sizes(chosen, measured=sizing is Sizing.MEASURED, comfort=comfort)
+    sizes = _sizes(meant, measured=sizing is Sizing.MEASURED, comfort=comfort)
     if form in (Output.JSON, Output.YAML):
-        render.structured(_plain(chosen, verdict, sizes), form)
+        render.structured(_plain(meant, verdict, sizes), form)
     else:
-        _show(chosen, verdict, sizes, wide=form is Output.WIDE)
+        _show(meant, verdict, sizes, wide=form is Output.WIDE)
     if save:
-        _save(chosen, verdict, given)
+        _save(meant, verdict, given)
     if verdict.blockers:
         raise typer.Exit(Exit.POLICY)
 
@@ -137,6 +137,11 @@ def _chosen(found: "Estate", word: str, department: str | None) -> "LegacySystem
     if not matching:
         raise NotFoundError("migrate.no_system", system=word)
     return matching[0]
+
+
+def chosen(word: str, department: str | None) -> "LegacySystem":
+    """Return the legacy system that is meant, and that is not on the cloud yet."""
+    return _chosen(estate(_split(word, department)[0]), word, department)
 
 
 def _given(file: str, asked: "QuestionnaireSpec", system: "LegacySystem") -> Mapping[str, str]:

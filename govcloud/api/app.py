@@ -31,6 +31,7 @@ AREAS: Final[Mapping[str, frozenset[str]]] = {
     "members": frozenset({"kubeconfig", "use"}),
     "objects": frozenset({"objects", "events", "drift"}),
     "requests": frozenset({"requests", "plan", "apply", "delete"}),
+    "migrations": frozenset({"migrations"}),
     "quota": frozenset({"quota"}),
     "reports": frozenset({"reports"}),
     "audit": frozenset({"audit"}),

@@ -313,6 +313,7 @@ def apply(body: Application, actor: Acting, services: Wired, tongue: Tongue) -> 
     if not found.manifests:
         raise UsageError("requests.nothing_given")
     drivers.check(found.manifests, services.drivers)
+    services.migrations.check(found.manifests)
     seen = {ObjectKey(kind_named(s.kind).name, "", s.name): s.version for s in body.seen}
     proposal = services.desk.apply(
         actor, found.manifests, dry_run=body.dry_run, force=body.force, seen=seen

@@ -1,15 +1,60 @@
 """What the API needs to have wired: a Protocol, filled by `govcloud.bootstrap`."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
+from govcloud.domain.access import Actor
 from govcloud.settings import Settings
 from govcloud.store.unit import Store
 
 if TYPE_CHECKING:
     from govcloud.domain.kinds.platform import CloudSpec
+    from govcloud.domain.manifest import Manifest
     from govcloud.ports import Ledger, Provisioner
     from govcloud.requests.desk import Desk
+
+
+class Migrations(Protocol):
+    """Migrations that run; filled by `migration.running.office`. All raise `GovcloudError`."""
+
+    def wish(
+        self,
+        actor: Actor,
+        system: tuple[str, str],
+        verb: str,
+        told: Mapping[str, Any],
+        tongue: str,
+    ) -> dict[str, Any]:
+        """Note what somebody wishes of a `(department, system)`; return how it stands then."""
+        ...
+
+    def listed(
+        self, actor: Actor, tongue: str, *, wave: str | None, department: str | None
+    ) -> list[dict[str, Any]]:
+        """Return how far each system is that the actor may see."""
+        ...
+
+    def shown(self, actor: Actor, department: str, system: str, tongue: str) -> dict[str, Any]:
+        """Return everything about one migration."""
+        ...
+
+    def log(self, actor: Actor, department: str, system: str) -> list[dict[str, Any]]:
+        """Return wishes and steps of all runs."""
+        ...
+
+    def evidence(self, actor: Actor, department: str, system: str, number: int) -> list[Any]:
+        """Return what a step's play told."""
+        ...
+
+    def check(self, manifests: "Iterable[Manifest]") -> None:
+        """Raise InvalidInputError for plans that tell roles what they do not take."""
+        ...
+
+    def close_room(
+        self, actor: Actor, department: str, room: str, evidence: str, confirmed_by: str
+    ) -> dict[str, Any]:
+        """Record that a server room is closed."""
+        ...
 
 
 class Services(Protocol):
@@ -33,6 +78,11 @@ class Services(Protocol):
     @property
     def desk(self) -> "Desk":
         """The life of requests."""
+        ...
+
+    @property
+    def migrations(self) -> Migrations:
+        """Migrations that run."""
         ...
 
     @property

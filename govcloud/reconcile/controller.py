@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
@@ -45,6 +45,24 @@ def no_step(_name: str, _about: str) -> None:
     """Take no notice of steps."""
 
 
+class Beside(Protocol):
+    """Work that a controller does beside that of clouds, under leases of its own (R9)."""
+
+    name: str
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop`; then write what came of it."""
+        ...
+
+    def run_once(self, stop: threading.Event) -> None:
+        """Work until nothing is due."""
+        ...
+
+    def renew(self) -> None:
+        """Renew the leases of what is worked on."""
+        ...
+
+
 @dataclass(slots=True)
 class _Running:
     """A site whose threads run."""
@@ -74,8 +92,10 @@ class Controller:
         on_settled: OnSettled = nothing_settled,
         on_step: OnStep = no_step,
         random: Callable[[], float] = _random.random,
+        beside: Sequence[Beside] = (),
     ) -> None:
         self._store = store
+        self._beside = tuple(beside)
         self._provisioners = provisioners
         self._owner = name
         self._settings = settings or Settings()
@@ -101,6 +121,12 @@ class Controller:
         sys.setswitchinterval(_SWITCH_S)
         keeper = threading.Thread(target=self._keep, args=(stop,), name="keeper", daemon=True)
         keeper.start()
+        beside = [
+            threading.Thread(target=lane.run, args=(stop,), name=lane.name, daemon=True)
+            for lane in self._beside
+        ]
+        for thread in beside:
+            thread.start()
         try:
             while not stop.is_set():
                 try:
@@ -114,6 +140,8 @@ class Controller:
             for entry in list(running.values()):
                 self._end(entry)
             stop.set()
+            for thread in beside:
+                thread.join()
             keeper.join()
             self.close()
 
@@ -164,6 +192,8 @@ class Controller:
         with self._lock:
             sites = list(self._sites.values())
         try:
+            for lane in self._beside:
+                lane.renew()
             for site in sites:
                 site.lane.renew()
                 site.store_pause()
@@ -200,6 +230,8 @@ class Controller:
         sites = self._open_all()
         found = [comparison for site in sites if (comparison := site.look()) is not None]
         self._drain_all([site for site in sites if site.managed], stop)
+        for lane in self._beside:
+            lane.run_once(stop)
         with self._store.reading() as session:
             watched = observed.watched(session, began)
             return Once(tuple(found), leftover.unread(watched), *leftover.left(session))

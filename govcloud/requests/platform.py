@@ -22,13 +22,13 @@ from govcloud.errors import (
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import Action
 from govcloud.ports import Ledger, LimitFact, Refusal
-from govcloud.requests import organisation, platform_references
+from govcloud.requests import moving, organisation, platform_references
 from govcloud.requests.changes import Change, compare, give_back
 from govcloud.requests.drafts import Draft
 from govcloud.requests.limits import facts_of
 from govcloud.requests.proposal import Proposal
 from govcloud.requests.world import current_of
-from govcloud.store import objects, requests
+from govcloud.store import moves, objects, requests
 from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Unit
 
@@ -63,6 +63,7 @@ class Application:
         _check_kinds(drafts, prune)
         rows = objects.of_kinds(self.unit.session, _PLATFORM)
         self._rows = {objects.key_of(row): row for row in rows}
+        drafts = [moving.kept(self.unit.session, draft, self._rows) for draft in drafts]
         self._check_seen()
         self._check(drafts, prune)
         changes = [self._compared(draft) for draft in drafts]
@@ -95,6 +96,7 @@ class Application:
             known = self._rows.get(draft.key)
             if known is not None:
                 faults += platform_references.frozen(self.unit.session, draft, known)
+                faults += moving.faults(self.unit.session, draft, known)
         if not faults and _concerns(drafts, prune, "Department"):
             faults += _tree_faults(there.get("Department", {}), drafts)
         if faults:
@@ -102,6 +104,8 @@ class Application:
 
     def _check_unused(self, prune: Sequence[ObjectKey]) -> None:
         for key in prune:
+            if moves.running(self.unit.session, self._rows[key].uid):
+                raise ConflictError("requests.plan_runs", object=str(key))
             users = list(platform_references.users(self.unit.session, key, prune))
             if users:
                 params = {"object": str(key), "users": users[:5], "count": len(users)}

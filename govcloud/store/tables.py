@@ -7,7 +7,16 @@ ever appended (`facts`, `decisions`, `audit`, `events`). All instants are aware 
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Index, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    LargeBinary,
+    TypeDecorator,
+)
 from sqlalchemy import Integer as SqlInteger
 from sqlmodel import Field, SQLModel
 
@@ -331,3 +340,76 @@ class EventRow(Row, table=True):
     text: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict)
     )
+
+
+class MoveRow(Row, table=True):
+    """One system's migration as it runs: which run, and what it is doing now.
+
+    `uid` is that of its `MigrationPlan`. `counter` numbers wishes and steps in one order; `begun`
+    is the number of the wish that began the run. `word`, `text`, `step`, `part` say what it does or
+    waits for (`migration.running`); the counters of bytes are what the play that runs has said.
+    """
+
+    __tablename__ = "migrations"
+    __table_args__ = (Index("ix_migrations_wave", "wave"),)
+    uid: str = Field(primary_key=True, max_length=32)
+    department: str = Field(max_length=63)
+    system: str = Field(max_length=63)
+    plan: str = Field(max_length=63)
+    wave: str = Field(default="", max_length=63)
+    counter: int = 0
+    run: int = 0
+    begun: int = 0
+    live: bool = False
+    word: str = Field(default="", max_length=24)
+    text: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    step: str = Field(default="", max_length=32)
+    part: str = Field(default="", max_length=80)
+    task: str = ""
+    bytes_done: int | None = Field(default=None, sa_column=Column(BIG_KEY, nullable=True))
+    bytes_total: int | None = Field(default=None, sa_column=Column(BIG_KEY, nullable=True))
+    began_at: datetime | None = Field(default=None, sa_type=Instant)
+    told_at: datetime | None = Field(default=None, sa_type=Instant)
+    request_id: str | None = Field(default=None, max_length=32)
+
+
+class MoveWishRow(Row, table=True):
+    """What a person wished of a migration; appended only."""
+
+    __tablename__ = "migration_wishes"
+    uid: str = Field(primary_key=True, max_length=32)
+    number: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=Instant)
+    verb: str = Field(max_length=16)
+    actor: str = Field(max_length=64)
+    role: str = Field(max_length=32)
+    department: str = Field(default="", max_length=63)
+    note: str = ""
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class MoveStepRow(Row, table=True):
+    """One attempt at a step: the journal of a migration.
+
+    Written when it begins, completed when it ends. `undo` names what takes it back; `evidence` is
+    what `migration.running.port.Played` says of it.
+    """
+
+    __tablename__ = "migration_steps"
+    uid: str = Field(primary_key=True, max_length=32)
+    number: int = Field(primary_key=True)
+    run: int
+    step: str = Field(max_length=32)
+    part: str = Field(max_length=80)
+    attempt: int
+    digest: str = Field(max_length=64)
+    undo: str = Field(default="", max_length=16)
+    by: str = Field(max_length=64)
+    began_at: datetime = Field(sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    ended_number: int = 0
+    verdict: str | None = Field(default=None, max_length=16)
+    numbers: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    task: str = ""
+    message: str = ""
+    evidence: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))

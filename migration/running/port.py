@@ -147,8 +147,9 @@ class Player(Protocol):
         ...
 
     def roles(self) -> Mapping[str, Mapping[str, object]]:
-        """Return what can be moved: by the name of each role, the options of its specification.
+        """Return what can be moved: by its name, the specification of each role.
 
-        They are `argument_specs.main.options` of its `meta/argument_specs.yml`.
+        It is `argument_specs.main` of its `meta/argument_specs.yml`, with `options` under the
+        names that people write.
         """
         ...

@@ -4,8 +4,19 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from govcloud.domain.base import Count, Day, Flag, LabelledEnum, Line, Model, Name, Prose
+from govcloud.domain.base import (
+    Count,
+    Day,
+    Flag,
+    LabelledEnum,
+    Line,
+    Model,
+    Name,
+    Positive,
+    Prose,
+)
 from govcloud.domain.drift import DriftMode
+from govcloud.domain.kinds.moving import Move, MoveWindow
 from govcloud.domain.kinds.systems import Environment
 from govcloud.errors import Severity
 
@@ -147,6 +158,7 @@ class MigrationPlanSpec(Model):
         max_length=200,
         description="Answers to the questionnaire, by question (`govcloud migrate assess`).",
     )
+    move: Move | None = Field(None, description="How it moves (`govcloud migrate prepare`).")
     note: Prose | None = Field(None, description="Explanation.")
 
 
@@ -155,6 +167,13 @@ class WaveSpec(Model):
 
     start: Day = Field(description="First day.")
     end: Day = Field(description="Last day.")
+    window: MoveWindow | None = Field(None, description="When its systems may be cut over.")
+    parallel: Annotated[int, Field(strict=True, ge=1, le=500)] = Field(
+        10, description="How many of its systems are worked on at once."
+    )
+    bandwidth_mbps: Positive | None = Field(
+        None, description="Bandwidth that its copies share evenly, Mbit/s."
+    )
     note: Prose | None = Field(None, description="Explanation.")
 
 

@@ -1,0 +1,54 @@
+"""Whether a system serves: addresses fetched, ports opened, until they answer or time is up."""
+
+import socket
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from govcloud.domain.kinds.moving import Move, Probe
+from govcloud.ports import Stop
+
+PATIENCE_S: Final = 5.0
+"""For one answer."""
+PAUSE_S: Final = 1.0
+
+
+def healthy(move: Move, stop: Stop) -> str:
+    """Return "" as soon as all checks succeed, or after a while what the last one said."""
+    end = time.monotonic() + move.health_seconds
+    left = list(move.health)
+    while left:
+        wrong = probe(left[0])
+        if not wrong:
+            left.pop(0)
+        elif time.monotonic() >= end or stop.wait(PAUSE_S):
+            return wrong
+    return ""
+
+
+def probe(check: Probe) -> str:
+    """Return "" where a check succeeds, else what is wrong; never a secret of an address."""
+    return _http(check) if check.http is not None else _tcp(check.tcp or "")
+
+
+def _http(check: Probe) -> str:
+    address = check.http or ""
+    host = urlsplit(address).hostname or address
+    try:
+        # The hosts are inside: no proxy of the surroundings leads there.
+        with httpx.Client(timeout=PATIENCE_S, trust_env=False, verify=False) as client:  # noqa: S501
+            status = client.get(address).status_code
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        return f"{host}: {type(error).__name__}"
+    return "" if status == check.expect else f"{host}: HTTP {status}, not {check.expect}"
+
+
+def _tcp(place: str) -> str:
+    address, _, port = place.rpartition(":")
+    try:
+        socket.create_connection((address.strip("[]"), int(port)), PATIENCE_S).close()
+    except (OSError, ValueError) as error:
+        return f"{place}: {type(error).__name__}"
+    return ""

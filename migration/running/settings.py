@@ -1,0 +1,111 @@
+"""Whether roles are told what they can be told, by their own specifications. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from govcloud.domain.kinds import moving
+from govcloud.domain.kinds.moving import Move, Workload
+from govcloud.domain.suggest import nearest
+
+Roles = Mapping[str, Mapping[str, object]]
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "str": (str, int, float),
+    "path": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, and where below `spec.move`."""
+
+    key: str
+    field: str
+    params: Mapping[str, object]
+
+
+def faults(move: Move, roles: Roles) -> Iterator[Fault]:
+    """Yield each role that there is not and each setting that its role does not take."""
+    for field, part in _parts(move):
+        told = roles.get(part.role)
+        if told is None:
+            meant = nearest(part.role, roles)
+            yield _fault("no_role", f"{field}.role", value=part.role, meant=meant, known=roles)
+        else:
+            options = told.get("options")
+            given = options if isinstance(options, Mapping) else {}
+            yield from _settings(f"{field}.settings", field, part, given)
+
+
+def _parts(move: Move) -> Iterator[tuple[str, Workload | moving.Task]]:
+    lists: list[tuple[str, Iterable[Workload | moving.Task]]] = [
+        ("workloads", move.workloads),
+        ("configure", move.configure),
+        ("switch", move.switch),
+        *((f"hooks.{name}", hook) for name, hook in move.hooks.items()),
+    ]
+    for name, parts in lists:
+        for number, part in enumerate(parts):
+            yield f"{name}[{number}]", part
+
+
+def _settings(
+    field: str, whole: str, part: Workload | moving.Task, options: Mapping[str, object]
+) -> Iterator[Fault]:
+    given: dict[str, Any] = {**part.settings, **part.secrets}
+    for name in given:
+        if name not in options:
+            meant = nearest(name, options)
+            where = f"{field}.{name}" if name in part.settings else f"{whole}.secrets.{name}"
+            yield _fault("no_setting", where, value=name, meant=meant, known=options)
+    for name, told in options.items():
+        option = told if isinstance(told, Mapping) else {}
+        if name not in given:
+            if option.get("required"):
+                yield _fault("setting_missing", field, value=name, meant=None, known=options)
+        elif name in part.settings:
+            yield from _value(f"{field}.{name}", part.settings[name], option)
+
+
+def _value(field: str, value: object, option: Mapping[str, Any]) -> Iterator[Fault]:
+    kind = str(option.get("type", "str"))
+    wanted = _TYPES.get(kind)
+    flag = isinstance(value, bool) and kind != "bool"
+    if wanted is not None and (flag or not isinstance(value, wanted)):
+        yield _fault("setting_type", field, value=kind, meant=None, known=())
+        return
+    choices = option.get("choices")
+    if choices and value not in choices:
+        meant = nearest(str(value), [str(one) for one in choices])
+        yield _fault("setting_choice", field, value=value, meant=meant, known=choices)
+    if isinstance(value, list) and option.get("elements"):
+        for number, element in enumerate(value):
+            yield from _value(f"{field}[{number}]", element, _element(option))
+    elif isinstance(value, dict) and isinstance(option.get("options"), Mapping):
+        yield from _inside(field, value, option["options"])
+
+
+def _element(option: Mapping[str, Any]) -> dict[str, Any]:
+    element = {"type": option["elements"]}
+    return element | ({"options": option["options"]} if "options" in option else {})
+
+
+def _inside(field: str, value: Mapping[str, object], options: Mapping[str, Any]) -> Iterator[Fault]:
+    for name, inner in value.items():
+        if name not in options:
+            meant = nearest(name, options)
+            yield _fault("no_setting", f"{field}.{name}", value=name, meant=meant, known=options)
+        else:
+            yield from _value(f"{field}.{name}", inner, options[name])
+
+
+def _fault(
+    key: str, field: str, *, value: object, meant: str | None, known: Iterable[object]
+) -> Fault:
+    params = {"value": value, "meant": meant or "-", "known": [str(one) for one in known]}
+    return Fault(f"migrate.run_{key}", field, params)

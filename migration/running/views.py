@@ -1,0 +1,204 @@
+"""Migrations as the API answers them: how far, what next, what was done. JSON-ready."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from govcloud.errors import Text
+from govcloud.messages import render
+from govcloud.store import moves
+from govcloud.store.tables import MoveRow, ObjectRow
+from migration.running import gates, journal
+from migration.running.model import Case, Entry, Party, StepName, Task, Verb
+from migration.running.next import going_back, is_done
+from migration.running.steps import tasks, undoing
+
+
+def brief(plan: ObjectRow, row: MoveRow | None, tongue: str) -> dict[str, Any]:
+    """Return how far a migration is, as a list shows it."""
+    spec = plan.spec
+    found: dict[str, Any] = {
+        "department": spec["department"],
+        "system": spec["system"],
+        "plan": plan.name,
+        "wave": spec.get("wave"),
+        "state": spec["state"],
+        "ready": spec.get("move") is not None,
+        "run": row.run if row else 0,
+        "live": row.live if row else False,
+        "doing": row.word if row else "",
+        "message": said(row.text, tongue) if row else None,
+        "step": (row.step or None) if row else None,
+        "part": (row.part or None) if row else None,
+        "task": (row.task or None) if row else None,
+        "request": row.request_id if row else None,
+    }
+    return found | _pace(row)
+
+
+def _pace(row: MoveRow | None) -> dict[str, Any]:
+    """Return bytes, KiB/s and seconds that are left, counted and not guessed."""
+    if row is None or row.bytes_done is None or row.began_at is None or row.told_at is None:
+        return {
+            "bytesDone": None,
+            "bytesTotal": None,
+            "kibPerSecond": None,
+            "remainingSeconds": None,
+        }
+    seconds = (row.told_at - row.began_at).total_seconds()
+    rate = row.bytes_done / seconds if seconds > 0 else 0.0
+    left = max(0, (row.bytes_total or 0) - row.bytes_done) if row.bytes_total else None
+    return {
+        "bytesDone": row.bytes_done,
+        "bytesTotal": row.bytes_total,
+        "kibPerSecond": round(rate / 1024),
+        "remainingSeconds": round(left / rate) if left is not None and rate else None,
+    }
+
+
+def whole(
+    session: Session, plan: ObjectRow, row: MoveRow | None, now: datetime, tongue: str
+) -> dict[str, Any]:
+    """Return everything about a migration: its steps, what it waits for, who signed, downtime."""
+    found = brief(plan, row, tongue)
+    spec = journal.plan_of(plan)
+    if spec.move is None:
+        return found
+    case = journal.case_of(session, row, plan) if row else Case(spec.move, ())
+    way = tasks(spec.move)
+    back = going_back(case, way, now)
+    begun = [task for task in way if case.tries(task)]
+    asked = case.last(Verb.ROLLBACK) is not None
+    undone = undoing(begun, asked=asked) if back is not None else ()
+    window = case.window
+    signed = case.signatures()
+    return found | {
+        "window": _window(window.opens, window.closes) if window else None,
+        "steps": [_task(case, task) for task in (*way, *undone)],
+        "back": _text(back, tongue) if back else None,
+        "gates": [_text(one, tongue) for one in gates.cutover(case, now)] if row else [],
+        "trialEnds": _instant(gates.trial_ends(case)),
+        "signatures": {
+            party.value: {"by": signed[party].actor, "at": _instant(signed[party].at)}
+            for party in Party
+            if party in signed
+        },
+        "unsigned": [party.value for party in Party if party not in signed],
+        "sourcesOff": sorted(case.switched_off()),
+        "sourcesOn": list(gates.still_on(case)),
+        "downtimeSeconds": downtime_s(case),
+    }
+
+
+def downtime_s(case: Case) -> float | None:
+    """Return for how long nothing served, from the first write that was refused to the check."""
+    frozen = [one.began for one in case.entries if one.step is StepName.FREEZE]
+    serving = [one.ended for one in case.entries if one.step is StepName.HEALTH and one.ok]
+    if not frozen or not serving or serving[-1] is None:
+        return None
+    return round((serving[-1] - frozen[0]).total_seconds(), 3)
+
+
+def _task(case: Case, task: Task) -> dict[str, Any]:
+    tries = case.tries(task)
+    last = tries[-1] if tries else None
+    copied = [number for one in tries if (number := _bytes(one)) is not None]
+    return {
+        "step": task.step.value,
+        "part": task.part or None,
+        "role": task.role or None,
+        "state": _state(case, task, last),
+        "attempts": len(tries),
+        "began": _instant(last.began) if last else None,
+        "ended": _instant(last.ended) if last else None,
+        "bytes": sum(copied) if copied else None,
+        "message": (last.message or None) if last else None,
+    }
+
+
+def _state(case: Case, task: Task, last: Entry | None) -> str:
+    if last is None:
+        return "open"
+    if last.ended is None:
+        return "doing"
+    if is_done(case, task) and last.ok:
+        return "done"
+    return last.verdict.value if last.verdict else "open"
+
+
+def _bytes(entry: Entry) -> int | None:
+    found = entry.numbers.get("bytes")
+    return int(found) if isinstance(found, int | float) else None
+
+
+def log(session: Session, row: MoveRow) -> list[dict[str, Any]]:
+    """Return wishes and steps of all runs, in the order in which they came."""
+    wished = [
+        {
+            "number": wish.number,
+            "what": wish.verb,
+            "part": None,
+            "at": _instant(wish.at),
+            "ended": None,
+            "by": wish.actor,
+            "outcome": "wished",
+            "note": wish.note or None,
+            "detail": wish.detail,
+        }
+        for wish in moves.wishes(session, row, all_runs=True)
+    ]
+    done = [_step(found) for found in moves.steps(session, row, all_runs=True)]
+    return sorted([*wished, *done], key=lambda one: one["number"])
+
+
+def _step(found: Mapping[Any, Any]) -> dict[str, Any]:
+    entry = journal.entry_of(found)
+    return {
+        "number": entry.number,
+        "what": entry.step.value,
+        "part": entry.part or None,
+        "at": _instant(entry.began),
+        "ended": _instant(entry.ended),
+        "by": found["by"],
+        "outcome": entry.verdict.value if entry.verdict else "doing",
+        "note": ": ".join(filter(None, (entry.task, entry.message))) or None,
+        "detail": dict(entry.numbers),
+        "run": found["run"],
+        "attempt": entry.attempt,
+        "digest": entry.digest,
+        "undo": found["undo"] or None,
+    }
+
+
+def lines(evidence: bytes) -> list[Any]:
+    """Return kept evidence line by line; each is what was told of one task."""
+    text = zlib.decompress(evidence).decode("utf-8", "replace") if evidence else ""
+    return [_line(line) for line in text.splitlines() if line]
+
+
+def _line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line
+
+
+def said(stored: Mapping[str, Any], tongue: str) -> str | None:
+    """Return a stored sentence in a language."""
+    return render(stored["key"], tongue, stored.get("params") or {}) if stored else None
+
+
+def _text(text: Text, tongue: str) -> str:
+    return render(text.key, tongue, text.params)
+
+
+def _window(opens: datetime, closes: datetime) -> dict[str, str]:
+    return {"opens": opens.isoformat(), "closes": closes.isoformat()}
+
+
+def _instant(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

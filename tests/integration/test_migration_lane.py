@@ -1,0 +1,322 @@
+"""Migrations as the lane works them: all states, rollbacks, gates, signatures, rooms."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from govcloud.domain.access import Actor, Role
+from govcloud.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from govcloud.store.unit import Store
+from govcloud.testing.clock import FixedClock
+from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
+from govcloud.testing.town import read
+from govcloud.testing.yard import APPROVER, CLERK, OPENS, OPERATOR, Yard
+from migration.running.port import Mode, Stage, Verdict
+
+DATA = {f"file-{number}": bytes([number]) * 1_000 for number in range(10)}
+
+
+@pytest.fixture
+def yard(store: Store, tmp_path: Path) -> Yard:
+    folder = tmp_path / "hosts"
+    folder.mkdir()
+    return Yard(Lab(store, tmp_path).found(), folder)
+
+
+def work(yard: Yard) -> None:
+    """Let a lane do all that is due."""
+    yard.lane().run_once(threading.Event())
+
+
+def to_trial(yard: Yard, clock: FixedClock, name: str = "case") -> None:
+    yard.wish(name, "run")
+    work(yard)
+    clock.set(OPENS - timedelta(hours=1))
+    yard.cutover(name)
+    work(yard)
+    clock.set(OPENS)
+    work(yard)
+    assert yard.state(name) == "trial", yard.shown(name)
+
+
+@pytest.mark.guarantee("M1")
+@pytest.mark.guarantee("M4")
+def test_a_system_goes_all_the_way(yard: Yard, clock: FixedClock) -> None:
+    yard.system("case", DATA)
+    before = yard.snapshot("case")
+    yard.wish("case", "run", CLERK)
+    work(yard)
+    assert yard.state("case") == "syncing"
+    assert yard.read("case-new") == sorted(DATA)
+    assert not list((yard.folder / "case-new").glob(".test-*"))
+    clock.set(OPENS - timedelta(minutes=1))
+    yard.cutover("case")
+    work(yard)
+    assert yard.snapshot("case") == before
+    assert yard.read("case-gate", "route") == "old"
+
+    (yard.folder / "case-old/data/file-3").write_bytes(b"changed since")
+    clock.set(OPENS)
+    work(yard)
+    assert yard.state("case") == "trial"
+    assert (yard.folder / "case-new/data/file-3").read_bytes() == b"changed since"
+    assert yard.read("case-gate", "route") == "new"
+    shown = yard.shown("case")
+    assert shown["downtimeSeconds"] is not None
+    assert {step["state"] for step in shown["steps"][:-3]} == {"done"}
+
+    with pytest.raises(ConflictError, match="run_trial_lasts"):
+        yard.wish("case", "accept", CLERK)
+    clock.set(OPENS + timedelta(days=30, minutes=1))
+    yard.wish("case", "accept", CLERK)
+    with pytest.raises(ConflictError, match="run_signed"):
+        yard.wish("case", "accept", CLERK)
+    with pytest.raises(ForbiddenError, match="run_may_not_sign"):
+        yard.wish("case", "accept", Actor("theirs", Role.OPERATOR, DEPARTMENT))
+    yard.wish("case", "accept", APPROVER)
+    with pytest.raises(ConflictError, match="run_signed"):
+        yard.wish("case", "accept", ADMIN)
+    work(yard)
+    assert yard.state("case") == "trial"
+    yard.wish("case", "accept", OPERATOR)
+    with pytest.raises(ConflictError, match="run_accepted"):
+        yard.wish("case", "rollback")
+    work(yard)
+    plan = yard.plan("case")
+    assert (plan.spec["state"], plan.spec["acceptedOn"]) == ("accepted", "2026-08-02")
+
+    evidence = {"wiped": "CERT-1", "disposal": "scrapped", "asset": "ZC-1"}
+    yard.wish("case", "source-off", host="case-old", **evidence)
+    work(yard)
+    assert yard.state("case") == "closed"
+    outcomes = [line["outcome"] for line in yard.log("case")]
+    assert set(outcomes) == {"ok", "wished"}
+
+
+@pytest.mark.guarantee("M3")
+def test_what_fails_in_the_window_goes_back_by_itself(yard: Yard, clock: FixedClock) -> None:
+    yard.system("case", DATA)
+    before = yard.snapshot("case")
+    yard.wish("case", "run")
+    yard.cutover("case", waiver="no data is lost")
+    work(yard)
+    yard.player.fail(Stage.VERIFY, verdict=Verdict.FAILED)
+    clock.set(OPENS)
+    work(yard)
+    assert yard.state("case") == "rolled-back"
+    assert yard.snapshot("case") == before
+    assert yard.read("case-gate", "route") == "old"
+    assert not (yard.folder / "case-gate/mark-b").exists()
+    assert "verify" in str(yard.shown("case")["message"])
+    # It may be run again, and what was copied need not be copied again.
+    yard.wish("case", "run")
+    work(yard)
+    copied = [
+        line["detail"]["bytes"] for line in yard.log("case") if line["what"] == "initial-sync"
+    ]
+    assert copied == [10_000, 0]
+
+
+@pytest.mark.guarantee("M3")
+@pytest.mark.guarantee("M5")
+@pytest.mark.parametrize("when", ["syncing", "trial"])
+def test_a_rollback_before_acceptance(yard: Yard, clock: FixedClock, when: str) -> None:
+    yard.system("case", DATA)
+    before = yard.snapshot("case")
+    if when == "trial":
+        to_trial(yard, clock)
+        (yard.folder / "case-new/data/new-row").write_bytes(b"written since")
+    else:
+        yard.wish("case", "run")
+        work(yard)
+    yard.wish("case", "rollback", note="users complain")
+    with pytest.raises(ConflictError, match="run_goes_back"):
+        yard.wish("case", "rollback")
+    work(yard)
+    assert yard.state("case") == "rolled-back"
+    assert yard.snapshot("case") == before
+    assert yard.read("case-gate", "route") == "old"
+    undone = [line for line in yard.log("case") if line["what"] == "undo"]
+    if when == "trial":
+        # What was written at the target is kept there, and said.
+        assert (yard.folder / "case-new/data/new-row").read_bytes() == b"written since"
+        assert {"written_since": 1, "kept_in": "data"} in [line["detail"] for line in undone]
+    else:
+        assert yard.read("case-new") is None
+    assert "users complain" in str(yard.shown("case")["message"])
+
+
+def test_a_failure_before_the_window_waits_for_a_person(yard: Yard) -> None:
+    yard.system("case", DATA)
+    yard.player.fail(Stage.SYNC, Mode.INITIAL, verdict=Verdict.FAILED)
+    yard.wish("case", "run")
+    work(yard)
+    assert yard.state("case") == "stopped"
+    assert yard.shown("case")["doing"] == "halted"
+    work(yard)
+    assert len([line for line in yard.log("case") if line["what"] == "initial-sync"]) == 1
+    yard.wish("case", "resume")
+    work(yard)
+    assert yard.state("case") == "syncing"
+
+
+def test_a_pause_holds_and_a_resume_goes_on(yard: Yard) -> None:
+    yard.system("case", DATA)
+    yard.wish("case", "run")
+    yard.wish("case", "pause")
+    work(yard)
+    assert yard.player.log() == []
+    with pytest.raises(ConflictError, match="run_is_paused"):
+        yard.wish("case", "pause")
+    yard.wish("case", "resume")
+    work(yard)
+    assert yard.state("case") == "syncing"
+
+
+def test_the_gates_of_a_cut_over(yard: Yard, clock: FixedClock) -> None:
+    yard.system("case", DATA)
+    with pytest.raises(ConflictError, match="run_not_running"):
+        yard.cutover("case")
+    yard.wish("case", "run")
+    work(yard)
+    old = clock.now() - timedelta(hours=25)
+    with pytest.raises(ConflictError, match="run_backup_old"):
+        yard.cutover("case", backup=old)
+    with pytest.raises(ForbiddenError, match="run_may_not_waive"):
+        yard.wish("case", "cutover", CLERK, waiver="in a hurry")
+    yard.cutover("case")
+    # The backup grows too old before the window opens.
+    clock.set(OPENS + timedelta(minutes=1))
+    work(yard)
+    assert yard.state("case") == "syncing"
+    assert any("24 hours" in gate for gate in yard.shown("case")["gates"])
+    yard.cutover("case")
+    work(yard)
+    assert yard.state("case") == "trial"
+    with pytest.raises(ConflictError, match="run_cut_already"):
+        yard.cutover("case")
+
+
+def test_a_dry_run_changes_nothing(yard: Yard) -> None:
+    yard.system("case", DATA)
+    shown = yard.wish("case", "run", dry_run=True)
+    assert [step["step"] for step in shown["steps"]][:3] == ["preflight", "provision", "plan"]
+    work(yard)
+    assert yard.player.log() == []
+    assert yard.state("case") == "assessed"
+
+
+@pytest.mark.guarantee("P1")
+def test_a_department_sees_only_its_own(yard: Yard) -> None:
+    yard.system("case", DATA)
+    stranger = Actor("stranger", Role.APPLICANT, "health")
+    assert yard.office.listed(stranger, "en") == []
+    for call in (
+        lambda: yard.wish("case", "run", stranger),
+        lambda: yard.office.shown(stranger, DEPARTMENT, "case", "en"),
+        lambda: yard.office.log(stranger, DEPARTMENT, "case"),
+    ):
+        with pytest.raises(NotFoundError):
+            call()
+    auditor = Actor("auditor", Role.AUDITOR)
+    assert [one["system"] for one in yard.office.listed(auditor, "zh")] == ["case"]
+    with pytest.raises(ForbiddenError):
+        yard.wish("case", "run", auditor)
+
+
+def test_settings_are_checked_by_what_the_role_takes(yard: Yard) -> None:
+    moved = yard.move("case")
+    moved["workloads"][0]["settings"] = {"paht": "data"}
+    yard.system("case", DATA, workloads=moved["workloads"])
+    with pytest.raises(InvalidInputError) as wrong:
+        yard.wish("case", "run")
+    assert [(one.key, one.params["meant"]) for one in wrong.value.diagnostics] == [
+        ("migrate.run_no_setting", "path"),
+        ("migrate.run_setting_missing", "-"),
+    ]
+
+
+def test_the_state_of_a_plan_that_runs_is_nobody_elses(yard: Yard) -> None:
+    yard.system("case", DATA)
+    yard.wish("case", "run")
+    work(yard)
+    spec = dict(yard.plan("case").spec)
+
+    def document(**changes: object) -> object:
+        plain = {k: v for k, v in (spec | changes).items() if v is not None}
+        return {
+            "apiVersion": "govcloud.io/v1",
+            "kind": "MigrationPlan",
+            "metadata": {"name": f"{DEPARTMENT}-case"},
+            "spec": plain,
+        }
+
+    for changes in ({"state": "accepted"}, {"acceptedOn": "2026-07-01"}, {"move": None}):
+        with pytest.raises(InvalidInputError) as refused:
+            yard.desk.apply(ADMIN, read(document(**changes)))
+        assert refused.value.diagnostics[0].key == "requests.plan_field_runs"
+    # A file that leaves the state out does not turn it back.
+    yard.desk.apply(ADMIN, read(document(state=None, note="known")))
+    assert yard.state("case") == "syncing"
+    assert yard.plan("case").spec["note"] == "known"
+
+
+def test_one_that_fails_does_not_hold_up_the_others(yard: Yard) -> None:
+    with yard.store.unit(ADMIN) as unit:
+        wave = {"start": "2026-07-01", "end": "2026-07-04", "parallel": 3}
+        yard.lab.put(unit, "Wave", "w01", wave | {"bandwidthMbps": 300})
+    names = [f"case-{number}" for number in range(10)]
+    for name in names:
+        yard.system(name, DATA, wave="w01")
+    (yard.folder / "case-4-old/data").rename(yard.folder / "case-4-old/elsewhere")
+    for name in names:
+        yard.wish(name, "run")
+    for _ in range(60):
+        work(yard)
+        yard.store.clock.advance(1)  # type: ignore[attr-defined]
+        states = {name: yard.state(name) for name in names}
+        if set(states.values()) == {"syncing", "stopped"}:
+            break
+    assert states.pop("case-4") == "stopped"
+    assert set(states.values()) == {"syncing"}
+    assert most_at_once(yard) <= 3
+
+
+def most_at_once(yard: Yard) -> int:
+    now, most = 0, 0
+    for _, word, *_ in sorted(yard.player.log(), key=lambda line: float(line[0])):
+        now += 1 if word == "begin" else -1
+        most = max(most, now)
+    return most
+
+
+def test_a_room_is_closed_when_nothing_runs_in_it(yard: Yard, clock: FixedClock) -> None:
+    yard.system("case", DATA)
+    with yard.store.unit(ADMIN) as unit:
+        yard.lab.put(unit, "ServerRoom", "room", {}, department=DEPARTMENT)
+    _people(yard)
+
+    def close() -> dict[str, object]:
+        return yard.office.close_room(ADMIN, DEPARTMENT, "room", "photo 12", "checker")
+
+    with pytest.raises(ConflictError, match="room_in_use"):
+        close()
+    to_trial(yard, clock)
+    clock.advance(31 * 86_400)
+    yard.sign("case")
+    work(yard)
+    evidence = {"wiped": "CERT-1", "disposal": "scrapped", "asset": "ZC-1"}
+    yard.wish("case", "source-off", host="case-old", **evidence)
+    work(yard)
+    assert close()["state"] == "closed"
+    with pytest.raises(ConflictError, match="room_closed_already"):
+        close()
+
+
+def _people(yard: Yard) -> None:
+    from govcloud.store.users import Grant, grant
+
+    with yard.store.unit(ADMIN) as unit:
+        grant(unit, Grant("checker", Role.AUDITOR, None, "full"))
