@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final, TypeAlias, TypeVar
 
 from govcloud.errors import Text
@@ -111,11 +112,15 @@ class Counting:
         self._spread = spread
         self._limit = lines
         self._received = 0
-        self.frame = reading.frame()
         self.oddities = Oddities()
         self.departments: list[Counted] = []
         self.lines: list[Line] = []
         self.lines_total = 0
+
+    @cached_property
+    def frame(self) -> Frame:
+        """What else decides; read when the first share is dealt out, while workers still start."""
+        return self._reading.frame()
 
     def run(self) -> None:
         """Count every department; what is found is taken in in the order of their names."""
