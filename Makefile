@@ -45,6 +45,13 @@ test: $(DEVELOPMENT) ## Run all tests but those on a real OpenStack, on SQLite a
 test-openstack: $(DEVELOPMENT) openstack-up ## Run the tests on a real OpenStack (root on Debian 12; takes long)
 	@GOVCLOUD_TEST_OPENSTACK=lab $(BIN)/python -m pytest -k openstack $(ARGS)
 
+OPENSTACK_QUICK := $(addprefix tests/,acceptance/test_openstack_city.py \
+	$(foreach name,calls lab operations,integration/test_openstack_$(name).py))
+
+.PHONY: test-openstack-quick
+test-openstack-quick: ## Run those of them that take minutes: the whole path, calls, adoption
+	@$(MAKE) test-openstack ARGS="$(OPENSTACK_QUICK) $(ARGS)"
+
 .PHONY: lint
 lint: $(DEVELOPMENT) ## Check style and formatting
 	@$(BIN)/ruff check .

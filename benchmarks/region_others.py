@@ -31,9 +31,12 @@ FLAVOR: Final = "c1m1"
 THREADS: Final = 8
 _IMAGE: Final = str(MACHINE["image"])
 _ENVIRONMENT: Final = Path("~/.cache/govcloud/bench-ansible").expanduser()
-_ANSIBLE: Final = ("ansible>=9,<10", "openstacksdk")
+_ANSIBLE: Final = ("ansible>=9,<10", "openstacksdk<2")
+"""The collection reads what later releases of the SDK do not have any more."""
 _LAB: Final = Path(__file__).parents[1] / "tests" / "labs" / "openstack"
 _HEAT_S: Final = 3600
+_SAID: Final = 40
+"""Lines of what a playbook said when it failed."""
 
 
 @contextmanager
@@ -171,7 +174,7 @@ def _play(machines: int) -> list[dict[str, Any]]:
             boot_volume=name,
             nics=[{"port-name": name}],
             auto_ip=False,
-            meta={"number": "{{ item }}"},
+            meta={"made": name},
         ),
     ]
     host = {"hosts": "localhost", "connection": "local", "gather_facts": False}
@@ -183,7 +186,8 @@ def _run(play: Path, environment: Mapping[str, str]) -> None:
     command = [str(_ENVIRONMENT / "bin" / "ansible-playbook"), str(play)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"ansible-playbook failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        said = done.stdout.replace("\\n", "\n") + done.stderr
+        raise SystemExit("ansible-playbook failed:\n" + "\n".join(said.splitlines()[-_SAID:]))
 
 
 # --- Heat ---

@@ -237,7 +237,10 @@ class Watcher:
 def unlimited(admin: Any, project: str) -> None:
     """Let no quota of a project stand in the way."""
     admin.compute.update_quota_set(project, instances=-1, cores=-1, ram=-1)
-    admin.block_storage.update_quota_set(project, volumes=-1, gigabytes=-1)
+    url = f"/os-quota-sets/{project}"  # each volume type has limits of its own there
+    limits = admin.block_storage.get(url).json()["quota_set"].keys() - {"id"}
+    body = {"quota_set": dict.fromkeys(limits, -1)}
+    exceptions.raise_from_response(admin.block_storage.put(url, json=body))
     admin.network.update_quota(project, port=-1)
 
 

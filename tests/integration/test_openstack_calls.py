@@ -8,6 +8,10 @@ import pytest
 from sqlalchemy import event
 
 from govcloud.clock import SystemClock
+from govcloud.plan.actions import differences as plan_differences
+from govcloud.ports import State
+from govcloud.reconcile import desired
+from govcloud.reconcile.desired import World, resources_of
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD
@@ -54,7 +58,7 @@ def quiet_pass(lab: Any, proxy: Any) -> Counter[tuple[str, str, str]]:
     written = statements(lab)
     proxy.clear()
     found = comparer.run()
-    assert (found.differing, found.enqueued, found.quotas_set) == (0, 0, 0)
+    assert (found.differing, found.enqueued, found.quotas_set) == (0, 0, 0), differences(lab)
     assert proxy.writes() == Counter()
     assert found.drift_written or written == []
     assert [line for line in written if " drift " not in line] == []
@@ -62,21 +66,45 @@ def quiet_pass(lab: Any, proxy: Any) -> Counter[tuple[str, str, str]]:
     return tally
 
 
+def differences(lab: Any) -> list[tuple[str, str, Any, Any]]:
+    """Return what does not stand as wanted, field by field, to say so in a failure."""
+    provisioner = lab.driver()
+    there = {(item.uid, item.part): item for item in lab.there()}
+    with lab.store.reading() as session:
+        world = World.read(session, lab.store.clock.now().date())
+        wanted = list(desired.by_uid(session, [row.uid for row in lab.rows()]))
+        world.add_systems(session, wanted)
+    resources = [r for one in wanted for r in resources_of(provisioner, world, one.approved)]
+    found: list[tuple[str, str, Any, Any]] = []
+    for resource in resources:
+        item = there.get((resource.uid, resource.part))
+        if item is None:
+            found.append((resource.part, "missing", None, None))
+            continue
+        found += [
+            (resource.part, name, resource.props.get(name), item.props.get(name))
+            for name in plan_differences(resource, item)
+        ]
+        if item.state is not State.READY:
+            found.append((resource.part, "state", State.READY, item.state))
+    return found
+
+
 @pytest.mark.guarantee("R5")
-def test_a_quiet_pass_makes_as_many_calls_for_six_servers_as_for_two(
+def test_a_quiet_pass_makes_as_many_calls_for_three_servers_as_for_one(
     lab: Any, openstack_proxied: Any
 ) -> None:
     proxy, _ = openstack_proxied
     disks = [{"size": "1Gi", "type": "hdd"}]
-    lab.machine("one", count=2, dataDisks=disks)
+    lab.machine("one", dataDisks=disks)
     lab.finish(lab.controller())
     few = quiet_pass(lab, proxy)
 
-    lab.machine("two", count=2, dataDisks=disks, antiAffinity=True)
-    lab.machine("three", count=2, network={"floatingIp": True})
+    lab.machine("two", dataDisks=disks, antiAffinity=True)
+    lab.machine("three", network={"floatingIp": True})
     lab.finish(lab.controller("two"))
     many = quiet_pass(lab, proxy)
-    assert len([item for item in lab.there() if item.type == "server"]) == 6
+    assert len([item for item in lab.there() if item.type == "server"]) == 3
     assert many == few
 
     small_pages = {**lab.connection, "page-size": "2"}
