@@ -226,8 +226,8 @@ def build_heat(
 def _template(machines: int) -> dict[str, Any]:
     resources: dict[str, Any] = {}
 
-    def add(name: str, kind: str, **properties: Any) -> None:
-        resources[name] = {"type": kind, "properties": properties}
+    def add(key: str, kind: str, **properties: Any) -> None:
+        resources[key] = {"type": kind, "properties": properties}
 
     for number in range(machines):
         disk, port = f"disk-{number}", f"port-{number}"

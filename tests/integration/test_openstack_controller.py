@@ -12,6 +12,7 @@ from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+PATIENCE_S = 600
 
 
 @pytest.fixture
@@ -100,7 +101,9 @@ def test_drift_is_healed(lab: Any) -> None:
         rule = next(item for part, item in there.items() if part.startswith("rule"))
         admin.network.delete_security_group_rule(rule.id)
         admin.compute.stop_server(server)
-        admin.compute.wait_for_server(admin.compute.get_server(server), status="SHUTOFF")
+        admin.compute.wait_for_server(
+            admin.compute.get_server(server), status="SHUTOFF", wait=PATIENCE_S
+        )
     controller = lab.controller("two")
     found = controller.pass_once(CLOUD)
     assert found.differing == 1
@@ -154,9 +157,9 @@ def tamper(admin: Any, server: str, there: dict[str, Any]) -> None:
     network.update_ip(there["address-0"].id, port_id=stray.id)
     compute.update_quota_set(mine.project_id, cores=999)
     compute.resize_server(server, compute.find_flavor("c2m4").id)
-    compute.wait_for_server(compute.get_server(server), "VERIFY_RESIZE")
+    compute.wait_for_server(compute.get_server(server), "VERIFY_RESIZE", wait=PATIENCE_S)
     compute.confirm_server_resize(server)
-    compute.wait_for_server(compute.get_server(server))
+    compute.wait_for_server(compute.get_server(server), wait=PATIENCE_S)
 
 
 @pytest.mark.guarantee("R4")
@@ -166,7 +169,9 @@ def test_a_deleted_server_is_built_again_with_its_disks(lab: Any) -> None:
     there = parts(lab, uid)
     with lab.region.connect() as admin:
         admin.compute.delete_server(there["server-0"].id)
-        admin.compute.wait_for_delete(admin.compute.get_server(there["server-0"].id))
+        admin.compute.wait_for_delete(
+            admin.compute.get_server(there["server-0"].id), wait=PATIENCE_S
+        )
     controller = lab.controller("two")
     controller.pass_once(CLOUD)
     lab.finish(controller)
