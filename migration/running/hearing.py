@@ -43,7 +43,10 @@ class Hearing:
             self._count(data)
         elif name in _FAILURES and not data.get("ignore_errors"):
             result = data.get("res") or {}
-            self._failure = (str(data.get("task", "")), _why(result))
+            task = str(data.get("task", ""))
+            # Of a task with items, what its first item says tells more than the task's own word.
+            if not ("results" in result and self._failure[0] == task):
+                self._failure = (task, _why(result))
             self._unreachable |= name == "runner_on_unreachable" or _work(result).get(
                 "broken", False
             )

@@ -1,0 +1,170 @@
+"""The roles `services`, `nginx` and `switch_*` on real hosts."""
+
+import http.client
+
+import pytest
+
+from govcloud.testing.legacy import Host
+from govcloud.testing.legacy_fixtures import Mover
+from migration.running.port import Mode, Stage, Verdict
+
+pytestmark = pytest.mark.slow
+
+SITE = "server {{ listen {port}; root /srv/site; add_header Who {who}; }}\n"
+CONF = "/etc/nginx/conf.d/site.conf"
+
+
+def who_answers(host: Host, port: int = 80) -> str | None:
+    """Ask a site who it is; None: nobody listens."""
+    connection = http.client.HTTPConnection(host.address, port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().headers.get("Who")
+    except ConnectionRefusedError:
+        return None
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def site(legacy_pair: tuple[Host, Host]) -> Mover:
+    source, target = legacy_pair
+    for host in legacy_pair:
+        host.run("systemctl -q disable --now nginx; rm -f /etc/nginx/conf.d/*", check=False)
+        host.write("/srv/site/index.html", "hello\n")
+    source.write(CONF, SITE.format(port=80, who="site"))
+    source.run("systemctl -q enable --now nginx")
+    return Mover("nginx", source, target, {"files": ["/etc/nginx/conf.d"]})
+
+
+@pytest.mark.guarantee("M1")
+@pytest.mark.guarantee("M3")
+def test_a_site_moves_and_comes_back(site: Mover) -> None:
+    site.well(Stage.PLAN)
+    site.well(Stage.SYNC, Mode.INITIAL)
+    assert (who_answers(site.source), who_answers(site.target)) == ("site", None)
+    site.well(Stage.FREEZE)
+    site.source.reboot()
+    assert who_answers(site.source) is None, "a frozen service does not come back by itself"
+    site.well(Stage.SYNC, Mode.FINAL)
+    site.well(Stage.VERIFY)
+    site.well(Stage.START)
+    assert who_answers(site.target) == "site"
+    site.well(Stage.UNDO)
+    assert (who_answers(site.source), who_answers(site.target)) == ("site", None)
+    assert site.source.run("ls /var/lib/govcloud-move", check=False).strip() == ""
+    site.well(Stage.UNDO, Mode.ABORTED)
+    assert not site.target.path(CONF).exists()
+
+
+def test_what_stood_at_the_target_comes_back(site: Mover) -> None:
+    site.target.write(CONF, "# of the target\n")
+    site.well(Stage.SYNC, Mode.INITIAL)
+    assert "site" in site.target.path(CONF).read_text()
+    site.well(Stage.UNDO, Mode.ABORTED)
+    assert site.target.path(CONF).read_text() == "# of the target\n"
+
+
+@pytest.mark.guarantee("M4")
+def test_a_wrong_configuration_is_not_started(site: Mover) -> None:
+    site.well(Stage.SYNC, Mode.INITIAL)
+    site.target.run(f"echo 'nonsense;' >> {CONF}")
+    played = site.play(Stage.VERIFY)
+    assert played.verdict == Verdict.FAILED
+    assert "site.conf" in played.message
+    played = site.play(Stage.START)
+    assert played.verdict == Verdict.FAILED
+    assert 'unknown directive "nonsense"' in played.message
+    assert who_answers(site.target) is None
+
+
+UNIT = """
+[Service]
+User=portal
+ExecStart=/usr/bin/python3 -m http.server --directory /srv/site 8080
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_a_service_with_its_account_moves(legacy_pair: tuple[Host, Host]) -> None:
+    source, target = legacy_pair
+    source.run("getent passwd portal || useradd -r -u 871 -s /usr/sbin/nologin portal")
+    source.write("/etc/systemd/system/portal.service", UNIT)
+    source.write("/etc/portal.conf", "colour=red\n", 0o640)
+    source.run("chown root:portal /etc/portal.conf; systemctl daemon-reload; systemctl -q enable"
+               " --now portal")  # fmt: skip
+    files = ["/etc/systemd/system/portal.service", "/etc/portal.conf"]
+    mover = Mover(
+        "services", source, target, {"names": ["portal"], "users": ["portal"], "files": files}
+    )
+    for stage, mode in (
+        (Stage.PLAN, Mode.NONE),
+        (Stage.SYNC, Mode.INITIAL),
+        (Stage.FREEZE, Mode.NONE),
+        (Stage.SYNC, Mode.FINAL),
+        (Stage.VERIFY, Mode.NONE),
+        (Stage.START, Mode.NONE),
+    ):
+        mover.well(stage, mode)
+    assert target.run("stat -c %U:%G /etc/portal.conf; id -u portal") == "root:portal\n871\n"
+    assert target.run("systemctl is-active portal; systemctl is-enabled portal") == (
+        "active\nenabled\n"
+    )
+    assert not source.answers(8080)
+    mover.well(Stage.UNDO)
+    assert source.run("systemctl is-active portal") == "active\n"
+    assert target.run("systemctl is-active portal", check=False) == "inactive\n"
+
+
+@pytest.mark.guarantee("M3")
+def test_a_proxy_is_switched_and_switched_back(site: Mover) -> None:
+    """The proxy stands on the target, and leads to port 81 or 82 there."""
+    for port, who in ((81, "old"), (82, "new")):
+        site.target.write(f"/etc/nginx/conf.d/{who}.conf", SITE.format(port=port, who=who))
+    proxy = "server { listen 80; location / { proxy_pass http://127.0.0.1:81; } }\n"
+    file = "/etc/nginx/conf.d/proxy.conf"
+    site.target.write(file, proxy)
+    site.target.run("systemctl -q enable --now nginx; systemctl reload nginx")
+    settings = {"file": file, "from": "127.0.0.1:81", "to": "127.0.0.1:82"}
+    switch = Mover("switch_nginx", site.source, site.target, settings)
+    switch.well(Stage.PLAN)
+    assert who_answers(site.target) == "old"
+    for _ in range(2):  # Again at will.
+        switch.well(Stage.START)
+        switch.well(Stage.VERIFY)
+    site.target.run("until [ \"$(curl -sI localhost | grep -c 'Who: new')\" = 1 ]; do :; done")
+    switch.well(Stage.UNDO)
+    assert site.target.path(file).read_text() == proxy
+    site.target.run("until [ \"$(curl -sI localhost | grep -c 'Who: old')\" = 1 ]; do :; done")
+
+    wrong = Mover("switch_nginx", site.source, site.target, settings | {"to": "not a place"})
+    played = wrong.play(Stage.START)
+    assert played.verdict == Verdict.FAILED
+    assert site.target.path(file).read_text() == proxy, "a failed switch gives the file back"
+    assert who_answers(site.target) == "old"
+
+
+def test_a_name_is_switched(legacy_pair: tuple[Host, Host]) -> None:
+    source, target = legacy_pair
+    target.run("echo '10.9.9.9 portal.gov' >> /etc/hosts")
+    before = target.path("/etc/hosts").read_text()
+    switch = Mover("switch_hosts", source, target, {"from": "10.9.9.9", "to": "10.9.9.10"})
+    switch.well(Stage.PLAN)
+    switch.well(Stage.START)
+    assert target.run("getent hosts portal.gov").split()[0] == "10.9.9.10"
+    switch.well(Stage.UNDO)
+    assert target.path("/etc/hosts").read_text() == before
+
+
+def test_an_address_is_switched(legacy_pair: tuple[Host, Host]) -> None:
+    source, target = legacy_pair
+    address = f"10.213.{source.room.number}.200/24"
+    source.run(f"ip addr add {address} dev eth0")
+    switch = Mover("switch_address", source, target, {"address": address})
+    switch.well(Stage.PLAN)
+    for stage, holder in ((Stage.START, target), (Stage.UNDO, source)):
+        switch.well(stage)
+        has = {host.name for host in legacy_pair if address in host.run("ip addr show dev eth0")}
+        assert has == {holder.name}
+    source.run(f"ip addr del {address} dev eth0")
