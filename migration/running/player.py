@@ -152,6 +152,8 @@ def _environment(folder: Path, roles: Roles) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_CONFIG": str(roles.playbooks / "ansible.cfg"),
         "ANSIBLE_ROLES_PATH": ":".join(str(path) for path in roles.folders),
+        # Said here too: ansible-runner turns it off wherever the environment does not say it.
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
         "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "home/tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
