@@ -9,7 +9,7 @@ from cli.columns import at, moment
 from cli.options import Output
 from cli.output import emit, note, paint
 from cli.render import Column, Item, text_of
-from cli.speech import language, t
+from cli.speech import language, t, word
 from cli.views import pairs
 from govcloud import messages
 
@@ -113,10 +113,21 @@ AUDIT: Final = (
     Column("seq", at("seq"), right=True),
     Column("at", lambda item: moment(item["at"])),
     Column("actor", at("actor")),
-    Column("action", at("action")),
+    Column("action", lambda item: word("audit-action", item["action"])),
     Column("target", at("target")),
     Column("request", at("requestId")),
     Column("hash", at("hash")),
+)
+OPENING: Final = (
+    Column("department", _name),
+    _number("requests", "requests"),
+    _number("median", "median"),
+    _number("p90", "p90"),
+    _number("days_1_3", "buckets.1-3"),
+    _number("days_4_10", "buckets.4-10"),
+    _number("days_11_30", "buckets.11-30"),
+    _number("days_31_60", "buckets.31-60"),
+    _number("days_61", "buckets.>60"),
 )
 STEPS: Final = (
     "opening",
@@ -220,6 +231,19 @@ def show_explanation(found: Mapping[str, Any], form: Output) -> None:
     if form in (Output.TABLE, Output.WIDE):
         if len(found["lines"]) < found["total"]:
             note(t("more_lines", shown=len(found["lines"]), total=found["total"]))
+        _foot(found)
+
+
+def show_opening_time(found: Mapping[str, Any], form: Output) -> None:
+    """Print how long requests took, by department and in all."""
+    table = form in (Output.TABLE, Output.WIDE)
+    if table:
+        span = {"since": found["since"], "as_of": found["cutoffShown"]}
+        emit(paint(t("opening_time_as_of", **span), "bold"))
+        emit()
+    rows = [*found["rows"], found["total"]]
+    render.show(rows, OPENING, form, name=lambda row: str(row["department"]), whole=found)
+    if table:
         _foot(found)
 
 

@@ -84,6 +84,7 @@ ROOT: Final = Branch(
         "report": Branch(
             {
                 "on-cloud-rate": Leaf("report", "on_cloud_rate"),
+                "opening-time": Leaf("report", "opening_time"),
                 "explain": Branch(
                     {
                         "on-cloud-rate": Leaf("report", "explain_on_cloud_rate"),

@@ -106,6 +106,24 @@ def _table(door: Client, query: dict[str, Any]) -> None:
     show(found)
 
 
+def opening_time(
+    *,
+    as_of: AsOf = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help=t("opt_since"))
+    ] = None,
+    department: Department = None,
+    form: Shape = Output.TABLE,
+) -> None:
+    """Report how many working days requests took from submission to fulfilment."""
+    found = client().get(
+        "/v1/reports/opening-time", as_of=_instant(as_of), since=since, department=department
+    )
+    from cli.report_view import show_opening_time
+
+    show_opening_time(found, form)
+
+
 def explain_on_cloud_rate(
     *,
     department: Department = None,

@@ -28,7 +28,7 @@ RESOURCES: Final = (
     Column("type", at("type")),
     Column("name", at("name")),
     Column("tenant", at("tenant")),
-    Column("state", at("state")),
+    Column("state", lambda item: word("resource-state", item["state"])),
     Column("uid", at("uid"), wide=True),
     Column("part", at("part")),
     Column(

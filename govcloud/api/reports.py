@@ -1,6 +1,7 @@
 """Reports: figures as JSON or as a file, and what they are made of. Each export is audited."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
@@ -91,6 +92,23 @@ def explain(
         definition=definition or FIRST.version,
         **_whose(services, actor, department),
     )
+    return JSONResponse(found.plain())
+
+
+@router.get("/v1/reports/opening-time", summary="How long requests took until they were fulfilled")
+def opening_time(
+    *,
+    actor: Acting,
+    services: Wired,
+    as_of: AsOf = None,
+    since: Annotated[date | None, Query(description="First day; absent: the year's.")] = None,
+    department: pages.Word = None,
+) -> JSONResponse:
+    """Return working days from submission to fulfilment: median, P90, buckets, by department."""
+    from govcloud.reports import opening_time
+
+    whose = _whose(services, actor, department)
+    found = opening_time.make(services.store, as_of, since=since, **whose)
     return JSONResponse(found.plain())
 
 

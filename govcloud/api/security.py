@@ -92,6 +92,7 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/v1/events"): READ,
     ("GET", "/v1/reports/on-cloud-rate"): READ,
     ("GET", "/v1/reports/on-cloud-rate/explain"): READ,
+    ("GET", "/v1/reports/opening-time"): READ,
     ("GET", "/v1/reports/facts/{number}"): READ,
     ("GET", "/v1/audit"): _any(P.AUDIT),
     ("POST", "/v1/audit/verify"): _any(P.AUDIT),

@@ -1,15 +1,27 @@
-"""Working days (APP-8): weekdays but for holidays, and the weekend days that are worked for them.
+"""The policy in force and its working days (APP-8): weekdays but holidays, and weekends worked.
 
 China moves working days to weekends around long holidays; the yearly list is data of the Policy.
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
 from govcloud.domain.kinds.governance import PolicySpec
 
+BUILTIN: Final = PolicySpec.model_validate({"version": "builtin", "effectiveFrom": "2000-01-01"})
 _SATURDAY: Final = 5
 _ONE: Final = timedelta(days=1)
+
+
+def in_force(policies: Mapping[str, PolicySpec], today: date) -> PolicySpec:
+    """Return the policy, of those by name, that took effect last; the built-in one for none."""
+    begun = [
+        (policy.effective_from, name, policy)
+        for name, policy in policies.items()
+        if policy.effective_from <= today
+    ]
+    return max(begun, key=lambda entry: entry[:2])[2] if begun else BUILTIN
 
 
 def works(day: date, policy: PolicySpec) -> bool:

@@ -56,7 +56,7 @@ def make(
     department that is not or may not be seen.
     """
     used, beside = _definition(definition), tuple(map(_definition, options.beside))
-    with _reading(store, as_of, department, options) as reading:
+    with opened(store, as_of, department, options) as reading:
         counting = Counting(
             reading,
             store.database.url,
@@ -107,7 +107,7 @@ def explain(
     if metric not in METRICS:
         raise NotFoundError("errors.metric_unknown", metric=metric, known=list(METRICS))
     used = _definition(definition)
-    with _reading(store, as_of, department, options) as reading:
+    with opened(store, as_of, department, options) as reading:
         lines: tuple[Line, ...]
         if metric in OF_ESTATE:
             estate = Estate(reading)
@@ -141,9 +141,10 @@ def explain(
 
 
 @contextmanager
-def _reading(
+def opened(
     store: Store, as_of: AsOf, department: str | None, options: Options
 ) -> Iterator[Reading]:
+    """Give what stood at an instant, behind which nothing is recorded any more."""
     cutoff = resolve(as_of, store.clock.now(), city.zone())
     # Before anything is read: who commits later cannot record behind the cut-off (F1).
     store.settle(cutoff.instant)

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlmodel import Session
 
-from govcloud.domain.kinds.governance import SurveySpec
+from govcloud.domain.kinds.governance import PolicySpec, SurveySpec
 from govcloud.domain.suggest import nearest
 from govcloud.errors import NotFoundError
 from govcloud.figures.estate import NetworkFact, RoomFact, UnitFact
@@ -16,6 +16,7 @@ from govcloud.figures.population import View
 from govcloud.figures.survey import Survey
 from govcloud.figures.targets import TargetFact
 from govcloud.figures.tree import below, root
+from govcloud.policy.calendar import in_force
 from govcloud.reports.cutoff import Cutoff
 from govcloud.reports.departments import OWNERS, Span, flag, integer, split_of, text
 from govcloud.store.facts import (
@@ -213,6 +214,16 @@ class Reading:
     def targets(self) -> list[TargetFact]:
         """Return the plan's targets."""
         return list(map(TargetFact._make, self._present("Target", TARGET)))
+
+    def policy(self) -> PolicySpec:
+        """Return the policy in force on the cut-off's day."""
+        return in_force(
+            {
+                row[NAME]: PolicySpec.model_validate_json(row[-1])
+                for row in self._present("Policy", (SpecField(),))
+            },
+            self.cutoff.day,
+        )
 
     def survey(self) -> Survey | None:
         """Return the latest survey that had been taken by the cut-off's day."""

@@ -23,6 +23,7 @@ from govcloud.domain.kinds.platform import (
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.domain.kinds.systems import SystemSpec, VirtualMachineSpec
 from govcloud.domain.manifest import parse_spec
+from govcloud.policy.calendar import in_force
 from govcloud.requests.changes import Current
 from govcloud.store import objects
 from govcloud.store.tables import ObjectRow
@@ -30,7 +31,6 @@ from govcloud.store.tables import ObjectRow
 Spec = TypeVar("Spec", bound=Model)
 
 CATALOGUE: Final = ("Cloud", "Flavor", "Image", "Zone")
-BUILTIN: Final = PolicySpec.model_validate({"version": "builtin", "effectiveFrom": "2000-01-01"})
 """The policy where the city has none: default weights, one step of review."""
 
 
@@ -119,12 +119,7 @@ def load_world(
 def policy_in_force(session: Session, today: date) -> PolicySpec:
     """Return the Policy that took effect last; the built-in one where there is none."""
     found = _of(_specs(objects.of_kinds(session, ("Policy",))), PolicySpec)
-    begun = [
-        (policy.effective_from, name, policy)
-        for name, policy in found.items()
-        if policy.effective_from <= today
-    ]
-    return max(begun, key=lambda entry: entry[:2])[2] if begun else BUILTIN
+    return in_force(found, today)
 
 
 def current_of(row: ObjectRow) -> Current:

@@ -99,6 +99,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("migrate", "plan", "--begin", "2027-01-04", "-o", "yaml"),
     ("report", "on-cloud-rate", "--as-of", "2026-01-01", "--format", "json"),
     ("report", "explain", "on-cloud-rate", "-o", "json"),
+    ("report", "opening-time", "--as-of", "2026-01-01", "-o", "json"),
+    ("report", "opening-time", "--since", "2999-01-01"),
     ("report", "explain", "fact", "1", "-o", "csv"),
     ("report", "explain", "fact", "999999"),
     ("token", "create", "somebody", "--role", "operator", "-o", "json"),

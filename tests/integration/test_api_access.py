@@ -98,6 +98,7 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
     ("GET", "/v1/reports/on-cloud-rate"): ("/v1/reports/on-cloud-rate?department={d}", None),
     ("GET", "/v1/reports/on-cloud-rate/explain"): (
         "/v1/reports/on-cloud-rate/explain?department={d}", None),
+    ("GET", "/v1/reports/opening-time"): ("/v1/reports/opening-time?department={d}", None),
     ("GET", "/v1/reports/facts/{number}"): ("/v1/reports/facts/1", None),
     ("GET", "/v1/audit"): ("/v1/audit", None),
     ("POST", "/v1/audit/verify"): ("/v1/audit/verify", {}),
