@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import complete, failures, output, render, views
+from cli import acting, complete, output, views
 from cli.client import path
 from cli.commands.submit import confirm
 from cli.labels import meaning
 from cli.options import Department, Format, Note, Output, Timeout, Wait, Yes
 from cli.session import client
 from cli.speech import t, word
-from govcloud.errors import GovcloudError, UsageError
+from govcloud.errors import UsageError
 
 Requests = Annotated[
     list[str] | None,
@@ -156,21 +156,7 @@ def _chosen(
 
 
 def _decide(verdict: str, ids: list[str], said: dict[str, Any], form: Output, *, yes: bool) -> None:
-    decided: list[dict[str, Any]] = []
-    failed: GovcloudError | None = None
-    for identity in ids:
-        try:
-            decided.append(_one(verdict, identity, said, form, yes=yes))
-        except GovcloudError as error:
-            if len(ids) == 1:
-                raise
-            output.complain(f"{identity}:")
-            failures.show(error)
-            failed = failed or error
-    if form in (Output.JSON, Output.YAML):
-        render.structured(decided[0] if len(ids) == 1 else {"items": decided}, form)
-    if failed is not None:
-        raise typer.Exit(failed.exit_code)
+    acting.each(ids, str, lambda identity: _one(verdict, identity, said, form, yes=yes), form)
 
 
 def _one(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli import columns, complete, output, refs, render
+from cli import acting, columns, complete, output, refs, render
 from cli.commands.submit import confirm
 from cli.options import Department, Format, Output, Yes
 from cli.session import client
@@ -47,7 +47,8 @@ def stop(
     (reference,) = refs.parse([target], department)
     if not yes:
         confirm(t("ask_stop", object=reference.shown))
-    _say(_post(reference, "stop", {"machines": machine or [], "reason": reason}), "stopping", form)
+    found = acting.post(reference, "stop", {"machines": machine or [], "reason": reason})
+    acting.tell(found, "stopping", form)
 
 
 def start(
@@ -60,7 +61,8 @@ def start(
 ) -> None:
     """Let machines run again that were stopped by `govcloud stop`."""
     (reference,) = refs.parse([target], department)
-    _say(_post(reference, "start", {"machines": machine or [], "reason": reason}), "starting", form)
+    found = acting.post(reference, "start", {"machines": machine or [], "reason": reason})
+    acting.tell(found, "starting", form)
 
 
 def reboot(
@@ -78,7 +80,7 @@ def reboot(
     if not yes:
         confirm(t("ask_reboot", object=reference.shown))
     body = {"machines": machine or [], "hard": hard, "reason": reason}
-    found = _post(reference, "reboot", body)
+    found = acting.post(reference, "reboot", body)
     if form in (Output.JSON, Output.YAML):
         render.structured(found, form)
     else:
@@ -159,18 +161,3 @@ def _answers(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _post(reference: refs.Reference, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = client().post(
-        f"{reference.path}/{verb}", body, department=reference.department
-    )
-    return found
-
-
-def _say(found: dict[str, Any], done: str, form: Output) -> None:
-    if form in (Output.JSON, Output.YAML):
-        render.structured(found, form)
-        return
-    name = columns.object_name(found)
-    output.emit(name if form is Output.NAME else f"{name}  {word('done', done)}")

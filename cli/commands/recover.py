@@ -1,16 +1,16 @@
 """The operator's ways out of what is stuck: try again, build again, give up, let a cloud heal."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
 
-from cli import columns, complete, failures, output, refs, render
+from cli import acting, columns, complete, output, refs, render
 from cli.client import path
 from cli.commands.submit import confirm
 from cli.options import Department, Format, Output, Yes
 from cli.session import client
 from cli.speech import t, word
-from govcloud.errors import GovcloudError
 
 SHOWN: Final = 20
 """So many of the resources that are left behind are named; `govcloud drift` has them all."""
@@ -28,25 +28,14 @@ def retry(
     form: Format = Output.TABLE,
 ) -> None:
     """Let the controller look at objects again now, with their failures forgotten."""
-    references = refs.parse(objects, department)
-    asked: list[dict[str, Any]] = []
-    failed: GovcloudError | None = None
-    for reference in references:
-        try:
-            found = _post(reference, "retry")
-        except GovcloudError as error:
-            if len(references) == 1:
-                raise
-            output.complain(f"{reference.shown}:")
-            failures.show(error)
-            failed = failed or error
-            continue
-        asked.append(found)
-        _say(found, "retried", form)
-    if form in (Output.JSON, Output.YAML):
-        render.structured(asked[0] if len(references) == 1 else {"items": asked}, form)
-    if failed is not None:
-        raise typer.Exit(failed.exit_code)
+
+    def ask(reference: refs.Reference) -> dict[str, Any]:
+        found = acting.post(reference, "retry")
+        if form not in (Output.JSON, Output.YAML):
+            acting.tell(found, "retried", form)
+        return found
+
+    acting.each(refs.parse(objects, department), lambda reference: reference.shown, ask, form)
 
 
 def rebuild(
@@ -63,13 +52,8 @@ def rebuild(
     """Remove what has failed of an object, with the data in it, and build it again."""
     (reference,) = refs.parse([target], department)
     if not yes:
-        seen = client().get(reference.path, department=reference.department)
-        output.complain(str(seen["status"].get("message") or columns.status(seen)))
-        confirm(t("ask_rebuild", object=reference.shown))
-    found = _post(reference, "rebuild", {"reason": reason})
-    _say(found, "rebuilt", form)
-    if form in (Output.JSON, Output.YAML):
-        render.structured(found, form)
+        _make_sure(reference, "ask_rebuild")
+    _insist(reference, "rebuild", reason, "rebuilt", form)
 
 
 def confirm_release(
@@ -86,13 +70,8 @@ def confirm_release(
     """Let an object that is being given back go with what it still holds."""
     (reference,) = refs.parse([target], department)
     if not yes:
-        seen = client().get(reference.path, department=reference.department)
-        output.complain(str(seen["status"].get("message") or columns.status(seen)))
-        confirm(t("ask_confirm", object=reference.shown))
-    found = _post(reference, "confirm", {"reason": reason})
-    _say(found, "confirmed", form)
-    if form in (Output.JSON, Output.YAML):
-        render.structured(found, form)
+        _make_sure(reference, "ask_confirm")
+    _insist(reference, "confirm", reason, "confirmed", form)
 
 
 def abandon(
@@ -109,15 +88,9 @@ def abandon(
     """Forget an object that is stuck, although the cloud has not confirmed that it is gone."""
     (reference,) = refs.parse([target], department)
     if not yes:
-        seen = client().get(reference.path, department=reference.department)
-        output.complain(str(seen["status"].get("message") or columns.status(seen)))
-        _leftovers(seen)
-        confirm(t("ask_abandon", object=reference.shown))
-    found = _post(reference, "abandon", {"reason": reason})
-    _say(found, "abandoned", form)
-    if form in (Output.JSON, Output.YAML):
-        render.structured(found, form)
-    elif yes and not output.quiet():
+        _make_sure(reference, "ask_abandon", _leftovers)
+    found = _insist(reference, "abandon", reason, "abandoned", form)
+    if yes and form not in (Output.JSON, Output.YAML) and not output.quiet():
         _leftovers(found)
 
 
@@ -139,20 +112,24 @@ def resume(
         output.emit(cloud if form is Output.NAME else f"{cloud}  {word('done', 'resumed')}")
 
 
-def _post(
-    reference: refs.Reference, verb: str, body: dict[str, Any] | None = None
+def _make_sure(
+    reference: refs.Reference,
+    question: str,
+    show: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> None:
+    """Show how an object is, and ask whether to go on."""
+    seen = client().get(reference.path, department=reference.department)
+    output.complain(str(seen["status"].get("message") or columns.status(seen)))
+    show(seen)
+    confirm(t(question, object=reference.shown))
+
+
+def _insist(
+    reference: refs.Reference, verb: str, reason: str, done: str, form: Output
 ) -> dict[str, Any]:
-    found: dict[str, Any] = client().post(
-        f"{reference.path}/{verb}", body, department=reference.department
-    )
+    found = acting.post(reference, verb, {"reason": reason})
+    acting.tell(found, done, form)
     return found
-
-
-def _say(found: dict[str, Any], done: str, form: Output) -> None:
-    if form in (Output.JSON, Output.YAML):
-        return
-    name = columns.object_name(found)
-    output.emit(name if form is Output.NAME else f"{name}  {word('done', done)}")
 
 
 def _leftovers(item: dict[str, Any]) -> None:

@@ -86,6 +86,18 @@ def _deliver(content: bytes, file: str | None) -> None:
     output.note(t("written", file=file))
 
 
+def _day(text: str | None) -> str | None:
+    """Return what the API reads as a day; UsageError for what is none."""
+    if text is None:
+        return None
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise UsageError("cli.bad_day", text=text) from error
+
+
 def _instant(text: str | None) -> str | None:
     """Return what the API reads as an instant; UsageError for what is none."""
     if text is None:
@@ -117,7 +129,7 @@ def opening_time(
 ) -> None:
     """Report how many working days requests took from submission to fulfilment."""
     found = client().get(
-        "/v1/reports/opening-time", as_of=_instant(as_of), since=since, department=department
+        "/v1/reports/opening-time", as_of=_instant(as_of), since=_day(since), department=department
     )
     from cli.report_view import show_opening_time
 

@@ -1,5 +1,6 @@
 """The ways out of what is stuck: look again, build again, give up, heal on (R8); operators only."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -18,6 +19,8 @@ from govcloud.plan.phases import Phase
 from govcloud.reconcile import brake, recover
 from govcloud.requests import fulfilment
 from govcloud.store import objects
+from govcloud.store.tables import ObjectRow
+from govcloud.store.unit import Unit
 
 router: Final = APIRouter(route_class=GuardedRoute, tags=["objects"])
 
@@ -53,67 +56,45 @@ def retry(
     return JSONResponse(shown)
 
 
-@router.post("/v1/objects/{kind}/{name}/rebuild", summary="Build again what has failed")
-def rebuild(
-    *,
-    kind: str,
-    name: str,
-    body: Grounds,
-    actor: Acting,
-    services: Wired,
-    tongue: Tongue,
-    department: pages.Word = None,
-) -> JSONResponse:
-    """Remove what failed after its delivery, with the data in it, and build it again."""
-    reason = body.given()
-    uid = _uid(services, actor, (kind, name, department))
-    with services.store.unit(actor) as unit:
-        row = recover.rebuild(unit, uid, reason)
-        shown = views.object_(row, actor, tongue)
-    return JSONResponse(shown)
+Act = Callable[[Unit, Services, str, str], ObjectRow]
+"""Does something with the object of a uid, for a reason; returns its row as it is, or last was."""
 
 
-@router.post("/v1/objects/{kind}/{name}/confirm", summary="Let an object go with what it holds")
-def confirm(
-    *,
-    kind: str,
-    name: str,
-    body: Grounds,
-    actor: Acting,
-    services: Wired,
-    tongue: Tongue,
-    department: pages.Word = None,
-) -> JSONResponse:
-    """Confirm that what is being given back may go with the pods and volumes that are in it."""
-    reason = body.given()
-    uid = _uid(services, actor, (kind, name, department))
-    with services.store.unit(actor) as unit:
-        row = recover.confirm(unit, uid, reason)
-        shown = views.object_(row, actor, tongue)
-    return JSONResponse(shown)
+def _stepping(
+    verb: str,
+    summary: str,
+    description: str,
+    act: Act,
+    after: Callable[[str, str], dict[str, Any]] = lambda _reason, _tongue: {},
+) -> None:
+    """Make the route of one step; `after` is what its status says instead, once it is taken."""
+
+    def step(
+        *,
+        kind: str,
+        name: str,
+        body: Grounds,
+        actor: Acting,
+        services: Wired,
+        tongue: Tongue,
+        department: pages.Word = None,
+    ) -> JSONResponse:
+        reason = body.given()
+        uid = _uid(services, actor, (kind, name, department))
+        with services.store.unit(actor) as unit:
+            shown = views.object_(act(unit, services, uid, reason), actor, tongue)
+        shown["status"] |= after(reason, tongue)
+        return JSONResponse(shown)
+
+    address = f"/v1/objects/{{kind}}/{{name}}/{verb}"
+    router.post(address, summary=summary, description=description, name=verb)(step)
 
 
-@router.post("/v1/objects/{kind}/{name}/abandon", summary="Give up an object that is stuck")
-def abandon(
-    *,
-    kind: str,
-    name: str,
-    body: Grounds,
-    actor: Acting,
-    services: Wired,
-    tongue: Tongue,
-    department: pages.Word = None,
-) -> JSONResponse:
-    """Free its quota and forget it; `status.resources` is what it may leave behind, unmanaged."""
-    reason = body.given()
-    uid = _uid(services, actor, (kind, name, department))
-    with services.store.unit(actor) as unit:
-        row = recover.abandon(unit, services.ledger, uid, reason)
-        if row.request_id:
-            fulfilment.settle(unit, [row.request_id])
-        shown = views.object_(row, actor, tongue)
-    shown["status"] |= _given_up(reason, tongue)
-    return JSONResponse(shown)
+def _abandon(unit: Unit, services: Services, uid: str, reason: str) -> ObjectRow:
+    row = recover.abandon(unit, services.ledger, uid, reason)
+    if row.request_id:
+        fulfilment.settle(unit, [row.request_id])
+    return row
 
 
 @router.post("/v1/clouds/{name}/resume", summary="Heal on in a cloud where much is missing")
@@ -144,3 +125,24 @@ def _given_up(reason: str, tongue: str) -> dict[str, Any]:
         "message": render("controller.abandoned", tongue, {"reason": reason}),
         "remedy": None,
     }
+
+
+_stepping(
+    "rebuild",
+    "Build again what has failed",
+    "Remove what failed after its delivery, with the data in it, and build it again.",
+    lambda unit, _services, uid, reason: recover.rebuild(unit, uid, reason),
+)
+_stepping(
+    "confirm",
+    "Let an object go with what it holds",
+    "Confirm that what is being given back may go with the pods and volumes that are in it.",
+    lambda unit, _services, uid, reason: recover.confirm(unit, uid, reason),
+)
+_stepping(
+    "abandon",
+    "Give up an object that is stuck",
+    "Free its quota and forget it; `status.resources` is what it may leave behind, unmanaged.",
+    _abandon,
+    _given_up,
+)

@@ -78,6 +78,7 @@ def on_terminal(words: Sequence[str], env: dict[str, str], answers: str = "") ->
         (["apply", "-f", "HUGE"], Exit.INVALID),
         (["report", "on-cloud-rate", "--as-of", "yesterday"], Exit.USAGE),
         (["report", "on-cloud-rate", "--format", "docx"], Exit.USAGE),
+        (["report", "opening-time", "--since", "yesterday"], Exit.USAGE),
         (["report", "on-cloud-rate", "--as-of", "2999-01-01", "--format", "json"], Exit.INVALID),
         (["wait", "vm/x", "--for", "readyish"], Exit.USAGE),
         (["wait", "vm/x", "--timeout", "soon"], Exit.USAGE),
