@@ -5,7 +5,8 @@ It fulfils `migration.running.port.Player`. Its roles are `folder` (moves the fi
 permissions, links that are slow or break, anything that runs by itself. A play that was killed
 leaves what it had written, file by file, as rsync does.
 
-Every play writes a line when it begins and when it ends, so that a test sees which ran at once.
+Every play writes a line when it begins and when it ends, and for each file that it copied, so that
+a test sees which ran at once, and what was copied twice.
 """
 
 import json
@@ -86,7 +87,7 @@ class FolderPlayer:
         target = self.root / play.target.name / self._place(play)
         ways: dict[Stage, Callable[[], Played]] = {
             Stage.PLAN: lambda: self._plan(source),
-            Stage.SYNC: lambda: self._sync(source, target, told, stop),
+            Stage.SYNC: lambda: self._sync(play, source, target, told, stop),
             Stage.FREEZE: lambda: self._freeze(source),
             Stage.VERIFY: lambda: self._verify(source, target),
             Stage.START: lambda: self._touch(target / SERVING),
@@ -105,7 +106,9 @@ class FolderPlayer:
             return Played(Verdict.FAILED, task="look", message=f"there is no folder {source.name}")
         return Played(Verdict.OK, {"bytes": sum(f.stat().st_size for f in _files(source))})
 
-    def _sync(self, source: Path, target: Path, told: Callable[[Told], None], stop: Stop) -> Played:
+    def _sync(
+        self, play: Play, source: Path, target: Path, told: Callable[[Told], None], stop: Stop
+    ) -> Played:
         target.mkdir(parents=True, exist_ok=True)
         files = list(_files(source))
         total, moved, seen = sum(file.stat().st_size for file in files), 0, 0
@@ -120,6 +123,7 @@ class FolderPlayer:
                 part = target / f".{file.name}.part"
                 part.write_bytes(content)
                 part.replace(copy)
+                self._log(f"copied:{file.name}", play)
                 moved += len(content)
             told(Told(f"copy {file.name}", seen, total))
         for gone in {file.name for file in _files(target)} - {file.name for file in files}:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,6 +93,16 @@ class Yard:
                 "before-freeze": [{"role": "mark", "on": f"{name}-gate", "settings": {"name": "b"}}]
             },
         }
+
+    def at_once(self, name: str, count: int = 6, **move: Any) -> str:
+        """Write a system whose window is open and whose backup is waived, and run it; its uid."""
+        files = {f"file-{number}": bytes([65 + number]) * 1_000 for number in range(count)}
+        opens = self.store.clock.now() - timedelta(hours=1)
+        window: dict[str, Any] = {"window": {"opens": opens.isoformat(), "hours": 8}}
+        uid = self.system(name, files, **({"trialDays": 0} | window | move))
+        self.wish(name, "run")
+        self.wish(name, "cutover", waiver="it is a test")
+        return uid
 
     # --- What people do ---
 
