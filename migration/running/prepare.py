@@ -10,7 +10,7 @@ from migration.assessment.sizing import Size
 _ROLES: Final = (
     (("postgres", "postgresql", "人大金仓", "kingbase"), "postgresql"),
     (("mysql", "mariadb"), "mysql"),
-    (("nginx",), "nginx_site"),
+    (("nginx",), "nginx"),
 )
 """Words in what a host is said to run, and the role that moves it."""
 
