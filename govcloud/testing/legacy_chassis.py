@@ -85,6 +85,11 @@ def build(folder: Path, size: str) -> Path:
         os.setxattr(path, "trusted.overlay.opaque", b"y")
         if name.endswith("tmp"):
             path.chmod(0o1777)
+    for place in Path("/var/log").glob("*/"):
+        copy = upper / place.relative_to("/")
+        copy.mkdir()
+        copy.chmod(place.stat().st_mode & 0o7777)
+        os.chown(copy, place.stat().st_uid, place.stat().st_gid)
     options = f"lowerdir=/,upperdir={upper},workdir={work}"
     run("mount", "-t", "overlay", "overlay", "-o", options, str(root))
     return root

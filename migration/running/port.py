@@ -40,7 +40,8 @@ class Stage(StrEnum):
     """Lets the source serve as before and the target no more; takes away at the source whatever
     other stages left there; fails unless the source serves again (M3). What was written on the
     target since is kept there, and said as `written_since` and `kept_in`. With the mode `aborted`
-    it also takes away at the target what an aborted copy left (M5)."""
+    it also takes away at the target what an aborted copy left (M5). With the mode `test` it takes
+    away the copy on the side, and nothing else: the source was never changed."""
 
 
 class Mode(StrEnum):

@@ -11,7 +11,7 @@ from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import LEASE_S, Mover
 from migration.running.port import Mode, Stage, Verdict
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 FILL = """
 rm -rf {path}; mkdir -p {path}/sub; cd {path}
@@ -57,6 +57,10 @@ def test_all_stages(site: Mover) -> None:
     assert site.well(Stage.SYNC, Mode.TEST)["files"] == 103
     assert site.well(Stage.VERIFY, Mode.TEST)["differences"] == 0
     assert not site.target.path(path).exists(), "a test copy stands on the side"
+    side = f"/var/lib/govcloud-move/{site.key}/test"
+    assert site.target.path(side).exists()
+    site.well(Stage.UNDO, Mode.TEST)
+    assert not site.target.path(side).exists()
     first = site.well(Stage.SYNC, Mode.INITIAL)
     assert first["bytes"] > 2_000_000
     assert int(site.target.run(f"du -s --block-size=1 {path}/sparse").split()[0]) < 1_000_000

@@ -19,7 +19,7 @@ from govcloud.testing.legacy_fixtures import LEASE_S, Mover
 from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Stage, Verdict
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CONTROLLER = """
 import pickle, sys, threading

@@ -9,7 +9,7 @@ from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import Mover
 from migration.running.port import Mode, Stage, Verdict
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SERVER = """
 version=$(ls /usr/lib/postgresql | sort -n | tail -n 1)
@@ -67,6 +67,19 @@ def base(legacy_pair: tuple[Host, Host], request: pytest.FixtureRequest) -> Move
     return Mover("postgresql", source, target, {"databases": [name]})
 
 
+def ours(name: str) -> str:
+    return f"SELECT datname FROM pg_database WHERE datname LIKE '{name}%'"
+
+
+CONNECTED = """
+pgrep -f 'sleep 1000' > /dev/null || {{ systemd-run -q --uid=postgres sh -c \
+  '(echo "SELECT 1;"; sleep 1000) | psql -d {name}'; sleep 1; }}
+cd /; runuser -u postgres -- psql -XAtq -c "SELECT pid FROM pg_stat_activity
+  WHERE datname = '{name}' AND application_name = 'psql'"
+"""
+"""Somebody stays connected; who it is."""
+
+
 def drop(host: Host, name: str) -> None:
     sql(host, "postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
     sql(host, "postgres", f"DROP ROLE IF EXISTS {name}_app")
@@ -87,6 +100,12 @@ def test_all_stages(base: Mover) -> None:
     sql(base.source, name, "INSERT INTO hr.person (unit, name) VALUES (1, 'meanwhile')")
     assert base.well(Stage.VERIFY, Mode.TEST)["differences"] == 0
     before = sql(base.source, name, STATE)
+    connected = base.source.run(CONNECTED.format(name=name))
+    base.well(Stage.UNDO, Mode.TEST)
+    assert sql(base.target, "postgres", ours(name)) == ""
+    assert base.well(Stage.SYNC, Mode.INITIAL)["bytes"] > 1_000_000
+    base.well(Stage.UNDO, Mode.ABORTED)
+    assert base.source.run(CONNECTED.format(name=name)) == connected, "nobody is disconnected"
     assert base.well(Stage.SYNC, Mode.INITIAL)["bytes"] > 1_000_000
     assert sql(base.source, name, STATE) == before
 
@@ -114,8 +133,7 @@ def test_all_stages(base: Mover) -> None:
     with pytest.raises(RuntimeError, match="read-only"):
         sql(base.target, name, "DELETE FROM hr.person")
     base.well(Stage.UNDO, Mode.ABORTED)
-    left = f"SELECT datname FROM pg_database WHERE datname LIKE '{name}%' UNION ALL"
-    left += f" SELECT rolname FROM pg_roles WHERE rolname LIKE '{name}%'"
+    left = f"{ours(name)} UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE '{name}%'"
     assert sql(base.target, "postgres", left) == ""
 
 

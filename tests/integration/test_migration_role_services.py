@@ -8,7 +8,7 @@ from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import Mover
 from migration.running.port import Mode, Stage, Verdict
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SITE = "server {{ listen {port}; root /srv/site; add_header Who {who}; }}\n"
 CONF = "/etc/nginx/conf.d/site.conf"

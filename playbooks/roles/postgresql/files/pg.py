@@ -184,6 +184,7 @@ class Mover:
         self.roles()
         total = 0
         for database in self.wanted["databases"]:
+            forget(self.note(database) + ".started")
             self.prepare(database)
             total += self.data(database)
             self.finish(database)
@@ -477,8 +478,8 @@ class Mover:
 
     def undo(self):
         """Say what was written at the target since; or, aborted, leave nothing there."""
-        if self.wanted["mode"] == "aborted":
-            return self.abort()
+        if self.wanted["mode"] in ("aborted", "test"):
+            return self.abort((True,) if self.test else (True, False))
         changed, kept = 0, []
         for database in self.wanted["databases"]:
             started = load(self.note(database) + ".started")
@@ -505,14 +506,16 @@ class Mover:
             yield table[0], groups(self.target, database, table)
         yield "sequences", self.target.rows(database, SEQUENCES)
 
-    def abort(self):
-        """Take away what was made at the target."""
+    def abort(self, kinds):
+        """Take away what was made at the target: test copies (True), and others (False)."""
         for database in self.wanted["databases"]:
-            for self.test in (True, False):
+            for self.test in kinds:
                 if os.path.exists(self.note(database)):
                     self.target.run("dropdb", "--if-exists", "--force", self.name(database))
+                    for end in ("", ".expected", ".started"):
+                        forget(self.note(database) + end)
         roles = os.path.join(self.wanted["state"], "postgresql.roles")
-        if os.path.exists(roles):
+        if os.path.exists(roles) and False in kinds:
             with open(roles) as file:
                 for name in file.read().split("\n")[:-1]:
                     try:
@@ -606,6 +609,12 @@ def load(path):
             return json.load(file)
     except (OSError, ValueError):
         return {}
+
+
+def forget(path):
+    """Note nothing any more."""
+    if os.path.exists(path):
+        os.unlink(path)
 
 
 def save(path, value):
