@@ -78,8 +78,9 @@ class Wired:
     def desk(self) -> "Desk":
         """The life of requests."""
         from govcloud.requests.desk import Desk
+        from govcloud.requests.metering import Meter
 
-        return Desk(self.store, self.ledger)
+        return Desk(self.store, self.ledger, Meter(self.store, self.provisioner))
 
     @cached_property
     def player(self) -> "Player":

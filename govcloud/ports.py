@@ -119,7 +119,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class TenantQuota:
-    """A cloud's own quota of one tenant: limits and use by resource class, base units."""
+    """A cloud's own quota of one tenant: limits and use by resource class, base units.
+
+    Of a namespace also how many objects of a kind there may be and are: `objects.secrets`.
+    """
 
     tenant: str
     limits: Mapping[str, int]

@@ -56,6 +56,10 @@ CLASSES: Final[Mapping[str, ResourceClass]] = {
 }
 
 
+OBJECTS: Final = "objects."
+"""How words begin for what a namespace counts beside the classes: objects of a kind."""
+
+
 def class_of(word: str) -> ResourceClass:
     """Return the class of `vms` or `disk.ssd`; raises KeyError for an unknown or misplaced word."""
     base, _, storage_class = word.partition(".")
@@ -66,7 +70,12 @@ def class_of(word: str) -> ResourceClass:
 
 
 def show(word: str, amount: int) -> str:
-    """Return an amount of a class as users write it; negative amounts keep their sign."""
+    """Return an amount of a class as users write it; negative amounts keep their sign.
+
+    What a namespace counts beside the classes (`objects.secrets`) is shown as a plain number.
+    """
+    if word.startswith(OBJECTS):
+        return str(amount)
     shown = class_of(word).show(abs(amount))
     return f"-{shown}" if amount < 0 else shown
 

@@ -80,6 +80,15 @@ def _namespace(spec: NamespaceSpec) -> dict[str, int]:
     } | storage
 
 
+def limits(spec: NamespaceSpec) -> dict[str, int]:
+    """Return all limits of a namespace: what it is charged for, and how many objects it may have.
+
+    Objects of a kind are called `objects.<kind>`; they count in no quota of a department.
+    """
+    counts = {f"objects.{name}": count for name, count in spec.objects.items()}
+    return {word: n for word, n in _namespace(spec).items() if word != "namespaces"} | counts
+
+
 def price(
     kind: str, spec: Model, flavors: Mapping[str, FlavorSpec], prices: Mapping[str, float]
 ) -> float:

@@ -65,6 +65,8 @@ class Action(StrEnum):
 class Subject:
     """One change; `spec` is what should be, or for a release what is given back.
 
+    `uid` is of the object that is changed, "" where there is none yet.
+
     `grows`: needs more of something than before. `hosted`: its system has, or with this change
     set gets, resources on a cloud. `system_included`: the system itself is part of the change set,
     and is judged there.
@@ -86,6 +88,7 @@ class Subject:
     flavor: FlavorSpec | None = None
     image: ImageSpec | None = None
     room: ServerRoomSpec | None = None
+    uid: str = ""
 
     @property
     def machine(self) -> VirtualMachineSpec | None:
@@ -140,7 +143,8 @@ class Setting:
     `owner_level` and `parent_level` place the department in the organisation; `mlps_levels` are
     those of all its systems. `registered` are the systems there will be, anywhere, by the codes
     concerned. `justification` is None where it is not yet known (a plan). `urgent`: the change set
-    is to take the emergency path, if the city has one.
+    is to take the emergency path, if the city has one. `used` is what is in use of the limits of
+    objects that are made smaller, by uid; None where their cloud does not say it.
     """
 
     today: date
@@ -158,6 +162,7 @@ class Setting:
     registered: Mapping[str, Sequence[ObjectKey]] = field(default_factory=dict)
     urgent: bool = False
     emergency_path: bool = False
+    used: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
 
     def parameter(self, name: str) -> float:
         """Return a number that rules use."""

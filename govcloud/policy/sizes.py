@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import date
 
+from govcloud.domain.classes import OBJECTS, show
+from govcloud.domain.demand import limits
 from govcloud.domain.kinds.estate import (
     HostState,
     LegacyHostSpec,
@@ -11,9 +13,9 @@ from govcloud.domain.kinds.estate import (
     RoomState,
     ServerRoomSpec,
 )
-from govcloud.domain.kinds.systems import Backup, Environment, SystemSpec
+from govcloud.domain.kinds.systems import Backup, Environment, NamespaceSpec, SystemSpec
 from govcloud.errors import Severity
-from govcloud.policy.context import Setting, Subject
+from govcloud.policy.context import Action, Setting, Subject
 from govcloud.policy.rules import Found, rule
 
 
@@ -98,6 +100,29 @@ def pool_guard(subject: Subject, setting: Setting) -> Iterator[Found]:
             yield Found(params)
         elif pool.share > setting.parameter("pool-warning"):
             yield Found(params, Severity.WARNING, "warning")
+
+
+@rule("QUO-9", "[I]", actions=frozenset({Action.CHANGE}), waivable=False)
+def below_use(subject: Subject, setting: Setting) -> Iterator[Found]:
+    """Refuse limits of a namespace below what is in use, unless it says that they may be (Q5)."""
+    spec, before = subject.spec, subject.before
+    if not (isinstance(spec, NamespaceSpec) and isinstance(before, NamespaceSpec)):
+        return
+    wanted, had = limits(spec), limits(before)
+    less = {word: wanted.get(word, 0) for word in had if wanted.get(word, 0) < had[word]}
+    if spec.allow_over_quota or not less or subject.uid not in setting.used:
+        return
+    used = setting.used[subject.uid]
+    if used is None:
+        yield Found({"object": subject.key.name}, Severity.WARNING, "unknown")
+        return
+    below = [
+        f"{word}: {show(word, limit)} < {show(word, used[word])}"
+        for word, limit in sorted(less.items())
+        if limit < used.get(word, 0) and (word in wanted or not word.startswith(OBJECTS))
+    ]
+    if below:
+        yield Found({"object": subject.key.name, "limits": below})
 
 
 @rule("QUO-8", "[P] tiers; [I]")

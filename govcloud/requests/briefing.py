@@ -83,6 +83,7 @@ class Briefing:
             flavor=world.flavors.get(machine.flavor or "") if machine else None,
             image=world.images.get(machine.image) if machine else None,
             room=self._room(spec),
+            uid=change.uid,
         )
 
     def _room(self, spec: Model) -> ServerRoomSpec | None:

@@ -14,10 +14,11 @@ from govcloud.ports import Ledger
 from govcloud.requests import submitting, verdicts
 from govcloud.requests.judging import Judgement
 from govcloud.requests.life import Verdict
+from govcloud.requests.metering import NOTHING, Meter, Used, may_shrink
 from govcloud.requests.platform import Application
 from govcloud.requests.proposal import Proposal, refusal_plain
 from govcloud.requests.proposing import Assessor
-from govcloud.requests.wishes import wish_of
+from govcloud.requests.wishes import Wish, wish_of
 from govcloud.store import requests
 from govcloud.store.tables import RequestRow
 from govcloud.store.unit import Store
@@ -41,11 +42,15 @@ class _RehearsedError(Exception):
 
 
 class Desk:
-    """Submissions, decisions and apply, on a store and a ledger."""
+    """Submissions, decisions and apply, on a store and a ledger.
 
-    def __init__(self, store: Store, ledger: Ledger) -> None:
+    Without a `meter`, clouds are not asked what is in use.
+    """
+
+    def __init__(self, store: Store, ledger: Ledger, meter: Meter | None = None) -> None:
         self._store = store
         self._ledger = ledger
+        self._meter = meter
 
     def plan(
         self,
@@ -62,8 +67,27 @@ class Desk:
         release of what is not there, InvalidInputError with every reference that does not resolve.
         """
         wish = wish_of(actor, manifests, releases, urgent=urgent, options=options)
+        proposal = self._assess(wish)
+        used = self._used(proposal)
+        return self._assess(wish, used) if used else proposal
+
+    def _assess(self, wish: Wish, used: Used = NOTHING) -> Proposal:
         with self._store.reading() as session:
-            return Assessor(session, self._ledger, self._store.clock.now()).assess(wish)
+            now = self._store.clock.now()
+            return Assessor(session, self._ledger, now, used=used).assess(wish)
+
+    def _foreseen(self, wish: Wish) -> Used:
+        """Return what is in use of what becomes smaller; what is wrong is said later."""
+        if self._meter is None or not may_shrink(wish):
+            return NOTHING
+        try:
+            return self._used(self._assess(wish))
+        except GovcloudError:
+            return NOTHING
+
+    def _used(self, proposal: Proposal) -> Used:
+        """Ask the clouds, while no transaction waits for their answers."""
+        return self._meter.used(proposal) if self._meter else NOTHING
 
     def submit(
         self,
@@ -98,6 +122,7 @@ class Desk:
             replaces,
             digest,
             frozenset(allow_replace),
+            self._foreseen(wish),
         )
 
         def hand_in() -> RequestRow:

@@ -1,7 +1,7 @@
 """From a wish to a proposal: references, policy, quota and price; nothing is written."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlmodel import Session
@@ -18,6 +18,7 @@ from govcloud.policy.evaluate import evaluate
 from govcloud.ports import Demand, Ledger, Verdict
 from govcloud.requests.briefing import Briefing
 from govcloud.requests.changes import Change, compare, give_back
+from govcloud.requests.metering import Used
 from govcloud.requests.proposal import Proposal
 from govcloud.requests.references import References
 from govcloud.requests.steps import steps_for
@@ -31,7 +32,8 @@ class Assessor:
     """Judges wishes against the world at an instant; reads only.
 
     `hold` keeps what was read as it is until the unit ends; `ask_ledger` is left out where quota
-    is reserved for real right afterwards.
+    is reserved for real right afterwards. `used` is what clouds say is in use of what is made
+    smaller.
     """
 
     session: Session
@@ -39,6 +41,7 @@ class Assessor:
     at: datetime
     hold: bool = False
     ask_ledger: bool = True
+    used: Used = field(default_factory=dict)
 
     def assess(self, wish: Wish, justification: str | None = None) -> Proposal:
         """Return what a wish comes to.
@@ -72,6 +75,7 @@ class Assessor:
             briefing.setting(city_day(self.at), pools, justification),
             registered=self._registered(effective),
             urgent=urgent,
+            used=self.used,
             emergency_path=world.policy.emergency is not None,
         )
         subjects = briefing.subjects()

@@ -1,6 +1,6 @@
 """Handing in: a proposal becomes a request with a number, holding its objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlmodel import col, select
@@ -11,6 +11,7 @@ from govcloud.policy.context import city_day
 from govcloud.ports import Ledger
 from govcloud.requests.changes import Change
 from govcloud.requests.life import State
+from govcloud.requests.metering import Used
 from govcloud.requests.proposal import Proposal, findings_plain, line_plain
 from govcloud.requests.proposing import Assessor
 from govcloud.requests.records import keep
@@ -34,7 +35,7 @@ class Submission:
 
     `digest` is of the plan that the user saw: the change set must still be that. `replaces` names
     the returned request that this one corrects. `allow_replace` names what may be built anew, with
-    the loss of what is on it (`Change.replaced`).
+    the loss of what is on it (`Change.replaced`). `used` is what is in use of what becomes smaller.
     """
 
     wish: Wish
@@ -44,6 +45,7 @@ class Submission:
     replaces: str | None = None
     digest: str | None = None
     allow_replace: frozenset[str] = frozenset()
+    used: Used = field(default_factory=dict)
 
 
 def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
@@ -57,7 +59,8 @@ def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
         return known
     session = unit.session
     returned = _returned(unit, submission) if submission.replaces else None
-    proposal = Assessor(session, ledger, unit.now).assess(submission.wish, submission.justification)
+    assessor = Assessor(session, ledger, unit.now, used=submission.used)
+    proposal = assessor.assess(submission.wish, submission.justification)
     if not proposal.effective:
         raise NothingToDoError("requests.nothing_to_do", count=len(proposal.changes))
     if submission.digest is not None and submission.digest != proposal.digest:

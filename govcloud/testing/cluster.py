@@ -122,8 +122,9 @@ class Cluster:
         return str(self.namespace(name if own else f"{name}-{self.department}")["metadata"]["uid"])
 
     def unmark(self, observed: Observed) -> None:
-        """Take the mark's label from an object."""
-        self.patch(observed, {"metadata": {"labels": {"govcloud.io/uid": None}}})
+        """Take the mark from an object, both where it is selected by and where it is kept."""
+        off = {"labels": {"govcloud.io/uid": None}, "annotations": {"govcloud.io/mark": None}}
+        self.patch(observed, {"metadata": off})
 
     def remove(self, observed: Observed) -> None:
         """Remove an object and wait until it is gone."""

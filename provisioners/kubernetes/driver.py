@@ -23,7 +23,15 @@ from provisioners.kubernetes.adoption import Adoption
 from provisioners.kubernetes.discovery import discover
 from provisioners.kubernetes.errors import other_managers
 from provisioners.kubernetes.listing import Listing
-from provisioners.kubernetes.marks import EVERYTHING, FIELD_MANAGER, mark_of, selector
+from provisioners.kubernetes.marks import (
+    EVERYTHING,
+    FIELD_MANAGER,
+    WHOLE,
+    mark_of,
+    missing,
+    selected,
+    selector,
+)
 from provisioners.kubernetes.reading import observed as read
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import Settings, read_settings
@@ -62,6 +70,7 @@ class KubernetesProvisioner:
         self._installation = installation
         self._adoption = Adoption(session, installation, settings.page_size)
         self._watcher = Watcher(session, installation, settings.page_size)
+        self._strays: dict[str, tuple[str, Type]] = {}
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -88,8 +97,37 @@ class KubernetesProvisioner:
                 yield [seen for item in page if (seen := self._seen(item, kind, ending))]
 
     def find(self, uids: Sequence[str]) -> Sequence[Observed]:
-        """Look up by mark: a list of each type for a batch of objects."""
-        return self._listed(TYPES, uids)
+        """Look up by mark: what the streams have told, else a list of each type for a batch.
+
+        That nothing is there is for the server to say, whatever the streams have told: it lets
+        something be built, or its quota be given back.
+        """
+        if not self._watcher.live:
+            listed = self._listed(TYPES, uids)
+            return [*listed, *self._strayed(set(uids), {seen.id for seen in listed})]
+        found = self._remembered(uids)
+        absent = sorted(set(uids) - {seen.uid for seen in found})
+        there = sorted({seen.uid for seen in self._listed([NAMESPACE], absent)})
+        return [*found, *self._listed(TYPES, there)]
+
+    def _remembered(self, uids: Sequence[str]) -> list[Observed]:
+        ending: set[str] = set()
+        return [
+            seen
+            for kind in TYPES
+            for item in self._watcher.memories[kind.word].of(uids)
+            if (seen := self._seen(item, kind, ending))
+        ]
+
+    def _strayed(self, uids: set[str], known: set[str]) -> list[Observed]:
+        """Look up what was seen to lack a label that lists select by, each by its place."""
+        found = []
+        for path, (uid, kind) in list(self._strays.items()):
+            item = self._session.get(path) if uid in uids else None
+            seen = self._seen(item, kind, set()) if item else None
+            if seen and seen.uid in uids and seen.id not in known:
+                found.append(seen)
+        return found
 
     def _listed(self, types: Sequence[Type], uids: Sequence[str]) -> list[Observed]:
         found: list[Observed] = []
@@ -109,16 +147,34 @@ class KubernetesProvisioner:
         """Return an item as observed; what is in a namespace that ends, ends with it."""
         namespace = item["metadata"].get("namespace", "")
         seen = read(item, kind, self._installation, ending=namespace in ending)
+        self._note_stray(item, seen, kind)
         if kind is not NAMESPACE:
             return seen
         if seen.state is State.DELETING:
             ending.add(seen.name)
         return seen if seen.uid or not seen.name.startswith(_CLUSTERS_OWN) else None
 
+    def _note_stray(self, item: Json, seen: Observed, kind: Type) -> None:
+        """Remember where something of ours is that its labels do not lead to, until they do."""
+        path = kind.path(seen.tenant, seen.name)
+        if seen.uid and not selected(item, self._installation):
+            self._strays[path] = (seen.uid, kind)
+        elif path in self._strays:
+            del self._strays[path]
+
+    def _known(self, item: Json, kind: Type) -> Observed:
+        """Return what a call answered as observed; the streams will tell nothing new by it."""
+        self._watcher.remember(item, kind)
+        return read(item, kind, self._installation)
+
     # --- Acting ---
 
     def create(self, resource: Resource) -> Observed:
-        """Apply a manifest that cannot change anything that is there already (R2)."""
+        """Apply a manifest that cannot change anything that is there already (R2).
+
+        What is there and bears this very mark is what was to be made: nobody saw it, because a
+        label was taken off or its answer was lost.
+        """
         kind = BY_WORD[resource.type]
         body = objects.manifest(resource, self._installation)
         body["metadata"]["resourceVersion"] = _NEVER
@@ -126,8 +182,20 @@ class KubernetesProvisioner:
         try:
             made = self._session.apply(path, body, fieldManager=FIELD_MANAGER)
         except CloudConflictError as error:
-            raise CloudConflictError("NameTaken", f"{kind.kind} {resource.name}") from error
-        return read(made, kind, self._installation)
+            made = self._made_before(path, resource, error)
+        return self._known(made, kind)
+
+    def _made_before(self, path: str, resource: Resource, error: CloudConflictError) -> Json:
+        """Return what bears the mark that was to be made, its mark whole; else raise NameTaken."""
+        item = self._session.get(path)
+        mark = (resource.uid, resource.part)
+        if item is None or mark_of(item, self._installation) != mark:
+            raise CloudConflictError("NameTaken", f"{resource.type} {resource.name}") from error
+        if missing(item, self._installation) == WHOLE:
+            return item
+        body = objects.manifest(resource, self._installation)
+        body["metadata"]["resourceVersion"] = item["metadata"]["resourceVersion"]
+        return self._applied(path, body)
 
     def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
         """Apply what is wanted of the named fields, and of the others what is there."""
@@ -140,7 +208,7 @@ class KubernetesProvisioner:
         check_use(current, wanted, fields)
         body = objects.manifest(_merged(current, wanted, fields), self._installation)
         body["metadata"]["resourceVersion"] = item["metadata"]["resourceVersion"]
-        return read(self._applied(path, body), kind, self._installation)
+        return self._known(self._applied(path, body), kind)
 
     def _applied(self, path: str, body: Json) -> Json:
         """Apply; where others manage one of the fields, take it back or say who it is."""
@@ -165,6 +233,8 @@ class KubernetesProvisioner:
         about = item["metadata"]
         exactly = {"uid": about["uid"], "resourceVersion": about["resourceVersion"]}
         self._session.delete(path, {"kind": "DeleteOptions", "preconditions": exactly})
+        if kind.namespaced and not about.get("finalizers"):
+            self._watcher.forget(about["uid"], kind)
 
     def _marked(self, path: str, observed: Observed) -> Json | None:
         """Return the object if it is still there; raises CloudConflictError if it is not ours."""

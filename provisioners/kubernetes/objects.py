@@ -12,7 +12,7 @@ from typing import Any, Final
 from govcloud.ports import Order, Resource, Value
 from provisioners.kubernetes import quantities
 from provisioners.kubernetes.borders import policies
-from provisioners.kubernetes.marks import HARD, metadata, namespace_name
+from provisioners.kubernetes.marks import HARD, WHOLE, metadata, namespace_name
 from provisioners.kubernetes.settings import ROLES, Settings
 from provisioners.kubernetes.types import ACCESS, BY_WORD, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
@@ -21,7 +21,7 @@ Props = dict[str, Value]
 POD_SECURITY: Final = "pod-security.kubernetes.io"
 MODES: Final = ("enforce", "audit", "warn")
 RBAC: Final = "rbac.authorization.k8s.io"
-_PLAIN_COUNTS: Final = frozenset(
+PLAIN_COUNTS: Final = frozenset(
     {
         "configmaps",
         "persistentvolumeclaims",
@@ -61,7 +61,7 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
             type=kind.word,
             name="-".join(filter(None, ("govcloud", word))) if kind.namespaced else name,
             tenant=name,
-            props=props,
+            props={"mark": WHOLE, **props},
             tags=order.tags,
             rank=rank,
             immutable=frozenset({"role"} & props.keys()),
@@ -121,7 +121,7 @@ def _hard(spec: Mapping[str, Any], settings: Settings) -> Props:
 
 def counted(name: str) -> str:
     """Return a quota's word for how many objects of a kind there may be."""
-    return name if name in _PLAIN_COUNTS else f"count/{name}"
+    return name if name in PLAIN_COUNTS else f"count/{name}"
 
 
 def _rules(spec: Mapping[str, Any]) -> Props:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from govcloud.ports import Observed, State, Value
 from provisioners.kubernetes import quantities
-from provisioners.kubernetes.marks import DOMAIN, FIELD_MANAGER, HARD, mark_of, tags_of
+from provisioners.kubernetes.marks import DOMAIN, FIELD_MANAGER, HARD, mark_of, missing, tags_of
 from provisioners.kubernetes.objects import MODES, POD_SECURITY, access_props, policy_props
 from provisioners.kubernetes.types import ACCESS, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
@@ -34,11 +34,18 @@ def observed(item: Json, kind: Type, installation: str, *, ending: bool = False)
         state=State.DELETING if deleting else _state(item, kind),
         uid=uid,
         part=part,
-        props=_PROPS[kind.word](item),
+        props=_PROPS[kind.word](item) | _marked(item, installation),
         tags=tags_of(item),
         info=_INFO.get(kind.word, _nothing)(item) | _others(item),
         fault=held_by(item) if deleting and kind is NAMESPACE else "",
     )
+
+
+def _marked(item: Json, installation: str) -> dict[str, Value]:
+    """Say whether the mark is whole; of what is none of ours, nothing."""
+    if mark_of(item, installation) == ("", ""):
+        return {}
+    return {"mark": missing(item, installation)}
 
 
 def _phase(item: Json) -> str:

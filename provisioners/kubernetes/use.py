@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from govcloud.domain.classes import OBJECTS
 from govcloud.ports import Observed, TenantQuota
+from provisioners.kubernetes.objects import PLAIN_COUNTS
 
 _CLASSES: Final = {
     "requests.cpu": "k8s-cpu",
@@ -43,4 +45,7 @@ def _class_of(name: str, ours: Mapping[str, str]) -> str:
         return f"k8s-storage.{ours.get(theirs, theirs)}"
     if name.startswith("requests.") and name.endswith("/gpu"):
         return "gpu"
+    kind = name.removeprefix("count/")
+    if kind != name or name in PLAIN_COUNTS:
+        return f"{OBJECTS}{kind}"
     return _CLASSES.get(name, "")

@@ -1,27 +1,26 @@
 """Watches: a list of each type once, then what changes, until the server forgets where we were.
 
 Every type has a thread that reads its stream. What is told are uids of objects of which something
-that we compare has changed: a quota whose use moves with every pod is no news.
+that we compare has changed: a quota whose use moves with every pod is no news. What was told is
+remembered (`memory`), so that nobody has to ask again what the streams say anyhow.
 """
 
 import contextlib
 import json
-import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from urllib3 import BaseHTTPResponse
 
 from govcloud.errors import CloudError, TransientCloudError
-from govcloud.ports import State, Stop
+from govcloud.ports import Stop
 from provisioners.kubernetes.errors import Answer, error_of
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING
-from provisioners.kubernetes.reading import observed
+from provisioners.kubernetes.memory import Memory
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.types import TYPES, Type
 
@@ -37,40 +36,22 @@ _TOO_SOON_S: Final = 2.0
 News = SimpleQueue[str | CloudError]
 
 
-@dataclass(slots=True)
-class Memory:
-    """What was last seen of each thing of one type: whose it is, and a hash of what is compared."""
-
-    seen: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def note(self, item: Json, kind: Type, installation: str, *, gone: bool = False) -> list[str]:
-        """Remember a thing and return the objects that this is news of."""
-        about = item["metadata"]
-        key = about["uid"]
-        if gone:
-            return self.lose([key])
-        found = observed(item, kind, installation)
-        compared = (found.part, frozenset(found.props.items()), frozenset(found.tags.items()))
-        now = (sys.intern(found.uid), hash((compared, found.state is State.DELETING)))
-        before = self.seen.get(key, ("", 0))
-        self.seen[key] = now
-        return sorted({before[0], now[0]} - {""}) if before != now else []
-
-    def lose(self, keys: Iterable[str]) -> list[str]:
-        """Forget things that are gone and return the objects that they belonged to."""
-        lost = {self.seen.pop(key, ("", 0))[0] for key in list(keys)}
-        return sorted(lost - {""})
-
-
 class Watcher:
     """Watches all types of one cluster; what it remembers lives from one `changes` to the next."""
 
     def __init__(self, session: Session, installation: str, page_size: int) -> None:
         self._session = session
-        self._installation = installation
         self._page_size = page_size
-        self._memories = {kind.word: Memory() for kind in TYPES}
+        self.memories: Mapping[str, Memory] = {
+            kind.word: Memory(kind, installation) for kind in TYPES
+        }
+        self.streaming: set[str] = set()
         self._begun: set[str] = set()
+
+    @property
+    def live(self) -> bool:
+        """Whether all streams are open, so that what is remembered is what there is."""
+        return len(self.streaming) == len(TYPES)
 
     def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
         """Yield what changes, until `stop`; raises CloudError as soon as one stream fails."""
@@ -90,14 +71,14 @@ class Watcher:
 
         Of the first list nothing is told: what is there when we begin is the comparison's to judge.
         """
-        memory, found = self._memories[kind.word], set[str]()
+        memory, found = self.memories[kind.word], set[str]()
         first = kind.word not in self._begun
         listing = Listing(self._session, kind, self._page_size, EVERYTHING)
         for page in listing:
             for item in page:
                 found.add(item["metadata"]["uid"])
-                self._tell(news, memory.note(item, kind, self._installation), known=first)
-        self._tell(news, memory.lose(memory.seen.keys() - found), known=first)
+                self._tell(news, memory.note(item), known=first)
+        self._tell(news, memory.keep_only(found), known=first)
         self._begun.add(kind.word)
         return listing.version
 
@@ -114,11 +95,22 @@ class Watcher:
         if event["type"] == "ERROR":
             raise error_of(Answer(int(item.get("code") or 500), item, {}, writing=False))
         if event["type"] != "BOOKMARK":
-            gone, made = event["type"] == "DELETED", event["type"] == "ADDED"
-            uids = self._memories[kind.word].note(item, kind, self._installation, gone=gone)
-            # What bears our mark and is new is what we have just made ourselves.
-            self._tell(news, uids, known=made)
+            memory = self.memories[kind.word]
+            gone = event["type"] == "DELETED"
+            uids = memory.lose([item["metadata"]["uid"]]) if gone else memory.note(item)
+            # What bears our mark and is new was made by one of ours.
+            self._tell(news, uids, known=event["type"] == "ADDED")
         return str(item["metadata"]["resourceVersion"])
+
+    def remember(self, item: Json, kind: Type) -> None:
+        """Take in what the server has answered to ourselves: the stream will bring no news."""
+        if kind.word in self._begun:
+            self.memories[kind.word].note(item)
+
+    def forget(self, key: str, kind: Type) -> None:
+        """Take in that we have removed something."""
+        if kind.word in self._begun:
+            self.memories[kind.word].lose([key])
 
     def stream(self, kind: Type, version: str) -> Any:
         """Open the stream of a type from a version on."""
@@ -193,6 +185,7 @@ class _Stream:
         try:
             with self._watcher.stream(self._kind, version) as response:
                 self._open = response
+                self._watcher.streaming.add(self._kind.word)
                 for line in _lines(response):
                     version = self._watcher.heard(json.loads(line), self._kind, self._news)
         except CloudError as error:
@@ -200,6 +193,7 @@ class _Stream:
                 raise
             return ""
         finally:
+            self._watcher.streaming.discard(self._kind.word)
             self._open = None
         if time.monotonic() - began < _TOO_SOON_S and not self._ended.is_set():
             raise TransientCloudError("ConnectionLost", f"{self._kind.plural}: watch ended at once")

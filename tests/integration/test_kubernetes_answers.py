@@ -242,18 +242,34 @@ def test_dead_references_to_credentials_are_said(connection: dict[str, str]) -> 
 
 
 def test_a_creation_can_change_nothing_that_is_there() -> None:
-    def script(_asked: Asked) -> Say:
+    theirs = served(0, labels={"team": "other"}, annotations={})
+
+    def script(asked: Asked) -> Say:
+        if asked.method == "GET":
+            return Say(body=theirs)
         return status(409, "Conflict", "the object has been modified")
 
     with serving(script) as (server, driver), pytest.raises(CloudConflictError) as caught:
         driver.create(driver.resources(namespace_order(1))[0])
     assert caught.value.reason == "NameTaken"
-    (asked,) = server.asked
+    assert [asked.method for asked in server.asked] == ["PATCH", "GET"]
+    asked = server.asked[0]
     assert (asked.method, asked.path) == ("PATCH", "/api/v1/namespaces/hrss-portal-1")
     assert asked.headers["Content-Type"] == "application/apply-patch+yaml"
     assert asked.query == {"fieldManager": ["govcloud"]}
     assert asked.body["metadata"]["resourceVersion"] == "1"
     assert asked.body["metadata"]["labels"]["govcloud.io/uid"] == "hrss-0001"
+
+
+def test_what_a_lost_answer_has_made_is_found_by_making_it_again() -> None:
+    def script(asked: Asked) -> Say:
+        if asked.method == "GET":
+            return Say(body=served(0))
+        return status(409, "Conflict", "the object has been modified")
+
+    with serving(script) as (server, driver):
+        assert driver.create(driver.resources(namespace_order(1))[0]).id == "uid-0"
+    assert [asked.method for asked in server.asked] == ["PATCH", "GET"]
 
 
 # --- Changing ---
@@ -311,6 +327,7 @@ def test_a_change_leaves_alone_what_it_does_not_name() -> None:
 def test_without_the_mark_nothing_is_written(label: str) -> None:
     item = served(1)
     del item["metadata"]["labels"][f"govcloud.io/{label}"]
+    del item["metadata"]["annotations"]["govcloud.io/mark"]
     with serving(lambda _asked: Say(body=item)) as (server, driver):
         wanted = driver.resources(namespace_order(1, pods=20))[1]
         for act in (

@@ -87,6 +87,15 @@ def ns(spec: dict[str, Any] | None = None, **about: Any) -> Subject:
     return of_resource("Namespace", {"cpu": "4", "memory": "8Gi", **(spec or {})}, **about)
 
 
+def smaller(spec: dict[str, Any] | None = None) -> Subject:
+    """A namespace with fewer pods, no more storage, and other objects than before."""
+    size = {"cpu": "4", "memory": "8Gi", "pods": 20, "storage": {"ssd": "10Gi"}}
+    base = {"system": "records", "zone": "public", **size, "objects": {"secrets": 5}}
+    after = {"pods": 10, "storage": {}, **(spec or {})}
+    before = parse_spec("Namespace", base)
+    return ns(after, action=Action.CHANGE, grows=False, before=before, uid="n1")
+
+
 def estate(kind: str, action: Action = Action.CREATE, **spec: Any) -> Subject:
     """A change of something off the cloud."""
     about = {name: spec.pop(name) for name in ("before", "room_spec") if name in spec}
@@ -315,6 +324,15 @@ CASES = [
     Case("QUO-8", vm({"vcpu": 64, "memory": "64Gi", "justification": "GIS"}, flavor=None),
          ("explained", W)),
     Case("QUO-8", vm({"vcpu": 16, "memory": "64Gi"}, flavor=None), None),
+    Case("QUO-9", smaller(), ("", E), setting(used={"n1": {"k8s-pods": 12}})),
+    Case("QUO-9", smaller(), None, setting(used={"n1": {"k8s-pods": 10, "k8s-cpu": 9000}})),
+    Case("QUO-9", smaller(), ("unknown", W), setting(used={"n1": None})),
+    Case("QUO-9", smaller(), None),
+    Case("QUO-9", smaller({"allowOverQuota": True}), None, setting(used={"n1": {"k8s-pods": 12}})),
+    Case("QUO-9", smaller({"objects": {"secrets": 3}}), ("", E),
+         setting(used={"n1": {"objects.secrets": 4}})),
+    Case("QUO-9", smaller(), None, setting(used={"n1": {"objects.secrets": 4}})),
+    Case("QUO-9", smaller(), ("", E), setting(used={"n1": {"k8s-storage.ssd": 1}})),
     Case("AUD-7", of_system(), ("", W), setting(registered={"H-1": [twin("health")]})),
     Case("AUD-7", of_system(), ("elsewhere", W), setting(registered={"H-1": [twin("schools")]})),
     Case("AUD-7", of_system(), None,

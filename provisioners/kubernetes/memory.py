@@ -1,0 +1,112 @@
+"""What streams have told of one type: whose each thing is, what of it is compared, and the thing.
+
+The things are kept packed, a few hundred bytes each: most of them are never looked at again.
+"""
+
+import json
+import sys
+import threading
+import zlib
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from govcloud.ports import State
+from provisioners.kubernetes.reading import observed
+from provisioners.kubernetes.types import Type
+
+Json = dict[str, Any]
+_QUICKLY: Final = 1
+_BURIED: Final = 1000
+"""So many of what was removed last are remembered: an answer may arrive after the end of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing: the object it belongs to, a hash of what is compared, its version, and itself."""
+
+    uid: str
+    compared: int
+    version: int
+    packed: bytes
+
+
+class Memory:
+    """What was last seen of all things of one type; several threads may tell and ask."""
+
+    def __init__(self, kind: Type, installation: str) -> None:
+        self._kind = kind
+        self._installation = installation
+        self._lock = threading.Lock()
+        self._seen: dict[str, Seen] = {}
+        self._of: dict[str, frozenset[str]] = {}
+        self._gone: deque[str] = deque(maxlen=_BURIED)
+
+    def note(self, item: Json) -> list[str]:
+        """Remember a thing and return the objects that this is news of.
+
+        What is older than what is known is no news: our own answers and the stream cross.
+        """
+        key, now = item["metadata"]["uid"], self._read(item)
+        with self._lock:
+            before = self._seen.get(key)
+            if key in self._gone or (before is not None and now.version < before.version):
+                return []
+            self._replace(key, before, now)
+        if before is not None and (before.uid, before.compared) == (now.uid, now.compared):
+            return []
+        return sorted({now.uid, before.uid if before else ""} - {""})
+
+    def lose(self, keys: Iterable[str]) -> list[str]:
+        """Forget things that are gone and return the objects that they belonged to."""
+        lost = set()
+        with self._lock:
+            for key in keys:
+                self._gone.append(key)
+                before = self._seen.get(key)
+                if before is not None:
+                    self._replace(key, before, None)
+                    lost.add(before.uid)
+        return sorted(lost - {""})
+
+    def keep_only(self, keys: set[str]) -> list[str]:
+        """Forget all others and return the objects that they belonged to."""
+        with self._lock:
+            others = self._seen.keys() - keys
+        return self.lose(others)
+
+    def of(self, uids: Sequence[str]) -> list[Json]:
+        """Return the things of some objects as they were last seen."""
+        with self._lock:
+            keys = [key for uid in uids for key in sorted(self._of.get(uid, ()))]
+            found = [self._seen[key].packed for key in keys]
+        return [json.loads(zlib.decompress(packed)) for packed in found]
+
+    def _read(self, item: Json) -> Seen:
+        found = observed(item, self._kind, self._installation)
+        compared = (found.part, frozenset(found.props.items()), frozenset(found.tags.items()))
+        packed = zlib.compress(json.dumps(item).encode(), _QUICKLY) if found.uid else b""
+        number = hash((compared, found.state is State.DELETING))
+        return Seen(sys.intern(found.uid), number, _version(item), packed)
+
+    def _replace(self, key: str, before: Seen | None, now: Seen | None) -> None:
+        """Put one thing in the place of what was known; under the lock."""
+        if before is not None:
+            self._index(before.uid, self._of.get(before.uid, frozenset()) - {key})
+            del self._seen[key]
+        if now is not None:
+            self._index(now.uid, self._of.get(now.uid, frozenset()) | {key})
+            self._seen[key] = now
+
+    def _index(self, uid: str, keys: frozenset[str]) -> None:
+        if uid and keys:
+            self._of[uid] = keys
+        else:
+            self._of.pop(uid, None)
+
+
+def _version(item: Json) -> int:
+    """Return the version as the number that it is; one that is none is always news."""
+    text = str(item["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdecimal() else sys.maxsize
