@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
+KOPF := .venv-kopf/.kopf
 JOBS ?= auto
 
 .PHONY: help
@@ -86,8 +87,11 @@ format: $(DEVELOPMENT) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+$(KOPF): pyproject.toml constraints.txt scripts/setup.sh
+	@scripts/setup.sh kopf
+
 .PHONY: bench
-bench: $(DEVELOPMENT) ## Measure start-up, ledger, controller and report (BENCH="--quick" for small)
+bench: $(DEVELOPMENT) $(if $(findstring clusters,$(BENCH)),$(KOPF)) ## Measure start-up, ledger, controller and report (BENCH="--quick" for small)
 	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 .PHONY: openstack-up

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 NAMES = ("startup", "ledger", "controller", "report", "waves")
-NAMED = ("region",)
-"""Those that run only by name: they need a cloud, and take long."""
+NAMED = ("region", "clusters")
+"""Those that run only by name: they need a cloud, and take long (docs/labs.md)."""
 
 
 def main(argv: list[str]) -> int:

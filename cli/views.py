@@ -24,6 +24,7 @@ SHOWN_CHANGES: Final = 60
 def proposal(item: Item, *, everything: bool = False, done: bool | None = None) -> None:
     """Print what a plan found; the summary is the last line."""
     changes(item.get("changes") or [], everything=everything)
+    takeovers(item.get("takeovers") or [])
     warnings(item.get("diagnostics") or [])
     findings(item.get("findings") or [])
     quota(item.get("quota") or [])
@@ -82,6 +83,20 @@ def _demand(change: Item) -> str:
     demand = change.get("demand") or {}
     parts = [f"{labels.resource(word)} {amount(word, n)}" for word, n in demand.items() if n]
     return f"  ({', '.join(parts)})" if parts else ""
+
+
+def takeovers(listed: Sequence[Item]) -> None:
+    """Print what becomes of things that are taken over: beside them, and of themselves."""
+    for taken in listed:
+        emit()
+        emit(t("section_takeover", there=taken["there"], object=taken["object"]))
+        for part in taken["parts"]:
+            mark, style = MARKS["create" if part["action"] == "create" else "change"]
+            head = f"{mark} {part['part']}"
+            emit(f"  {paint(head, style)}  {part['name']}")
+            for field in part["fields"]:
+                before, after = value(field["before"]), value(field["after"])
+                emit(f"      {field['field']}: {before} → {after}")
 
 
 def value(plain: object) -> str:

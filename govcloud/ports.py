@@ -344,6 +344,7 @@ class Standing:
 
     `spec` is what the document would say, in the names that the cloud uses (`flavor`, `image`,
     `hostZone`); `parts` are the ids of what it consists of, by the parts that they would be.
+    `props` are those of the parts as they are, as far as taking over would make them different.
     """
 
     kind: str
@@ -352,6 +353,7 @@ class Standing:
     tenant: str
     spec: Mapping[str, object]
     parts: Mapping[str, str]
+    props: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -361,7 +363,8 @@ class Adopting(Protocol):
     def inspect(self, key: str) -> Standing:
         """Return what a document would say of a thing of nobody's. MUST change nothing.
 
-        MUST raise `CloudConflictError` with the reason `Gone` for what is not there, and `Taken`
+        `key` is its id, or its name where only one thing is called so. MUST raise
+        `CloudConflictError` with the reason `Gone` for what is not there, and `Taken`
         for what carries a mark of any govcloud.
         """
         ...

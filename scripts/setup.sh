@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Set up .venv for one purpose: runtime or development. Run again at will.
+# Set up an environment for one purpose: runtime or development in .venv, kopf in .venv-kopf (what a
+# benchmark is compared with, and nothing of ours). Run again at will.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?runtime or development}
+purpose=${1:?runtime, development or kopf}
 python=${PYTHON:-python3}
 venv=.venv
+[ "$purpose" = kopf ] && venv=.venv-kopf
 
 say() { printf '\033[2m%s\033[0m\n' "$*" >&2; }
 
@@ -64,6 +66,10 @@ development)
     fi
     say "Installing what tests and checks need"
     install --group dev
+    ;;
+kopf)
+    say "Installing kopf"
+    install --group kopf
     ;;
 esac
 touch "$venv/.$purpose"

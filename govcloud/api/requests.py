@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlmodel import Session
 
-from govcloud.api import drivers, keeping, pages, problems
+from govcloud.api import drivers, keeping, pages, problems, takeovers
 from govcloud.api.bodies import Body, Note, Word
 from govcloud.api.kinds import kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
@@ -170,7 +170,9 @@ def plan(body: Wanted, actor: Acting, services: Wired, tongue: Tongue) -> JSONRe
     proposal = services.desk.plan(
         actor, found.manifests, releases=releases, urgent=body.urgent, options=body.options
     )
-    return JSONResponse(proposal.plain(tongue) | _warnings(found, tongue))
+    taken = takeovers.differences(services, actor, proposal)
+    shown = proposal.plain(tongue) | ({"takeovers": taken} if taken else {})
+    return JSONResponse(shown | _warnings(found, tongue))
 
 
 @router.post("/v1/requests", summary="Submit a change set for approval", status_code=201)

@@ -116,16 +116,20 @@ class World:
             if (wanted.department, wanted.system) not in self._systems:
                 missing.setdefault(wanted.department, set()).add(wanted.system)
         for department, names in missing.items():
-            self._systems.update((department, name) for name in names)
-            for batch in chunks(sorted(names)):
-                statement = select(ObjectRow.name, _SPEC).where(  # type: ignore[call-overload]
-                    col(ObjectRow.kind) == "System",
-                    col(ObjectRow.department) == department,
-                    col(ObjectRow.name).in_(batch),
-                )
-                for name, text in session.execute(statement):
-                    base = read_spec("System", text).base
-                    self.catalogue.entries["System", f"{department}/{name}"] = base
+            self.add_systems_of(session, department, names)
+
+    def add_systems_of(self, session: Session, department: str, names: set[str]) -> None:
+        """Read systems of one department by their names."""
+        self._systems.update((department, name) for name in names)
+        for batch in chunks(sorted(names)):
+            statement = select(ObjectRow.name, _SPEC).where(  # type: ignore[call-overload]
+                col(ObjectRow.kind) == "System",
+                col(ObjectRow.department) == department,
+                col(ObjectRow.name).in_(batch),
+            )
+            for name, text in session.execute(statement):
+                base = read_spec("System", text).base
+                self.catalogue.entries["System", f"{department}/{name}"] = base
 
     def order(self, approved: Approved) -> Order:
         """Return the order for an object; raises MissingReferenceError."""

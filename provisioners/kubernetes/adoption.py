@@ -10,6 +10,7 @@ from provisioners.kubernetes.marks import FIELD_MANAGER, UID
 from provisioners.kubernetes.objects import POD_SECURITY
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.session import Session
+from provisioners.kubernetes.settings import NAME
 from provisioners.kubernetes.types import NAMESPACE, QUOTA
 
 Json = dict[str, Any]
@@ -29,15 +30,23 @@ class Adoption:
         self._page_size = page_size
 
     def inspect(self, key: str) -> Standing:
-        """Return what a document would say of the namespace with this uid."""
-        item = next((item for item in self._all() if item["metadata"]["uid"] == key), None)
+        """Return what a document would say of the namespace with this uid, or of this name."""
+        item = self._named(key) or next(
+            (item for item in self._all() if item["metadata"]["uid"] == key), None
+        )
         if item is None or "deletionTimestamp" in item["metadata"]:
             raise CloudConflictError("Gone", key)
         _must_be_free(item)
         name = item["metadata"]["name"]
         level = (item["metadata"].get("labels") or {}).get(f"{POD_SECURITY}/enforce")
         spec = self._limits(name) | ({"podSecurity": level} if level else {})
-        return Standing("Namespace", key, name, name, spec, {NAMESPACE.word: key})
+        uid = item["metadata"]["uid"]
+        levels = dict(observed(item, NAMESPACE, self._installation).props)
+        parts, props = {NAMESPACE.word: uid}, {NAMESPACE.word: levels}
+        return Standing("Namespace", uid, name, name, spec, parts, props)
+
+    def _named(self, key: str) -> Json | None:
+        return self._session.get(NAMESPACE.path("", key)) if NAME.fullmatch(key) else None
 
     def adopt(self, resource: Resource) -> Observed:
         """Put mark and tags on the namespace, as it is at this moment."""

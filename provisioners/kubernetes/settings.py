@@ -8,7 +8,8 @@ from typing import Any, Final
 from govcloud.errors import Diagnostic, InvalidInputError
 
 ROLES: Final = ("view", "edit", "admin")
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""What a namespace may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _url(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
+    if not NAME.fullmatch(text):
         raise ValueError(text)
     return text
 
