@@ -22,6 +22,8 @@ from govcloud.testing.kubelab import KubeLab
 from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.lab import ADMIN, CLOUD, QUICK
 from govcloud.testing.proxy import Rule, too_many
+from provisioners.kubernetes.reading import observed
+from provisioners.kubernetes.types import BY_WORD
 
 pytestmark = pytest.mark.slow
 PARTS = {
@@ -57,6 +59,11 @@ def lab(sqlite_template: Path, cluster: Cluster, tmp_path: Path) -> Iterator[Kub
 def part(lab: KubeLab, uid: str, name: str) -> Observed:
     (found,) = (item for item in lab.there(uid) if item.part == name)
     return found
+
+
+def seen(item: Any, name: str) -> Observed:
+    kind = BY_WORD[name.partition("-")[0]]
+    return observed(item, kind, "")
 
 
 def ready(lab: KubeLab, uid: str) -> bool:
@@ -172,6 +179,14 @@ TAMPERING: dict[str, tuple[str, Any]] = {
     "people": ("access-edit", {"subjects": []}),
     "a tag": ("namespace", {"metadata": {"labels": {"govcloud.io/zone": "internet"}}}),
     "a tag taken off": ("quota", {"metadata": {"labels": {"govcloud.io/department": None}}}),
+    "the mark's label": ("quota", {"metadata": {"labels": {"govcloud.io/uid": None}}}),
+    "whose it is": ("namespace", {"metadata": {"labels": {"govcloud.io/installation": None}}}),
+    "who manages it": (
+        "policy-deny",
+        {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}},
+    ),
+    "the mark's note": ("access-view", {"metadata": {"annotations": {"govcloud.io/mark": None}}}),
+    "which limits are ours": ("quota", {"metadata": {"annotations": {"govcloud.io/hard": None}}}),
     "a note": ("namespace", {"metadata": {"annotations": {"govcloud.io/lease-end": "2099"}}}),
     "security": (
         "namespace",
@@ -210,6 +225,33 @@ def test_whoever_changed_it_is_named(lab: KubeLab, cluster: Cluster) -> None:
     assert "hard.pods" in said[-1]
 
 
+@pytest.mark.parametrize("conflicts", ["take", "leave"])
+def test_a_field_that_somebody_else_manages_is_taken_back_or_left_and_said(
+    lab: KubeLab, cluster: Cluster, conflicts: str
+) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "govcloud"},
+        "spec": {"hard": {"pods": "1000"}},
+    }
+    path = path_of(part(lab, uid, "quota"))
+    apply = f"{path}?fieldManager=somebodys-operator&force=true"
+    cluster.plane.call("PATCH", apply, theirs, kind="application/apply-patch+yaml")
+    with lab.store.unit(ADMIN) as unit:
+        lab.add_cluster(unit, CLOUD, connection=lab.connection | {"conflicts": conflicts})
+    lab.controller("two").run_once()
+    pods = cluster.plane.look(path)["spec"]["hard"]["pods"]
+    assert pods == ("30" if conflicts == "take" else "1000")
+    row = lab.row(uid)
+    assert row is not None
+    assert row.ready == (conflicts == "take")
+    said = " ".join(event.message for event in lab.told(uid)) + row.message
+    assert "somebodys-operator" in said
+
+
 @pytest.mark.guarantee("R4")
 @pytest.mark.parametrize("name", sorted(PARTS - {"namespace"}))
 def test_whatever_is_removed_is_made_again(lab: KubeLab, cluster: Cluster, name: str) -> None:
@@ -233,17 +275,33 @@ def test_a_namespace_that_was_deleted_out_of_band_is_built_again(
     assert ready(lab, uid)
 
 
+UNSEEN = {"who manages it"}
+"""Lists do not show what is not said to be ours: it is missed, and only then looked for."""
+
+
 @pytest.mark.guarantee("R4")
-def test_a_difference_is_only_reported_where_the_object_says_so(
-    lab: KubeLab, cluster: Cluster
+@pytest.mark.parametrize("mode", ["report", "ignore"])
+def test_whatever_is_ours_is_only_reported_or_ignored_where_the_object_says_so(
+    lab: KubeLab, cluster: Cluster, mode: str
 ) -> None:
-    uid = lab.namespace(drift="report")
+    uids = {word: lab.namespace(n, drift=mode) for n, word in enumerate(TAMPERING)}
     lab.controller().run_once()
-    cluster.patch(part(lab, uid, "quota"), {"spec": {"hard": {"pods": "1000"}}})
+    changed = {}
+    for word, (name, body) in TAMPERING.items():
+        changed[word] = cluster.patch(part(lab, uids[word], name), body)
     lab.controller("two").run_once()
-    assert part(lab, uid, "quota").props["hard.pods"] == 1000
-    (drift,) = [row for row in lab.drift() if row.uid == uid]
-    assert (drift.field, drift.wanted, drift.found) == ("hard.pods", "30", "1000")
+    for word, uid in uids.items():
+        kind = TAMPERING[word][0]
+        now = cluster.plane.look(path_of(seen(changed[word], kind)))
+        assert now["metadata"]["resourceVersion"] == changed[word]["metadata"]["resourceVersion"]
+        said = [row for row in lab.drift() if row.uid == uid]
+        assert bool(said) == (mode == "report"), word
+        assert ready(lab, uid), word
+    if mode == "report":
+        (drift,) = [row for row in lab.drift() if row.uid == uids["a limit"]]
+        assert (drift.field, drift.wanted, drift.found) == ("hard.pods", "30", "1000")
+        (drift,) = [row for row in lab.drift() if row.uid == uids["the mark's label"]]
+        assert (drift.field, drift.found) == ("mark", "without govcloud.io/uid")
 
 
 @pytest.mark.guarantee("R2")

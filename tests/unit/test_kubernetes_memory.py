@@ -1,0 +1,73 @@
+"""What streams have told is remembered: news is news once, and what crosses on the way is not."""
+
+from typing import Any
+
+from govcloud.ports import CloudAddress
+from govcloud.testing.cluster import namespace_order
+from provisioners.kubernetes.driver import open_cluster
+from provisioners.kubernetes.memory import Memory
+from provisioners.kubernetes.objects import manifest
+from provisioners.kubernetes.types import QUOTA
+
+WHOSE = "test"
+UID = namespace_order(1).uid
+
+
+def quota(version: int, *, key: str = "q1", pods: str = "30", **labels: str | None) -> Any:
+    driver = open_cluster(CloudAddress("k8s", {"endpoint": "http://127.0.0.1:1"}, WHOSE, ""))
+    found = next(r for r in driver.resources(namespace_order(1)) if r.type == QUOTA.word)
+    item = manifest(found, WHOSE)
+    item["metadata"] |= {"uid": key, "resourceVersion": str(version)}
+    item["metadata"]["labels"] |= labels
+    item["spec"]["hard"]["pods"] = pods
+    return item
+
+
+def test_news_is_told_once() -> None:
+    memory = Memory(QUOTA, WHOSE)
+    assert memory.note(quota(5)) == [UID]
+    assert memory.note(quota(6)) == []
+    assert memory.note(quota(7, pods="31")) == [UID]
+
+
+def test_what_is_older_than_what_is_known_is_no_news() -> None:
+    memory = Memory(QUOTA, WHOSE)
+    memory.note(quota(9, pods="31"))
+    assert memory.note(quota(8)) == []
+    assert memory.of([UID])[0]["spec"]["hard"]["pods"] == "31"
+
+
+def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
+    memory = Memory(QUOTA, WHOSE)
+    memory.note(quota(5))
+    assert memory.lose(["q1"]) == [UID]
+    assert memory.note(quota(5)) == []
+    assert memory.of([UID]) == []
+    assert memory.lose(["q1"]) == []
+
+
+def test_a_new_list_forgets_what_is_not_on_it() -> None:
+    memory = Memory(QUOTA, WHOSE)
+    memory.note(quota(5))
+    memory.note(quota(6, key="q2"))
+    assert memory.keep_only({"q2"}) == [UID]
+    assert [item["metadata"]["uid"] for item in memory.of([UID])] == ["q2"]
+
+
+def test_what_others_own_is_seen_and_not_kept() -> None:
+    memory = Memory(QUOTA, "another")
+    assert memory.note(quota(5)) == []
+    assert memory.of([UID, ""]) == []
+
+
+def test_a_label_taken_off_does_not_take_the_thing_out_of_hand() -> None:
+    memory = Memory(QUOTA, WHOSE)
+    memory.note(quota(5))
+    changed = quota(6)
+    del changed["metadata"]["labels"]["govcloud.io/uid"]
+    assert memory.note(changed) == [UID]
+    assert memory.of([UID]) == [changed]
+    del changed["metadata"]["annotations"]["govcloud.io/mark"]
+    changed["metadata"]["resourceVersion"] = "7"
+    assert memory.note(changed) == [UID]
+    assert memory.of([UID]) == []
