@@ -1,6 +1,6 @@
 """The driver of a Kubernetes cluster."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -29,13 +29,13 @@ from provisioners.kubernetes.marks import (
     WHOLE,
     mark_of,
     missing,
-    selected,
     selector,
 )
 from provisioners.kubernetes.reading import observed as read
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import Settings, read_settings
 from provisioners.kubernetes.shrinking import check_use
+from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import BY_WORD, NAMESPACE, QUOTA, TYPES, Type
 from provisioners.kubernetes.watching import Watcher
 
@@ -69,8 +69,8 @@ class KubernetesProvisioner:
         self._settings = settings
         self._installation = installation
         self._adoption = Adoption(session, installation, settings.page_size)
-        self._watcher = Watcher(session, installation, settings.page_size)
-        self._strays: dict[str, tuple[str, Type]] = {}
+        self._strays = Strays(installation)
+        self._watcher = Watcher(session, installation, settings.page_size, self._strays)
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -97,18 +97,24 @@ class KubernetesProvisioner:
                 yield [seen for item in page if (seen := self._seen(item, kind, ending))]
 
     def find(self, uids: Sequence[str]) -> Sequence[Observed]:
-        """Look up by mark: what the streams have told, else a list of each type for a batch.
+        """Look up by mark: what is being built here from memory, all else by lists for a batch.
 
-        That nothing is there is for the server to say, whatever the streams have told: it lets
-        something be built, or its quota be given back.
+        That nothing is there yet of an object that no stream has told of, one list can say: all
+        else is within its namespace.
         """
+        here = [uid for uid in uids if self._watcher.keeps(uid)]
+        others = set(uids) - set(here)
+        listed = self._listed(TYPES, sorted(self._perhaps_there(others)))
+        strayed = self._strayed(others, {seen.id for seen in listed})
+        return [*self._remembered(here), *listed, *strayed]
+
+    def _perhaps_there(self, uids: Collection[str]) -> set[str]:
+        """Return those of which there may be something; raises CloudError."""
         if not self._watcher.live:
-            listed = self._listed(TYPES, uids)
-            return [*listed, *self._strayed(set(uids), {seen.id for seen in listed})]
-        found = self._remembered(uids)
-        absent = sorted(set(uids) - {seen.uid for seen in found})
-        there = sorted({seen.uid for seen in self._listed([NAMESPACE], absent)})
-        return [*found, *self._listed(TYPES, there)]
+            return set(uids)
+        unknown = sorted(uid for uid in uids if not self._watcher.knows(uid))
+        there = {seen.uid for seen in self._listed([NAMESPACE], unknown)}
+        return set(uids) - set(unknown) | there
 
     def _remembered(self, uids: Sequence[str]) -> list[Observed]:
         ending: set[str] = set()
@@ -119,11 +125,11 @@ class KubernetesProvisioner:
             if (seen := self._seen(item, kind, ending))
         ]
 
-    def _strayed(self, uids: set[str], known: set[str]) -> list[Observed]:
+    def _strayed(self, uids: Collection[str], known: Collection[str]) -> list[Observed]:
         """Look up what was seen to lack a label that lists select by, each by its place."""
         found = []
-        for path, (uid, kind) in list(self._strays.items()):
-            item = self._session.get(path) if uid in uids else None
+        for path, kind in self._strays.of(uids):
+            item = self._session.get(path)
             seen = self._seen(item, kind, set()) if item else None
             if seen and seen.uid in uids and seen.id not in known:
                 found.append(seen)
@@ -147,20 +153,12 @@ class KubernetesProvisioner:
         """Return an item as observed; what is in a namespace that ends, ends with it."""
         namespace = item["metadata"].get("namespace", "")
         seen = read(item, kind, self._installation, ending=namespace in ending)
-        self._note_stray(item, seen, kind)
+        self._strays.note(item, seen, kind)
         if kind is not NAMESPACE:
             return seen
         if seen.state is State.DELETING:
             ending.add(seen.name)
         return seen if seen.uid or not seen.name.startswith(_CLUSTERS_OWN) else None
-
-    def _note_stray(self, item: Json, seen: Observed, kind: Type) -> None:
-        """Remember where something of ours is that its labels do not lead to, until they do."""
-        path = kind.path(seen.tenant, seen.name)
-        if seen.uid and not selected(item, self._installation):
-            self._strays[path] = (seen.uid, kind)
-        elif path in self._strays:
-            del self._strays[path]
 
     def _known(self, item: Json, kind: Type) -> Observed:
         """Return what a call answered as observed; the streams will tell nothing new by it."""
@@ -179,6 +177,8 @@ class KubernetesProvisioner:
         body = objects.manifest(resource, self._installation)
         body["metadata"]["resourceVersion"] = _NEVER
         path = kind.path(resource.tenant, resource.name)
+        if kind is NAMESPACE:
+            self._watcher.begun.add(resource.uid)
         try:
             made = self._session.apply(path, body, fieldManager=FIELD_MANAGER)
         except CloudConflictError as error:

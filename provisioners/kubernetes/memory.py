@@ -1,30 +1,34 @@
-"""What streams have told of one type: whose each thing is, what of it is compared, and the thing.
+"""What streams have told of one type: whose each thing is, and what of it is compared.
 
-The things are kept packed, a few hundred bytes each: most of them are never looked at again.
+Of what this process is building itself, the things are kept as well, so that nobody has to ask for
+them: our own answers and the streams tell all of it. What others began is asked of the server.
 """
 
 import json
 import sys
 import threading
 import zlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from govcloud.ports import State
 from provisioners.kubernetes.reading import observed
+from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import Type
 
 Json = dict[str, Any]
 _QUICKLY: Final = 1
 _BURIED: Final = 1000
 """So many of what was removed last are remembered: an answer may arrive after the end of it."""
+_BEGUN: Final = 1000
+"""So many objects that were begun last are kept whole; far more than are ever built at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One thing: the object it belongs to, a hash of what is compared, its version, and itself."""
+    """One thing: its object, a hash of what is compared, its version, and itself where kept."""
 
     uid: str
     compared: int
@@ -32,12 +36,32 @@ class Seen:
     packed: bytes
 
 
+class Begun:
+    """The objects that this process has begun to build lately, by uid."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._uids: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, uid: str) -> None:
+        """Remember an object, and forget the one begun longest ago where there are many."""
+        with self._lock:
+            self._uids[uid] = None
+            while len(self._uids) > _BEGUN:
+                self._uids.popitem(last=False)
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._uids
+
+
 class Memory:
     """What was last seen of all things of one type; several threads may tell and ask."""
 
-    def __init__(self, kind: Type, installation: str) -> None:
+    def __init__(self, kind: Type, installation: str, begun: Begun, strays: Strays) -> None:
         self._kind = kind
         self._installation = installation
+        self._begun = begun
+        self._strays = strays
         self._lock = threading.Lock()
         self._seen: dict[str, Seen] = {}
         self._of: dict[str, frozenset[str]] = {}
@@ -76,17 +100,23 @@ class Memory:
             others = self._seen.keys() - keys
         return self.lose(others)
 
+    def knows(self, uid: str) -> bool:
+        """Whether anything of an object was seen and is not gone."""
+        return uid in self._of
+
     def of(self, uids: Sequence[str]) -> list[Json]:
-        """Return the things of some objects as they were last seen."""
+        """Return the things of objects that were begun here, as they were last seen."""
         with self._lock:
             keys = [key for uid in uids for key in sorted(self._of.get(uid, ()))]
             found = [self._seen[key].packed for key in keys]
-        return [json.loads(zlib.decompress(packed)) for packed in found]
+        return [json.loads(zlib.decompress(packed)) for packed in found if packed]
 
     def _read(self, item: Json) -> Seen:
         found = observed(item, self._kind, self._installation)
         compared = (found.part, frozenset(found.props.items()), frozenset(found.tags.items()))
-        packed = zlib.compress(json.dumps(item).encode(), _QUICKLY) if found.uid else b""
+        self._strays.note(item, found, self._kind)
+        kept = found.uid in self._begun
+        packed = zlib.compress(json.dumps(item).encode(), _QUICKLY) if kept else b""
         number = hash((compared, found.state is State.DELETING))
         return Seen(sys.intern(found.uid), number, _version(item), packed)
 

@@ -1,8 +1,7 @@
 """Watches: a list of each type once, then what changes, until the server forgets where we were.
 
 Every type has a thread that reads its stream. What is told are uids of objects of which something
-that we compare has changed: a quota whose use moves with every pod is no news. What was told is
-remembered (`memory`), so that nobody has to ask again what the streams say anyhow.
+that we compare has changed: a quota whose use moves with every pod is no news.
 """
 
 import contextlib
@@ -20,8 +19,9 @@ from govcloud.ports import Stop
 from provisioners.kubernetes.errors import Answer, error_of
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING
-from provisioners.kubernetes.memory import Memory
+from provisioners.kubernetes.memory import Begun, Memory
 from provisioners.kubernetes.session import Session
+from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import TYPES, Type
 
 Json = dict[str, Any]
@@ -39,14 +39,23 @@ News = SimpleQueue[str | CloudError]
 class Watcher:
     """Watches all types of one cluster; what it remembers lives from one `changes` to the next."""
 
-    def __init__(self, session: Session, installation: str, page_size: int) -> None:
+    def __init__(self, session: Session, installation: str, page_size: int, strays: Strays) -> None:
         self._session = session
         self._page_size = page_size
+        self.begun = Begun()
         self.memories: Mapping[str, Memory] = {
-            kind.word: Memory(kind, installation) for kind in TYPES
+            kind.word: Memory(kind, installation, self.begun, strays) for kind in TYPES
         }
         self.streaming: set[str] = set()
-        self._begun: set[str] = set()
+        self._listed: set[str] = set()
+
+    def knows(self, uid: str) -> bool:
+        """Whether anything of an object was seen and is not gone."""
+        return any(memory.knows(uid) for memory in self.memories.values())
+
+    def keeps(self, uid: str) -> bool:
+        """Whether all that there is of an object is kept here: it was begun here, and we listen."""
+        return self.live and uid in self.begun and self.knows(uid)
 
     @property
     def live(self) -> bool:
@@ -72,14 +81,14 @@ class Watcher:
         Of the first list nothing is told: what is there when we begin is the comparison's to judge.
         """
         memory, found = self.memories[kind.word], set[str]()
-        first = kind.word not in self._begun
+        first = kind.word not in self._listed
         listing = Listing(self._session, kind, self._page_size, EVERYTHING)
         for page in listing:
             for item in page:
                 found.add(item["metadata"]["uid"])
                 self._tell(news, memory.note(item), known=first)
         self._tell(news, memory.keep_only(found), known=first)
-        self._begun.add(kind.word)
+        self._listed.add(kind.word)
         return listing.version
 
     @staticmethod
@@ -104,12 +113,12 @@ class Watcher:
 
     def remember(self, item: Json, kind: Type) -> None:
         """Take in what the server has answered to ourselves: the stream will bring no news."""
-        if kind.word in self._begun:
+        if kind.word in self._listed:
             self.memories[kind.word].note(item)
 
     def forget(self, key: str, kind: Type) -> None:
         """Take in that we have removed something."""
-        if kind.word in self._begun:
+        if kind.word in self._listed:
             self.memories[kind.word].lose([key])
 
     def stream(self, kind: Type, version: str) -> Any:

@@ -5,8 +5,9 @@ from typing import Any
 from govcloud.ports import CloudAddress
 from govcloud.testing.cluster import namespace_order
 from provisioners.kubernetes.driver import open_cluster
-from provisioners.kubernetes.memory import Memory
+from provisioners.kubernetes.memory import Begun, Memory
 from provisioners.kubernetes.objects import manifest
+from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import QUOTA
 
 WHOSE = "test"
@@ -23,22 +24,29 @@ def quota(version: int, *, key: str = "q1", pods: str = "30", **labels: str | No
     return item
 
 
+def memory_of(installation: str, *begun: str) -> Memory:
+    ours = Begun()
+    for uid in begun or (UID,):
+        ours.add(uid)
+    return Memory(QUOTA, installation, ours, Strays(installation))
+
+
 def test_news_is_told_once() -> None:
-    memory = Memory(QUOTA, WHOSE)
+    memory = memory_of(WHOSE)
     assert memory.note(quota(5)) == [UID]
     assert memory.note(quota(6)) == []
     assert memory.note(quota(7, pods="31")) == [UID]
 
 
 def test_what_is_older_than_what_is_known_is_no_news() -> None:
-    memory = Memory(QUOTA, WHOSE)
+    memory = memory_of(WHOSE)
     memory.note(quota(9, pods="31"))
     assert memory.note(quota(8)) == []
     assert memory.of([UID])[0]["spec"]["hard"]["pods"] == "31"
 
 
 def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
-    memory = Memory(QUOTA, WHOSE)
+    memory = memory_of(WHOSE)
     memory.note(quota(5))
     assert memory.lose(["q1"]) == [UID]
     assert memory.note(quota(5)) == []
@@ -46,8 +54,15 @@ def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
     assert memory.lose(["q1"]) == []
 
 
+def test_what_others_began_is_known_and_not_kept() -> None:
+    memory = memory_of(WHOSE, "another")
+    assert memory.note(quota(5)) == [UID]
+    assert memory.knows(UID)
+    assert memory.of([UID]) == []
+
+
 def test_a_new_list_forgets_what_is_not_on_it() -> None:
-    memory = Memory(QUOTA, WHOSE)
+    memory = memory_of(WHOSE)
     memory.note(quota(5))
     memory.note(quota(6, key="q2"))
     assert memory.keep_only({"q2"}) == [UID]
@@ -55,13 +70,13 @@ def test_a_new_list_forgets_what_is_not_on_it() -> None:
 
 
 def test_what_others_own_is_seen_and_not_kept() -> None:
-    memory = Memory(QUOTA, "another")
+    memory = memory_of("another")
     assert memory.note(quota(5)) == []
     assert memory.of([UID, ""]) == []
 
 
 def test_a_label_taken_off_does_not_take_the_thing_out_of_hand() -> None:
-    memory = Memory(QUOTA, WHOSE)
+    memory = memory_of(WHOSE)
     memory.note(quota(5))
     changed = quota(6)
     del changed["metadata"]["labels"]["govcloud.io/uid"]
