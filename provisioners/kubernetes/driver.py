@@ -234,7 +234,7 @@ class KubernetesProvisioner:
         exactly = {"uid": about["uid"], "resourceVersion": about["resourceVersion"]}
         self._session.delete(path, {"kind": "DeleteOptions", "preconditions": exactly})
         if kind.namespaced and not about.get("finalizers"):
-            self._watcher.forget(about["uid"], kind)
+            self._watcher.forget(item, kind)
 
     def _marked(self, path: str, observed: Observed) -> Json | None:
         """Return the object if it is still there; raises CloudConflictError if it is not ours."""

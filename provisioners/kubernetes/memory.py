@@ -8,8 +8,8 @@ import json
 import sys
 import threading
 import zlib
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,7 +65,7 @@ class Memory:
         self._lock = threading.Lock()
         self._seen: dict[str, Seen] = {}
         self._of: dict[str, frozenset[str]] = {}
-        self._gone: deque[str] = deque(maxlen=_BURIED)
+        self._gone: OrderedDict[str, int] = OrderedDict()
 
     def note(self, item: Json) -> list[str]:
         """Remember a thing and return the objects that this is news of.
@@ -75,30 +75,38 @@ class Memory:
         key, now = item["metadata"]["uid"], self._read(item)
         with self._lock:
             before = self._seen.get(key)
-            if key in self._gone or (before is not None and now.version < before.version):
+            least = self._gone.get(key, -1) + 1 if before is None else before.version
+            if now.version < least:
                 return []
             self._replace(key, before, now)
         if before is not None and (before.uid, before.compared) == (now.uid, now.compared):
             return []
         return sorted({now.uid, before.uid if before else ""} - {""})
 
-    def lose(self, keys: Iterable[str]) -> list[str]:
-        """Forget things that are gone and return the objects that they belonged to."""
-        lost = set()
+    def lose(self, item: Json) -> list[str]:
+        """Forget a thing that is gone, or no longer selected, and return whose it was."""
+        key = item["metadata"]["uid"]
         with self._lock:
-            for key in keys:
-                self._gone.append(key)
-                before = self._seen.get(key)
-                if before is not None:
-                    self._replace(key, before, None)
-                    lost.add(before.uid)
-        return sorted(lost - {""})
+            self._gone[key] = _version(item)
+            while len(self._gone) > _BURIED:
+                self._gone.popitem(last=False)
+            return self._forget([key])
 
-    def keep_only(self, keys: set[str]) -> list[str]:
-        """Forget all others and return the objects that they belonged to."""
+    def keep_only(self, keys: Collection[str], version: str) -> list[str]:
+        """Forget what a list did not show that was complete at a version; return whose it was."""
+        until = int(version) if version.isdecimal() else sys.maxsize
         with self._lock:
-            others = self._seen.keys() - keys
-        return self.lose(others)
+            others = [key for key in self._seen if key not in keys]
+            return self._forget([key for key in others if self._seen[key].version <= until])
+
+    def _forget(self, keys: Iterable[str]) -> list[str]:
+        lost = set()
+        for key in keys:
+            before = self._seen.get(key)
+            if before is not None:
+                self._replace(key, before, None)
+                lost.add(before.uid)
+        return sorted(lost - {""})
 
     def knows(self, uid: str) -> bool:
         """Whether anything of an object was seen and is not gone."""

@@ -87,7 +87,7 @@ class Watcher:
             for item in page:
                 found.add(item["metadata"]["uid"])
                 self._tell(news, memory.note(item), known=first)
-        self._tell(news, memory.keep_only(found), known=first)
+        self._tell(news, memory.keep_only(found, listing.version), known=first)
         self._listed.add(kind.word)
         return listing.version
 
@@ -106,7 +106,7 @@ class Watcher:
         if event["type"] != "BOOKMARK":
             memory = self.memories[kind.word]
             gone = event["type"] == "DELETED"
-            uids = memory.lose([item["metadata"]["uid"]]) if gone else memory.note(item)
+            uids = memory.lose(item) if gone else memory.note(item)
             # What bears our mark and is new was made by one of ours.
             self._tell(news, uids, known=event["type"] == "ADDED")
         return str(item["metadata"]["resourceVersion"])
@@ -116,10 +116,10 @@ class Watcher:
         if kind.word in self._listed:
             self.memories[kind.word].note(item)
 
-    def forget(self, key: str, kind: Type) -> None:
-        """Take in that we have removed something."""
+    def forget(self, item: Json, kind: Type) -> None:
+        """Take in that we have removed something, as it was when we did."""
         if kind.word in self._listed:
-            self.memories[kind.word].lose([key])
+            self.memories[kind.word].lose(item)
 
     def stream(self, kind: Type, version: str) -> Any:
         """Open the stream of a type from a version on."""

@@ -48,10 +48,19 @@ def test_what_is_older_than_what_is_known_is_no_news() -> None:
 def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
     memory = memory_of(WHOSE)
     memory.note(quota(5))
-    assert memory.lose(["q1"]) == [UID]
+    assert memory.lose(quota(6)) == [UID]
     assert memory.note(quota(5)) == []
     assert memory.of([UID]) == []
-    assert memory.lose(["q1"]) == []
+    assert memory.lose(quota(6)) == []
+
+
+def test_what_is_selected_again_is_known_again() -> None:
+    """A stream tells of a label taken off as of a removal."""
+    memory = memory_of(WHOSE)
+    memory.note(quota(5))
+    memory.lose(quota(6))
+    assert memory.note(quota(7)) == [UID]
+    assert memory.of([UID])
 
 
 def test_what_others_began_is_known_and_not_kept() -> None:
@@ -65,8 +74,15 @@ def test_a_new_list_forgets_what_is_not_on_it() -> None:
     memory = memory_of(WHOSE)
     memory.note(quota(5))
     memory.note(quota(6, key="q2"))
-    assert memory.keep_only({"q2"}) == [UID]
+    assert memory.keep_only({"q2"}, "7") == [UID]
     assert [item["metadata"]["uid"] for item in memory.of([UID])] == ["q2"]
+
+
+def test_what_was_made_after_a_list_is_not_forgotten_by_it() -> None:
+    memory = memory_of(WHOSE)
+    memory.note(quota(9))
+    assert memory.keep_only(set(), "8") == []
+    assert memory.of([UID])
 
 
 def test_what_others_own_is_seen_and_not_kept() -> None:
