@@ -33,6 +33,8 @@ _LOOK_S: Final = 0.2
 _GATHER_S: Final = 0.1
 """What comes within this time is told together: whoever listens asks the database each time."""
 _TOO_SOON_S: Final = 2.0
+_END_S: Final = 10.0
+"""How long a stream may take to end when it is hung up: an answer may just be coming in."""
 News = SimpleQueue[str | CloudError]
 
 
@@ -74,6 +76,8 @@ class Watcher:
         finally:
             for stream in streams:
                 stream.end()
+            for stream in streams:
+                stream.join()
 
     def listed(self, kind: Type, news: News) -> str:
         """List a type; tell what has changed since it was last known. Returns the version.
@@ -171,6 +175,10 @@ class _Stream:
             with contextlib.suppress(OSError, ValueError, RuntimeError):
                 response.shutdown()
 
+    def join(self) -> None:
+        """Wait until the thread has ended: what it hears late would be told to nobody."""
+        self._thread.join(_END_S)
+
     def _run(self) -> None:
         try:
             version = ""
@@ -194,6 +202,8 @@ class _Stream:
         try:
             with self._watcher.stream(self._kind, version) as response:
                 self._open = response
+                if self._ended.is_set():
+                    return version
                 self._watcher.streaming.add(self._kind.word)
                 for line in _lines(response):
                     version = self._watcher.heard(json.loads(line), self._kind, self._news)
