@@ -204,6 +204,8 @@ def explained(error: GovcloudError) -> str:
     said = [_said(error.key, **error.params)]
     if isinstance(error, InvalidInputError):
         said += [_said(one.key, **one.params) for one in error.diagnostics[:5]]
-    for found in error.details().values():
-        said += [str(one) for one in found[:3]] if isinstance(found, list) else []
-    return "; ".join(said)
+    for found in getattr(error, "findings", ())[:5]:
+        said.append(f"{found['rule']}: {_said(found['key'], **found['params'])}")
+    for refusal in getattr(error, "refusals", ())[:3]:
+        said.append(", ".join(f"{name} {value}" for name, value in refusal.items()))
+    return " ".join(said)
