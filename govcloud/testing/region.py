@@ -31,7 +31,7 @@ from provisioners.openstack.session import Door
 from provisioners.openstack.settings import read_settings
 from provisioners.openstack.storage import Storage
 
-PATIENCE_S: Final = 240.0
+PATIENCE_S: Final = 600.0
 _MOVING: Final = frozenset({State.BUILDING, State.CHANGING, State.DELETING})
 ZONE: Final[Mapping[str, object]] = {
     "type": "extranet-public",
