@@ -127,7 +127,7 @@ def test_services_are_stopped_while_machines_are_built(lab: Any, openstack_alone
 @pytest.mark.guarantee("R8")
 def test_what_nobody_goes_on_building_is_begun_again(lab: Any, openstack_alone: Any) -> None:
     """The message to build it is lost with the queue; Nova says BUILD for ever."""
-    lab.wrap = lambda _: lab.driver(connection=lab.connection | {"build-limit-seconds": "60"})
+    lab.wrap = lambda _: lab.driver(connection=lab.connection | {"build-limit-seconds": "120"})
     openstack_alone.lab.stop("nova-conductor")
     uid = lab.machine("forgotten")
     with running(lab):
