@@ -1,6 +1,7 @@
 """Who may call what, and what a department gets to see: every route, every role (P1)."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,9 @@ from govcloud.store.tables import (
     DecisionRow,
     DriftRow,
     EventRow,
+    MoveRow,
+    MoveStepRow,
+    MoveWishRow,
     ObjectRow,
     RequestRow,
 )
@@ -90,6 +94,21 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
     ("POST", "/v1/clouds/{name}/resume"): ("/v1/clouds/gov/resume", {"reason": "really lost"}),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): (
         "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),
+    ("GET", "/v1/migrations"): ("/v1/migrations", None),
+    ("GET", "/v1/migrations/{department}/{system}"): ("/v1/migrations/{d}/system", None),
+    ("GET", "/v1/migrations/{department}/{system}/journal"): (
+        "/v1/migrations/{d}/system/journal", None),
+    ("GET", "/v1/migrations/{department}/{system}/evidence/{number}"): (
+        "/v1/migrations/{d}/system/evidence/2", None),
+    ("POST", "/v1/migrations/{department}/rooms/{room}/close"): (
+        "/v1/migrations/{d}/rooms/serverroom/close", {"evidence": "no", "confirmed_by": "no"}),
+    **{
+        ("POST", f"/v1/migrations/{{department}}/{{system}}/{verb}"): (
+            f"/v1/migrations/{{d}}/system/{verb}", {})
+        for verb in ("run", "pause", "resume", "cutover", "verify", "rollback", "accept")
+    },
+    ("POST", "/v1/migrations/{department}/{system}/source-off"): (
+        "/v1/migrations/{d}/system/source-off", {"host": "legacyhost"}),
     ("GET", "/v1/quota/tree"): ("/v1/quota/tree", None),
     ("GET", "/v1/quota/{department}"): ("/v1/quota/{d}", None),
     ("POST", "/v1/quota/check"): ("/v1/quota/check", {}),
@@ -223,6 +242,8 @@ def test_a_department_sees_its_own_and_the_city_sees_all(world: Any) -> None:
     expected |= {"/v1/requests", f"/v1/requests/REQ-{OTHER}", "/v1/drift", "/v1/events"}
     expected |= {"/v1/quota/tree", f"/v1/quota/{OTHER}", "/v1/objects/Quota", "/v1/objects/Waiver"}
     expected |= {"/v1/reports/on-cloud-rate", "/v1/reports/on-cloud-rate/explain"}
+    migration = f"/v1/migrations/{OTHER}/system"
+    expected |= {"/v1/migrations", migration, f"{migration}/journal", f"{migration}/evidence/2"}
     for user, marks in seen.items():
         assert expected <= marks, (user, expected - marks)
     everything = "".join(
@@ -397,6 +418,8 @@ class Seed:
             self._seen(row, mark)
         for kind, spec in _subject(name, mark).items():
             row = self._object(kind, f"{kind.lower()}-{name}", spec, display_name=mark)
+            if kind == "MigrationPlan":
+                self._journal(row, name, mark)
         self._request(name, mark)
 
     def _seen(self, row: ObjectRow, mark: str) -> None:
@@ -408,6 +431,20 @@ class Seed:
                          department=row.department, wanted=mark, found=mark, mode="heal",
                          since=self.now)
             )  # fmt: skip
+
+    def _journal(self, plan: ObjectRow, name: str, mark: str) -> None:
+        """Write a migration that is at its first step."""
+        with self.api.wired.store.unit(ADMIN) as unit:
+            unit.session.add_all([
+                MoveRow(uid=plan.uid, department=name, system="system", plan=plan.name, counter=2,
+                        run=1, begun=1, live=True, word="working", step="preflight", task=mark,
+                        began_at=self.now),
+                MoveWishRow(uid=plan.uid, number=1, at=self.now, verb="run", actor=f"clerk-{mark}",
+                            role="operator", department=name, note=mark),
+                MoveStepRow(uid=plan.uid, number=2, run=1, step="preflight", part=mark, attempt=1,
+                            digest="0" * 64, by="controller", began_at=self.now, message=mark,
+                            evidence=zlib.compress(json.dumps({"task": mark}).encode())),
+            ])  # fmt: skip
 
     def _request(self, name: str, mark: str) -> None:
         change = {
