@@ -102,6 +102,7 @@ class Adoption:
 
     def inspect(self, key: str) -> Standing:
         """Return what a document would say of a server or a volume, by id or its only name."""
+        self.identity.rows()  # a project of ours is called by its name, as in every other look
         server = self._one(COMPUTE, "/servers", "servers", key)
         if server is not None:
             return self._machine(server)
@@ -203,6 +204,8 @@ class Adoption:
         if said not in (None, metadata[_MARK]):
             raise CloudConflictError("Taken", resource.adopts)
         project = row.get("tenant_id") or row.get("os-vol-tenant-attr:tenant_id") or ""
+        if not self.identity.known():
+            self.identity.rows()
         if self.identity.tenant(str(project)) != resource.tenant:
             raise TerminalCloudError("Differs", f"it is in {project}, not in {resource.tenant}")
         self.door.call(

@@ -9,7 +9,17 @@ from uuid import uuid4
 import pytest
 
 from govcloud.errors import CloudConflictError
-from govcloud.ports import Adopting, Discovering, Keeping, Observed, Operating, Order, State
+from govcloud.ports import (
+    Adopting,
+    Discovering,
+    Keeping,
+    Leaving,
+    Observed,
+    Operating,
+    Order,
+    State,
+)
+from govcloud.testing.contracts import build, one
 from govcloud.testing.openstack import OpenStack
 from govcloud.testing.region import PATIENCE_S, Region
 
@@ -129,6 +139,30 @@ def test_what_somebody_made_is_taken_over_and_run(region: Region, stranger: Any)
     with region.cloud.connect() as admin:
         admin.compute.delete_volume_attachment(server, volume)
     until(lambda: driver.keep_copy(disk, name) or copies(region, name))
+
+
+@pytest.mark.guarantee("R2")
+def test_a_volume_that_was_left_behind_is_taken_over(openstack_proxied: Any) -> None:
+    """By a driver that has seen nothing before; the volume stays in its project."""
+    proxy, cloud = openstack_proxied
+    region = Region(cloud, proxy, kind="Volume")
+    try:
+        driver, order = region.open(), region.order(1)
+        left = one(driver, build(region, driver, order)[0])
+        assert isinstance(driver, Leaving)
+        for _ in range(2):
+            driver.leave(left)
+        assert list(driver.find([order.uid])) == []
+        standing = region.open().inspect(left.id)
+        adopts = {"tenant": standing.tenant, "parts": dict(standing.parts)}
+        taking_it = replace(region.order(2), spec={**region.order(2).spec, "adopts": adopts})
+        driver = region.open()
+        [wanted] = driver.resources(taking_it)
+        driver.adopt(wanted)
+        [found] = region.open().find([taking_it.uid])
+        assert (found.id, found.tenant) == (left.id, wanted.tenant)
+    finally:
+        region.close()
 
 
 def copies(region: Region, name: str) -> list[str]:
