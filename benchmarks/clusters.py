@@ -7,7 +7,7 @@ In one run, each on a control plane that is empty at first, each program in a pr
 - a bare client that writes the same objects with sixteen threads and looks at nothing
 - the controller: from approval to ready; healing of a removed quota by watch and by comparison; a
   pass in which nothing changed; its memory; its calls while nothing happens; the time from its
-  start, after it was killed, until what was removed meanwhile is there again; and its memory again
+  start, after it was stopped, until what was removed meanwhile is there again; and its memory again
   when it knows ten times as many namespaces
 - a small kopf operator (`benchmarks/tenants_kopf.py`, in `.venv-kopf`) that makes the same objects
 
@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 
 from sqlalchemy import func, select
 from sqlmodel import col
@@ -187,16 +188,18 @@ def measure_bare(lab: KubeLab, count: int) -> tuple[float, int]:
 
 
 def control(url: str, connection: Mapping[str, str], pipe: Connection) -> None:
-    """Run a controller; answer each question in the pipe with the calls that it has made."""
+    """Run a controller; answer each question in the pipe with the calls made, until told to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop = threading.Event()
     lab = open_lab(Database(url), connection)
     controller = lab.controller("bench")
-    thread = threading.Thread(target=controller.run, args=(threading.Event(),), daemon=True)
+    thread = threading.Thread(target=controller.run, args=(stop,), daemon=True)
     thread.start()
     with suppress(EOFError):
-        while True:
-            pipe.recv()
+        while pipe.recv():
             pipe.send(sum(sum(driver.calls.values()) for driver in lab.drivers))
+    stop.set()
+    thread.join()
 
 
 class Controlled:
@@ -211,16 +214,16 @@ class Controlled:
 
     def calls(self) -> int:
         """Return how many calls it has made."""
-        self._pipe.send(None)
+        self._pipe.send(True)
         return int(self._pipe.recv())
 
     def memory_mib(self) -> float:
         """Return how much memory is its own or its share of."""
         return memory_mib(self._process.pid or 0)
 
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+    def stop(self) -> None:
+        """Let it finish what it is doing, and end."""
+        self._pipe.send(False)
         self._process.join()
 
 
@@ -237,11 +240,11 @@ def measure_controller(lab: KubeLab, plane: ControlPlane, count: int, idle_s: fl
     kept.healed_s = timed(lambda: plane.look(quota) is not None)
     kept.idle_calls = calls_an_hour(controller.calls, idle_s)
     kept.memory_mib = controller.memory_mib()
-    controller.kill()
+    controller.stop()
     quota = remove_quota(plane)
     controller = Controlled(lab)
     kept.restart_s = timed(lambda: plane.look(quota) is not None)
-    controller.kill()
+    controller.stop()
     return kept
 
 
@@ -252,7 +255,7 @@ def measure_many(lab: KubeLab, count: int, many: int) -> float:
     controller = Controlled(lab)
     wait_until(lambda: not unready(lab), PATIENCE_S)
     memory = controller.memory_mib()
-    controller.kill()
+    controller.stop()
     return memory
 
 
@@ -309,9 +312,9 @@ class Operated:
         """Return how much memory is its own or its share of."""
         return memory_mib(self._process.pid)
 
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+    def stop(self) -> None:
+        """Let it finish what it is doing, and end."""
+        self._process.terminate()
         self._process.wait()
 
 
@@ -335,11 +338,11 @@ def measure_kopf(plane: ControlPlane, count: int, idle_s: float) -> Kept:
     settle(operator)
     kept.idle_calls = calls_an_hour(operator.calls, idle_s)
     kept.memory_mib = operator.memory_mib()
-    operator.kill()
+    operator.stop()
     quota = remove_quota(plane)
     operator = Operated(cluster)
     kept.restart_s = timed(lambda: plane.look(quota) is not None)
-    operator.kill()
+    operator.stop()
     cluster.close()
     return kept
 
@@ -362,7 +365,17 @@ def define_tenants(plane: ControlPlane) -> None:
         "spec": spec,
     }
     plane.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
-    wait_until(lambda: plane.look(TENANT) is not None)
+    wait_until(lambda: served(plane))
+
+
+def served(plane: ControlPlane) -> bool:
+    """Whether the new kind can be used: while its storage is made ready, the answer is 429."""
+    try:
+        return plane.look(TENANT) is not None
+    except HTTPError as error:
+        if error.code != 429:
+            raise
+        return False
 
 
 def tenant(name: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
