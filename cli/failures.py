@@ -1,7 +1,8 @@
 """How an error reaches the user: what is wrong, where, what to do; on stderr, never a traceback."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from cli.output import complain, paint
@@ -23,14 +24,13 @@ def lines(error: GovcloudError) -> Iterator[str]:
     for fault in _diagnostics(error):
         yield from diagnostic(fault)
     details: Mapping[str, Any] = getattr(error, "answered", None) or error.details()
-    refusals = details.get("refusals") or ()
-    for refused in refusals:
-        yield from refusal(refused)
+    refused = details.get("refusals") or ()
+    yield from refusals(refused)
     for found in details.get("findings") or ():
         yield from finding(found)
     remedy = getattr(error, "remedy", None) if said else None
     remedy = remedy or messages.remedy(error.key, language(), error.params)
-    if remedy and not any(refused.get("remedy") for refused in refusals):
+    if remedy and not any(one.get("remedy") for one in refused):
         yield _remedy(remedy, "")
 
 
@@ -78,11 +78,13 @@ def finding(found: Mapping[str, Any]) -> Iterator[str]:
         yield _remedy(str(found["remedy"]), "    ")
 
 
-def refusal(refused: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of one refusal of the ledger: level, class and numbers, the remedy."""
-    yield f"  {_refused(refused)}"
-    if refused.get("remedy"):
-        yield _remedy(str(refused["remedy"]), "    ")
+def refusals(listed: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of refusals of the ledger: level, class and numbers, each remedy once."""
+    for remedy, same in groupby(listed, lambda refused: refused.get("remedy")):
+        for refused in same:
+            yield f"  {_refused(refused)}"
+        if remedy:
+            yield _remedy(str(remedy), "    ")
 
 
 def _refused(refused: Mapping[str, Any]) -> str:

@@ -130,8 +130,7 @@ def refusals(listed: Sequence[Item], section: str = "section_refusals") -> None:
     if listed:
         emit()
         emit(paint(t(section), "red"))
-        for refused in listed:
-            emit("\n".join(failures.refusal(refused)))
+        emit("\n".join(failures.refusals(listed)))
 
 
 def quota(lines: Sequence[Item]) -> None:
@@ -281,8 +280,7 @@ def conditions(listed: Sequence[Item]) -> None:
 
 def _blocked(blocked: Item) -> Iterator[str]:
     yield f"  {blocked['message']}"
-    for refused in blocked.get("refusals") or ():
-        yield from failures.refusal(refused)
+    yield from failures.refusals(blocked.get("refusals") or ())
     for found in blocked.get("findings") or ():
         yield from failures.finding(found)
     for fault in blocked.get("diagnostics") or ():

@@ -41,8 +41,8 @@ def list_requests(
     """List requests, the open ones unless another state is asked for."""
     query = {"mine": "true"} if mine else {"state": meaning("request", state)}
     found = client().items("/v1/requests", limit=limit, department=department, **query)
-    empty = t("no_open_requests") if state == "open" else t("no_requests", state=state)
-    empty = t("nothing_waits") if mine else empty
+    said = {"open": t("no_open_requests"), "all": t("no_requests_at_all")}
+    empty = t("nothing_waits") if mine else said.get(state, t("no_requests", state=state))
     shown = CSV if form is Output.CSV else columns.REQUESTS
     render.show(found, shown, form, name=lambda item: str(item["id"]), empty=empty)
     output.hint(t("hint_requests"))
