@@ -17,7 +17,7 @@ FILL = """
 rm -rf {path}; mkdir -p {path}/sub; cd {path}
 for i in $(seq 100); do echo page $i > sub/$i.html; done
 head -c 2000000 /dev/urandom > picture; ln picture again; ln -s picture link
-truncate -s 20M sparse; touch 'with space 和中文'
+truncate -s 4M sparse; touch 'with space 和中文'
 chown www-data:www-data sub/1.html; chmod 4750 sub/2.html
 setfacl -m u:www-data:rw sub/3.html; setfattr -n user.origin -v census sub/4.html
 """
@@ -36,7 +36,7 @@ def state(host: Host, path: str) -> str:
 @pytest.fixture
 def site(legacy_pair: tuple[Host, Host], request: pytest.FixtureRequest) -> Mover:
     source, target = legacy_pair
-    path = f"/srv/{request.node.name.partition('[')[0]}"
+    path = f"/srv/{request.node.name.replace('[', '-').rstrip(']')}"
     source.run(FILL.format(path=path))
     return Mover("files", source, target, {"paths": [path]})
 
@@ -159,7 +159,7 @@ def test_an_interrupted_copy_goes_on(site: Mover, lost: str) -> None:
     site.target.plug()
     there = int(site.target.run(f"du -s --block-size=1 {path}/large").split()[0])
     again = site.well(Stage.SYNC, Mode.INITIAL)
-    assert again["bytes"] < 42_000_000 - there * 0.8
+    assert again["bytes"] < 47_000_000 - there * 0.8
     assert site.well(Stage.VERIFY)["differences"] == 0
 
 
