@@ -1,7 +1,7 @@
 """When systems move: waves computed, shown, edited in a file, checked, put into the register."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,6 +17,7 @@ from cli.output import emit
 from cli.session import client
 from cli.speech import language
 from govcloud import messages
+from govcloud.domain import city
 from govcloud.errors import Diagnostic, InvalidInputError, UsageError
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from migration.waves.check import Breach, World
     from migration.waves.compute import Placed, Unplaced
     from migration.waves.load import Load
-    from migration.waves.model import Settings, WavePlanSpec
+    from migration.waves.model import PlannedWave, Settings, WavePlanSpec
     from migration.waves.prepare import Prepared
 
 LEAD_DAYS: Final = 14
 TRIAL_DAYS: Final = 30
 """Days of trial run before acceptance (MIG-6)."""
+OPENS: Final = time(20)
+"""When the window of a day opens, by the clock on the wall."""
 SHOWN: Final = 5
 """Names in a sentence: more are counted."""
 
@@ -321,17 +324,32 @@ def _rows(found: "WavePlanSpec", scene: _Scene) -> Iterator[list[str]]:
         ]
 
 
+def _wave_document(
+    wave: "PlannedWave", settings: "Settings", former: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a wave, with what a person has set of it; its window opens in the evening."""
+    days = timedelta(days=settings.every_days)
+    opens = datetime.combine(wave.window, OPENS, city.time())
+    spec = {
+        "start": (wave.window - days).isoformat(),
+        "end": wave.window.isoformat(),
+        "window": {"opens": opens.isoformat(), "hours": settings.window_hours},
+    }
+    return {
+        "apiVersion": "govcloud.io/v1",
+        "kind": "Wave",
+        "metadata": {"name": wave.name},
+        "spec": {**former, **spec},
+    }
+
+
 def _apply(found: "WavePlanSpec", scene: _Scene, *, dry_run: bool, force: bool) -> None:
     """Write waves and migration plans into the register."""
-    days = timedelta(days=found.settings.every_days)
-    documents: list[dict[str, Any]] = [
-        {
-            "apiVersion": "govcloud.io/v1",
-            "kind": "Wave",
-            "metadata": {"name": wave.name},
-            "spec": {"start": (wave.window - days).isoformat(), "end": wave.window.isoformat()},
-        }
-        for wave in found.waves
+    former = {
+        item["metadata"]["name"]: item["spec"] for item in client().items(path("objects", "wave"))
+    }
+    documents = [
+        _wave_document(wave, found.settings, former.get(wave.name, {})) for wave in found.waves
     ]
     placed = {
         entry.system: (wave.name, (wave.window + timedelta(days=TRIAL_DAYS)).isoformat())

@@ -187,7 +187,13 @@ def test_what_is_applied_stands_in_the_register(written, govcloud):
     assert govcloud("get", "waves", "-o", "name").out == ""
     govcloud(*words)
     (wave,) = json.loads(govcloud("get", "waves", "-o", "json").out)["items"]
-    assert wave["spec"] == {"start": "2026-12-28", "end": "2027-01-04"}
+    window = {"opens": "2027-01-04T20:00:00+08:00", "hours": 8}
+    assert wave["spec"] == {
+        "start": "2026-12-28",
+        "end": "2027-01-04",
+        "window": window,
+        "parallel": 10,
+    }
     plans = json.loads(govcloud("get", "mig", "-o", "json").out)["items"]
     portal = next(one["spec"] for one in plans if one["spec"]["system"] == "portal")
     assert portal["wave"] == "w01"
