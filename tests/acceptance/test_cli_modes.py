@@ -26,6 +26,7 @@ LOCAL_ONLY = {
     "backup": "copies the database",
     "restore": "replaces the database",
 }
+MOVED = "hrss/social-insurance"
 STEPS: tuple[tuple[str, ...], ...] = (
     ("version", "-o", "json"),
     ("doctor",),
@@ -97,6 +98,21 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("--as", "hrss", "migrate", "inventory", "import", "HOSTS"),
     ("--as", "hrss", "migrate", "assess", "social-insurance"),
     ("migrate", "plan", "--begin", "2027-01-04", "-o", "yaml"),
+    ("migrate", "prepare", MOVED),
+    ("apply", "-f", "MOVE"),
+    ("migrate", "run", MOVED, "--dry-run"),
+    ("migrate", "run", MOVED, "-o", "json"),
+    ("migrate", "status", "-o", "json"),
+    ("migrate", "status", MOVED, "--lang", "zh"),
+    ("migrate", "pause", MOVED, "--note", "why"),
+    ("migrate", "resume", MOVED),
+    ("migrate", "verify", MOVED),
+    ("--as", "hrss", "migrate", "cutover", MOVED, "-y"),
+    ("migrate", "accept", MOVED),
+    ("migrate", "source-off", MOVED, "--host", "old", "--wiped", "1", "--disposal", "reused"),
+    ("migrate", "rollback", MOVED, "-y"),
+    ("migrate", "log", MOVED, "-o", "json"),
+    ("migrate", "close-room", "hrss/room", "--evidence", "photo", "--confirmed-by", "auditor"),
     ("report", "on-cloud-rate", "--as-of", "2026-01-01", "--format", "json"),
     ("report", "explain", "on-cloud-rate", "-o", "json"),
     ("report", "opening-time", "--as-of", "2026-01-01", "-o", "json"),
@@ -145,7 +161,8 @@ def twins(built_city, tmp_path) -> Iterator[dict[str, dict[str, str]]]:
 def typed(words: tuple[str, ...], bigger: Path, year: str) -> list[str]:
     """Put the files and numbers of this run into a step."""
     hosts = EXAMPLES.parent / "migration" / "hosts.csv"
-    files = {"BIGGER": bigger, "HOSTS": hosts} | {
+    move = EXAMPLES.parent / "migration" / "move.yaml"
+    files = {"BIGGER": bigger, "HOSTS": hosts, "MOVE": move} | {
         name: EXAMPLES / f"{name.lower()}.yaml" for name in ("PLATFORM", "BROKEN", "DEPARTMENT")
     }
     return [
