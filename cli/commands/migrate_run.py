@@ -1,6 +1,6 @@
 """What people wish of migrations that run: by a system, by several, by a wave."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -32,43 +32,33 @@ class Disposal(StrEnum):
     HOSTED = "hosted"
 
 
-def run(
-    *,
-    systems: Systems = None,
-    wave: Wave = None,
-    department: Department = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    form: Format = Output.TABLE,
-) -> None:
-    """Begin migrations, or begin anew after a rollback."""
-    wish("run", chosen(systems, wave, department), {"note": note}, form, dry_run=dry_run)
+def _plain(verb: str) -> Callable[..., None]:
+    """Return the command of a wish that takes nothing but a note."""
+
+    def command(
+        *,
+        systems: Systems = None,
+        wave: Wave = None,
+        department: Department = None,
+        note: Note = "",
+        dry_run: DryRun = False,
+        form: Format = Output.TABLE,
+    ) -> None:
+        wish(verb, chosen(systems, wave, department), {"note": note}, form, dry_run=dry_run)
+
+    return command
 
 
-def pause(
-    *,
-    systems: Systems = None,
-    wave: Wave = None,
-    department: Department = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    form: Format = Output.TABLE,
-) -> None:
-    """Let migrations stand still where they are."""
-    wish("pause", chosen(systems, wave, department), {"note": note}, form, dry_run=dry_run)
-
-
-def resume(
-    *,
-    systems: Systems = None,
-    wave: Wave = None,
-    department: Department = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    form: Format = Output.TABLE,
-) -> None:
-    """Go on after a pause, or after something was mended."""
-    wish("resume", chosen(systems, wave, department), {"note": note}, form, dry_run=dry_run)
+run: Final = _plain("run")
+"""Begin migrations, or begin anew after a rollback."""
+pause: Final = _plain("pause")
+"""Let migrations stand still where they are."""
+resume: Final = _plain("resume")
+"""Go on after a pause, or after something was mended."""
+verify: Final = _plain("verify")
+"""Compare source and target now; the journal says what came of it."""
+accept: Final = _plain("accept")
+"""Sign the acceptance, for the party that your role stands for."""
 
 
 def cutover(
@@ -95,19 +85,6 @@ def cutover(
     wish("cutover", found, said, form, dry_run=dry_run)
 
 
-def verify(
-    *,
-    systems: Systems = None,
-    wave: Wave = None,
-    department: Department = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    form: Format = Output.TABLE,
-) -> None:
-    """Compare source and target now; the journal says what came of it."""
-    wish("verify", chosen(systems, wave, department), {"note": note}, form, dry_run=dry_run)
-
-
 def rollback(
     *,
     systems: Systems = None,
@@ -123,19 +100,6 @@ def rollback(
     if not (yes or dry_run):
         confirm(m("ask_rollback", systems=[shown(one) for one in found]))
     wish("rollback", found, {"note": note}, form, dry_run=dry_run)
-
-
-def accept(
-    *,
-    systems: Systems = None,
-    wave: Wave = None,
-    department: Department = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    form: Format = Output.TABLE,
-) -> None:
-    """Sign the acceptance, for the party that your role stands for."""
-    wish("accept", chosen(systems, wave, department), {"note": note}, form, dry_run=dry_run)
 
 
 def source_off(
