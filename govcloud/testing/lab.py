@@ -18,7 +18,7 @@ from govcloud.domain.access import Actor, Role
 from govcloud.domain.demand import demand
 from govcloud.domain.kinds.platform import CloudSpec, FlavorSpec
 from govcloud.domain.manifest import digest_of, parse_spec
-from govcloud.plan.asked import Asked
+from govcloud.plan.asked import NOTHING, Asked
 from govcloud.plan.phases import Phase
 from govcloud.ports import CloudAddress, Demand, LimitFact, Observed, Provisioner
 from govcloud.reconcile.controller import Controller
@@ -190,14 +190,14 @@ class Lab:
             unit.fact(row)
         work.enqueue(unit.session, [(row.uid, row.cloud or "", row.generation)], unit.now)
 
-    def release(self, uid: str, *, keep_volumes: bool = False) -> None:
-        """Approve that an object be given back."""
+    def release(self, uid: str, asked: Asked = NOTHING) -> None:
+        """Approve that an object be given back, in the way that was asked for."""
         with self.store.unit(ADMIN) as unit:
             row = unit.session.get_one(ObjectRow, uid)
             row.phase, row.releasing_since, row.progressing = Phase.RELEASING, unit.now, True
             row.generation += 1
             row.request_id = f"REQ-{row.name}-{row.generation}"
-            row.asked = Asked(keep_volumes=keep_volumes).text
+            row.asked = asked.text
             unit.session.add(row)
             unit.fact(row)
             work.enqueue(unit.session, [(uid, row.cloud or "", row.generation)], unit.now)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from govcloud.plan.asked import Asked
 from govcloud.ports import Observed
 from govcloud.store import observed
 from govcloud.store.unit import Store
@@ -125,22 +126,11 @@ def test_what_is_nobodys_is_kept_with_what_is_known_of_it(lab: Lab) -> None:
     assert row.since == since
 
 
-def give_back(lab: Lab, uid: str, asked: str) -> None:
-    from govcloud.store.tables import ObjectRow
-    from govcloud.testing.lab import ADMIN
-
-    with lab.store.unit(ADMIN) as unit:
-        row = unit.session.get_one(ObjectRow, uid)
-        row.asked = asked
-        unit.session.add(row)
-    lab.release(uid)
-
-
 @pytest.mark.guarantee("Q3")
 def test_a_last_copy_comes_before_the_end(lab: Lab) -> None:
     uid, controller = lab.approve("web", count=2), lab.controller()
     lab.drive(controller)
-    give_back(lab, uid, '{"snapshot":true}')
+    lab.release(uid, Asked(snapshot=True))
     seen: list[tuple[int, int]] = []
     for _ in range(40):
         controller.work_once(CLOUD)

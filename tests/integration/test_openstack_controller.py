@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from govcloud.clock import SystemClock
+from govcloud.plan.asked import Asked
 from govcloud.ports import State
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
@@ -195,7 +196,7 @@ def test_a_volume_waits_for_its_machine_and_is_kept_for_whoever_adopts_it(lab: A
     disk = parts(lab, machine)["data-0-0"].id
     lab.release(volume)
     lab.finish(lab.controller("two"))
-    lab.release(machine, keep_volumes=True)
+    lab.release(machine, Asked(keep_volumes=True))
     controller = lab.controller("three")
     for _ in range(ROUNDS_MOST):
         controller.run_once()

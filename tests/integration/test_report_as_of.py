@@ -168,7 +168,7 @@ def test_what_has_not_come_or_cannot_be_read_is_refused(as_of: str, key: str) ->
 def test_an_unknown_time_zone_is_refused_with_its_name() -> None:
     with pytest.raises(InvalidInputError) as caught:
         resolve(None, datetime(2026, 7, 1, tzinfo=UTC), "Mars/Olympus")
-    assert caught.value.diagnostics[0].params == {"zone": "Mars/Olympus"}
+    assert caught.value.diagnostics[0].params == {"zone": "Mars/Olympus", "meant": None}
 
 
 def test_an_empty_register_reports_dashes_and_no_hundred_percent(store: Store) -> None:
