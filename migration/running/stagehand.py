@@ -32,7 +32,9 @@ def main() -> None:
     # Read without a buffer of Python's, as the watch goes on reading from the same descriptor.
     order = json.loads(_line(0))
     folder = Path(order["folder"])
-    threading.Thread(target=_watch, args=(folder,), daemon=True).start()
+    left = threading.Event()
+    watch = threading.Thread(target=_watch, args=(folder, left), daemon=True)
+    watch.start()
     os.environ.update(order["environment"])
     try:
         os.environ["SSH_AUTH_SOCK"] = _agent(folder, order["keys"])
@@ -42,6 +44,8 @@ def main() -> None:
         code = 1
     finally:
         _sweep()
+    if left.is_set():
+        watch.join()  # It ends this process when the folder is gone.
     sys.stdout.flush()
     os._exit(code if 0 <= code < 128 else 1)
 
@@ -56,10 +60,11 @@ def _line(number: int) -> bytes:
     return bytes(text)
 
 
-def _watch(folder: Path) -> None:
-    """Wait for the end of the input, then end everything."""
+def _watch(folder: Path, left: threading.Event) -> None:
+    """Wait for the end of the input, then end everything; `left` tells that it has come."""
     while os.read(0, 4096):
         pass
+    left.set()
     _sweep()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
