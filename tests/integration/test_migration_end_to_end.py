@@ -1,0 +1,250 @@
+"""A three-tier system moves on real hosts under write load: a failure, all states, a rollback.
+
+nginx with its site, an application service that writes rows, and PostgreSQL stand on one legacy
+host. Time is real; the trial run is of no days. The downtime is printed.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from govcloud.clock import SystemClock
+from govcloud.ports import Stop
+from govcloud.store.engine import Database
+from govcloud.store.unit import Store
+from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
+from govcloud.testing.legacy import Host, Room
+from govcloud.testing.legacy_fixtures import LEASE_S
+from govcloud.testing.yard import CLERK, QUICK, Yard
+from migration.running.player import AnsiblePlayer
+from migration.running.port import Mode, Play, Played, Stage, Told
+
+pytestmark = [pytest.mark.large, pytest.mark.slow, pytest.mark.timeout(2_400)]
+
+SERVER = """
+version=$(ls /usr/lib/postgresql | sort -n | tail -n 1)
+pg_createcluster $version main -- --no-sync -A scram-sha-256 --auth-local=peer > /dev/null
+systemctl daemon-reload
+systemctl enable -q postgresql@$version-main
+systemctl start postgresql@$version-main
+systemctl -q disable --now nginx || true
+mkdir -p /var/log/nginx
+rm -f /etc/nginx/conf.d/* /etc/nginx/sites-enabled/*
+"""
+APP = """#!/bin/bash
+cd /; n=0; who=$(hostname)-$(date +%s%N)
+while :; do
+  n=$((n+1))
+  row=$(runuser -u postgres -- psql -XAtq -d app -c \
+    "INSERT INTO entry (who, n) VALUES ('$who', $n) RETURNING who || '-' || n") \
+    && echo "$row" >> /var/log/acknowledged
+  sleep 0.2
+done
+"""
+UNIT = """[Service]
+ExecStart=/usr/local/bin/app
+[Install]
+WantedBy=multi-user.target
+"""
+SOURCE = """
+mkdir -p /srv/www; cd /srv/www
+for i in $(seq 30); do echo page $i > $i.html; done; head -c 300000 /dev/urandom > picture
+cd /; runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -c 'CREATE DATABASE app'
+runuser -u postgres -- psql -XAtq -d app -c \
+  'CREATE TABLE entry (id serial PRIMARY KEY, who text, n int, at timestamptz DEFAULT now())'
+systemctl daemon-reload; systemctl -q enable --now nginx app
+"""
+SITE = "server { listen 80; root /srv/www; }\n"
+ROWS = "cd /; runuser -u postgres -- psql -XAtq -d app -c \"SELECT who || '-' || n FROM entry\""
+
+
+class Spoiling(AnsiblePlayer):
+    """Changes a byte of the copy before it is compared, while `spoil` says so."""
+
+    spoil: Callable[[], None] | None = None
+
+    def play(self, play: Play, told: Callable[[Told], None], stop: Stop) -> Played:
+        if (
+            self.spoil
+            and play.role == "files"
+            and (play.stage, play.mode)
+            == (
+                Stage.VERIFY,
+                Mode.NONE,
+            )
+        ):
+            self.spoil()
+        return super().play(play, told, stop)
+
+
+class Tiers:
+    """The system, its two hosts, and the host from which it is asked for."""
+
+    def __init__(self, room: Room, yard: Yard) -> None:
+        self.room, self.yard = room, yard
+        self.old, self.new, self.gate = (
+            room.host(f"tiers-{name}", size="2g") for name in ("old", "new", "gate")
+        )
+        for host in (self.old, self.new):
+            host.run(SERVER)
+        self.old.write("/etc/nginx/conf.d/site.conf", SITE)
+        self.old.write("/usr/local/bin/app", APP, 0o755)
+        self.old.write("/etc/systemd/system/app.service", UNIT)
+        self.old.run(SOURCE)
+        self.gate.run(f"echo '{self.old.address} tiers' >> /etc/hosts")
+        self._register()
+
+    def _register(self) -> None:
+        spec = {
+            "department": DEPARTMENT,
+            "system": "tiers",
+            "state": "assessed",
+            "move": self.move(),
+        }
+        host = {"room": "room", "system": "tiers", "address": self.old.address}
+        with self.yard.store.unit(ADMIN) as unit:
+            self.yard.lab.add_system(unit, "tiers")
+            self.yard.lab.put(unit, "LegacyHost", "tiers-old", host, department=DEPARTMENT)
+            self.yard.lab.put(unit, "MigrationPlan", "tiers", spec)
+
+    def move(self) -> dict[str, Any]:
+        ends = {"source": "tiers-old", "target": "tiers-new"}
+        opens = self.yard.store.clock.now() - timedelta(minutes=5)
+        return {
+            "window": {"opens": opens.isoformat(), "hours": 4},
+            "trialDays": 0,
+            "login": {"keyFile": str(self.room.key), "knownHosts": str(self.room.known_hosts)},
+            "sources": [{"host": "tiers-old"}],
+            "targets": [{"machine": "tiers-new", "address": self.new.address}],
+            "others": [{"name": "tiers-gate", "address": self.gate.address}],
+            "workloads": [
+                {"name": "db", "role": "postgresql", **ends, "settings": {"databases": ["app"]}},
+                {"name": "site", "role": "files", **ends, "settings": {"paths": ["/srv/www"]}},
+                {
+                    "name": "web",
+                    "role": "nginx",
+                    **ends,
+                    "settings": {"files": ["/etc/nginx/conf.d"]},
+                },
+                {
+                    "name": "app",
+                    "role": "services",
+                    **ends,
+                    "settings": {
+                        "names": ["app"],
+                        "files": ["/etc/systemd/system/app.service", "/usr/local/bin/app"],
+                    },
+                },
+            ],
+            "switch": [
+                {
+                    "role": "switch_hosts",
+                    "on": "tiers-gate",
+                    "settings": {"from": self.old.address, "to": self.new.address},
+                }
+            ],
+            "health": [
+                {"http": f"http://{self.new.address}/7.html"},
+                {"tcp": f"{self.new.address}:80"},
+            ],
+        }
+
+    # --- What is seen ---
+
+    def rows(self, host: Host) -> list[str]:
+        return sorted(host.run(ROWS).split())
+
+    def acknowledged(self, host: Host) -> list[str]:
+        return sorted(host.run("cat /var/log/acknowledged").split())
+
+    def writes(self, host: Host) -> bool:
+        before = len(self.acknowledged(host))
+        time.sleep(3)
+        return len(self.acknowledged(host)) > before
+
+    def bytes_of(self, host: Host) -> str:
+        return host.run("cd /srv/www; sha256sum * | sort")
+
+    def asked_for(self) -> str:
+        return self.gate.run("getent hosts tiers").split()[0]
+
+
+@pytest.fixture
+def tiers(legacy_room: Room, sqlite_template: Path, tmp_path: Path) -> Tiers:
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "city.db").write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{tmp_path / 'city.db'}")
+    yard = Yard(Lab(Store(database, SystemClock()), tmp_path).found(), tmp_path / "hosts")
+    yard.pace = QUICK
+    yard.player = Spoiling(lease_s=LEASE_S)  # type: ignore[assignment]
+    return Tiers(legacy_room, yard)
+
+
+def work(yard: Yard, state: str) -> None:
+    """Let a lane work, its leases renewed, until the system is in a state."""
+    lane, stop = yard.lane("one"), threading.Event()
+
+    def keep() -> None:
+        while not stop.wait(5):
+            lane.renew()
+
+    threads = [threading.Thread(target=keep), threading.Thread(target=lane.run, args=(stop,))]
+    for thread in threads:
+        thread.start()
+    try:
+        deadline = time.monotonic() + 900
+        while yard.state("tiers") != state:
+            shown = yard.shown("tiers")
+            assert shown["doing"] != "halted", (shown["message"], yard.log("tiers")[-3:])
+            assert time.monotonic() < deadline, (shown["message"], yard.log("tiers")[-3:])
+            stop.wait(0.5)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.guarantee("M1")
+@pytest.mark.guarantee("M3")
+@pytest.mark.guarantee("M4")
+def test_three_tiers_move_under_load(tiers: Tiers, capsys: pytest.CaptureFixture[str]) -> None:
+    yard, player = tiers.yard, tiers.yard.player
+    # First the copy is spoilt: the comparison fails, and the source serves again by itself.
+    player.spoil = lambda: tiers.new.write("/srv/www/7.html", "pagE 7\n")  # type: ignore[attr-defined]
+    yard.wish("tiers", "run", CLERK)
+    yard.wish("tiers", "cutover", waiver="it is a test")
+    work(yard, "rolled-back")
+    assert "verify" in str(yard.shown("tiers")["message"])
+    assert tiers.writes(tiers.old)
+    assert tiers.asked_for() == tiers.old.address
+
+    player.spoil = None  # type: ignore[attr-defined]
+    yard.wish("tiers", "run", CLERK)
+    yard.wish("tiers", "cutover", waiver="it is a test")
+    work(yard, "trial")
+    shown = yard.shown("tiers")
+    rows, told = tiers.rows(tiers.new), tiers.acknowledged(tiers.old)
+    assert len(told) > 10
+    assert set(told) <= set(rows)
+    assert len(rows) == len(set(rows))
+    assert tiers.bytes_of(tiers.new) == tiers.bytes_of(tiers.old)
+    assert tiers.asked_for() == tiers.new.address
+    assert tiers.writes(tiers.new)
+    assert not tiers.writes(tiers.old)
+    with capsys.disabled():
+        print(f"\ndowntime of three tiers: {shown['downtimeSeconds']} s")
+    assert shown["downtimeSeconds"] < 4 * 3600
+
+    # Users complain: back, with what was written since kept at the target and said.
+    yard.wish("tiers", "rollback", note="users complain")
+    work(yard, "rolled-back")
+    assert tiers.asked_for() == tiers.old.address
+    assert tiers.writes(tiers.old)
+    assert set(told) <= set(tiers.rows(tiers.old))
+    undone = {one["part"]: one["detail"] for one in yard.log("tiers") if one["what"] == "undo"}
+    assert undone["db"]["written_since"]
