@@ -37,19 +37,22 @@ def each(
 
     Programs get one answer, or a list of several. Ends with the code of the first failure.
     """
-    if len(things) == 1:
-        done, failed = [act(things[0])], None
-    else:
-        done, failed = _several(things, shown, act)
+    done, failed = attempt(things, shown, act)
     if form in (Output.JSON, Output.YAML):
         render.structured(done[0] if len(things) == 1 else {"items": done}, form)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
 
 
-def _several(
+def attempt(
     things: Sequence[T], shown: Callable[[T], str], act: Callable[[T], Done]
 ) -> tuple[list[Done], GovcloudError | None]:
+    """Act on one after the other; return what was done, and the first failure of several.
+
+    What fails among several is told at once; of one alone it is raised.
+    """
+    if len(things) == 1:
+        return [act(things[0])], None
     done: list[Done] = []
     failed: GovcloudError | None = None
     for thing in things:

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli import complete, failures, output, render
+from cli import acting, complete, output, render
 from cli.client import path
 from cli.commands.migrate_inventory import m
 from cli.commands.submit import confirm
 from cli.options import Department, DryRun, Format, Note, Output, Yes
 from cli.output import emit
 from cli.session import client
-from govcloud.errors import GovcloudError, NotFoundError, UsageError
+from govcloud.errors import NotFoundError, UsageError
 
 System = tuple[str, str]
 Systems = Annotated[
@@ -190,18 +190,10 @@ def wish(
     verb: str, systems: Sequence[System], said: Mapping[str, Any], form: Output, *, dry_run: bool
 ) -> None:
     """Wish something of several systems; one that refuses does not keep the others from it."""
-    failed: GovcloudError | None = None
-    done: list[Mapping[str, Any]] = []
-    for system in systems:
-        try:
-            body = {**said, "dryRun": dry_run}
-            done.append(client().post(path("migrations", *system, verb), body))
-        except GovcloudError as error:
-            if len(systems) == 1:
-                raise
-            output.complain(f"{shown(system)}:")
-            failures.show(error)
-            failed = failed or error
+    body = {**said, "dryRun": dry_run}
+    done, failed = acting.attempt(
+        systems, shown, lambda system: client().post(path("migrations", *system, verb), body)
+    )
     _tell(verb, done, form, dry_run=dry_run)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
