@@ -15,14 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from govcloud.errors import UnavailableError
-from govcloud.store.engine import Database
+from govcloud.store.engine import Database, upsert
 from govcloud.store.tables import ChainRow
 from govcloud.store.unit import GENESIS
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The revision that this program needs; a test compares it with the newest migration."""
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _LOCK: Final = 0x60_7C_10_0D
@@ -74,8 +74,9 @@ def create(database: Database) -> None:
 
 
 def _first_rows(session: Session) -> None:
-    if session.get(ChainRow, 1) is None:
-        session.add(ChainRow(id=1, seq=0, at=datetime(2000, 1, 1, tzinfo=UTC), hash=GENESIS))
+    # Two programs that start at once both find nothing.
+    first = {"id": 1, "seq": 0, "at": datetime(2000, 1, 1, tzinfo=UTC), "hash": GENESIS}
+    session.execute(upsert(session, ChainRow).values(first).on_conflict_do_nothing())
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

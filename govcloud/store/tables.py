@@ -103,7 +103,7 @@ class FactRow(Row, table=True):
     The last fact of an object recorded at or before an instant is what the object was then; a
     fact with `phase` "gone" says that it is no more. Of what is built in a cloud, a fact is written
     when it is delivered; `count` in its `spec` is how many machines stood. Never changed, never
-    deleted (F1).
+    deleted (F1). The columns after `request_id` repeat fields of the spec (`store.counted`).
     """
 
     __tablename__ = "facts"
@@ -122,6 +122,20 @@ class FactRow(Row, table=True):
     phase: str = Field(max_length=16)
     spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     request_id: str | None = Field(default=None, max_length=32)
+    code: str | None = None
+    lifecycle: str | None = None
+    origin: str | None = None
+    industry_cloud: str | None = None
+    system: str | None = None
+    environment: str | None = None
+    zone: str | None = None
+    room: str | None = None
+    flavor: str | None = None
+    state: str | None = None
+    cpu: str | None = None
+    units: int | None = None
+    vcpu: int | None = None
+    classified: int | None = None
 
 
 class RequestRow(Row, table=True):

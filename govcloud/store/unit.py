@@ -18,6 +18,7 @@ from sqlmodel import Session, insert, select
 
 from govcloud.domain.access import Actor
 from govcloud.errors import Diagnostic, InvalidInputError
+from govcloud.store.counted import counted
 from govcloud.store.engine import Database, lock_row
 from govcloud.store.tables import AuditRow, ChainRow, FactRow, ObjectRow
 
@@ -96,7 +97,8 @@ class Unit:
         head = lock_head(self.session)
         at = max(self.now, head.at + _TICK)
         if self._facts:
-            self.session.execute(insert(FactRow), [{**f, "recorded_at": at} for f in self._facts])
+            facts = [{**f, **counted(f["spec"]), "recorded_at": at} for f in self._facts]
+            self.session.execute(insert(FactRow), facts)
         rows = chained(head.seq, head.hash, at, self._audit)
         if rows:
             self.session.execute(insert(AuditRow), rows)
