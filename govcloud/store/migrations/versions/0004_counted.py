@@ -1,4 +1,4 @@
-"""Facts repeat the fields that figures are made of in columns of their own.
+"""Facts repeat the fields that figures are made of in columns, and an index holds what a count reads.
 
 Revision: 0004, after 0003. The fields are taken from the documents that were recorded; what a
 report says of any day stays the same.
@@ -15,6 +15,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+ORDER = ("kind", "department", "seq")
+HEAD = ("uid", "phase", "name", "display_name", "request_id")
 TEXTS = {
     "code": ("code",),
     "lifecycle": ("lifecycle",),
@@ -42,9 +44,13 @@ def upgrade() -> None:
         op.add_column("facts", sa.Column(name, sa.Integer(), nullable=True))
     with _unguarded():
         op.execute(f"UPDATE facts SET {', '.join(_taken())}")
+    op.drop_index("ix_facts_kind", table_name="facts")
+    op.create_index("ix_facts_counted", "facts", [*ORDER, *HEAD, *TEXTS, *NUMBERS])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_facts_counted", table_name="facts")
+    op.create_index("ix_facts_kind", "facts", list(ORDER))
     for name in (*NUMBERS, *TEXTS):
         op.drop_column("facts", name)
 
