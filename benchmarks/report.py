@@ -34,6 +34,7 @@ from sqlalchemy import text
 from sqlmodel import insert
 
 from govcloud.domain.kinds.registry import KINDS
+from govcloud.store.counted import counted
 from govcloud.store.engine import Database
 from govcloud.store.schema import create
 from govcloud.store.tables import FactRow
@@ -304,6 +305,7 @@ def fact(
         "generation": 1,
         "phase": "active",
         "spec": full(kind, spec),
+        **counted(full(kind, spec)),
         "request_id": "REQ-2026-0001",
     }
 

@@ -1,7 +1,7 @@
 """The systems of one department, judged at two cut-offs: the report's and the month end before."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Generic, NamedTuple, TypeVar
@@ -17,7 +17,7 @@ from govcloud.figures.facts import (
     SystemFact,
 )
 from govcloud.figures.holdings import Holdings
-from govcloud.figures.verdict import Case, Judged, judge
+from govcloud.figures.verdict import Case, Judged, judge, likeness
 
 F = TypeVar("F")
 
@@ -132,15 +132,22 @@ def holdings_now(department: Department, view: View, definition: Definition) -> 
 def verdicts(
     systems: Iterable[SystemFact], holdings: Holdings, view: View, definition: Definition
 ) -> Iterator[tuple[SystemFact, Judged]]:
-    """Judge systems in one view."""
-    exemptions, plans, plain = view.exemptions, view.plans, Case(view.catalogue)
+    """Judge systems in one view; those that are alike are judged once."""
+    exemptions, plans = view.exemptions, view.plans
+    known: dict[Hashable, Judged] = {}
     for system in systems:
-        key = (system.department, system.name)
-        exemption, plan = exemptions.get(key), plans.get(key)
-        case = (
-            plain if exemption is None and plan is None else Case(view.catalogue, exemption, plan)
+        owned = (system.department, system.name)
+        parts, exemption, plan = (
+            holdings.parts(system.name),
+            exemptions.get(owned),
+            plans.get(owned),
         )
-        yield system, judge(system, holdings.parts(system.name), case, definition)
+        key = likeness(system, parts, exemption, plan)
+        judged = known.get(key)
+        if judged is None:
+            judged = judge(system, parts, Case(view.catalogue, exemption, plan), definition)
+            known[key] = judged
+        yield system, judged
 
 
 def judge_department(

@@ -1,8 +1,9 @@
 """The verdict on one system: on the cloud, partial, not, or not one that should be, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
 from fractions import Fraction
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from govcloud.domain.kinds.systems import Origin
@@ -79,6 +80,24 @@ class Case(NamedTuple):
     catalogue: Catalogue
     exemption: ExemptionFact | None = None
     plan: PlanFact | None = None
+
+
+_LOOKS: Final = slice(SystemFact._fields.index("lifecycle"), None)
+_WEIGHT: Final = itemgetter(*map(Part._fields.index, ("kind", "units", "on_cloud", "vcpu")))
+
+
+def likeness(
+    system: SystemFact,
+    parts: Sequence[Part],
+    exemption: ExemptionFact | None,
+    plan: PlanFact | None,
+) -> Hashable:
+    """Return all that `judge` looks at beside the catalogue: what is alike has the same verdict.
+
+    A register of a million systems has some dozens of likenesses.
+    """
+    state = None if plan is None else plan.state
+    return system[_LOOKS], exemption is None, state, tuple(map(_WEIGHT, parts))
 
 
 def judge(system: SystemFact, parts: Sequence[Part], case: Case, definition: Definition) -> Judged:

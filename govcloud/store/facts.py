@@ -214,7 +214,8 @@ def _statement(
 
 def _column(dialect: str, wanted: SpecField) -> ColumnElement[Any]:
     if wanted.path in COLUMNS:
-        return _FACTS[COLUMNS[wanted.path]]
+        column: ColumnElement[Any] = _FACTS[COLUMNS[wanted.path]]
+        return column
     path = "$." + ".".join(f'"{step}"' for step in wanted.path)
     if not wanted.path:
         return type_coerce(_FACTS.spec, String) if dialect == "sqlite" else cast(_FACTS.spec, Text)

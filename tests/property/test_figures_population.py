@@ -17,8 +17,17 @@ from govcloud.figures.facts import (
     SystemFact,
 )
 from govcloud.figures.movement import Movement
-from govcloud.figures.population import Department, Judgement, Split, View, judge_department
+from govcloud.figures.population import (
+    Department,
+    Judgement,
+    Split,
+    View,
+    holdings_now,
+    judge_department,
+    verdicts,
+)
 from govcloud.figures.tally import Tally
+from govcloud.figures.verdict import Case, judge
 
 THEN, NOW = date(2026, 5, 31), date(2026, 6, 30)
 NAMES = [f"s{number}" for number in range(6)]
@@ -198,3 +207,15 @@ def test_every_system_falls_in_one_place_and_rates_stay_within_bounds(
         assert rate.tenths is None or 0 <= rate.tenths <= 1000
     assert (now.rate.tenths is None) == (now.eligible == 0)
     assert now.rate_with_partial.numerator >= now.on_cloud
+
+
+@given(departments, views())
+def test_what_is_judged_with_its_like_is_judged_as_by_itself(
+    department: Department, seen: tuple[View, View]
+) -> None:
+    view = seen[0]
+    holdings = holdings_now(department, view, FIRST)
+    for system, found in verdicts(department.systems.now, holdings, view, FIRST):
+        key = (system.department, system.name)
+        case = Case(view.catalogue, view.exemptions.get(key), view.plans.get(key))
+        assert found == judge(system, holdings.parts(system.name), case, FIRST)
