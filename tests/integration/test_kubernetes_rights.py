@@ -58,19 +58,28 @@ Opener = Callable[..., KubernetesProvisioner]
 
 
 @pytest.fixture
-def open_as(cluster: Cluster) -> Iterator[Opener]:
-    """Opens drivers as a user of the cluster, straight and not through the proxy."""
+def open_at(cluster: Cluster) -> Iterator[Opener]:
+    """Opens drivers at what a `Cloud` document says, straight and not through the proxy."""
     opened = []
 
-    def open_(user: str, **connection: str) -> KubernetesProvisioner:
-        wanted = {**cluster.plane.connection(user), **connection}
-        address = CloudAddress("k8s", wanted, f"test-{cluster.department}", "")
+    def open_(connection: dict[str, str]) -> KubernetesProvisioner:
+        address = CloudAddress("k8s", connection, f"test-{cluster.department}", "")
         opened.append(open_cluster(address))
         return opened[-1]
 
     yield open_
     for driver in opened:
         driver.close()
+
+
+@pytest.fixture
+def open_as(cluster: Cluster, open_at: Opener) -> Opener:
+    """Opens drivers as a user of the cluster."""
+
+    def open_(user: str, **connection: str) -> KubernetesProvisioner:
+        return open_at({**cluster.plane.connection(user), **connection})
+
+    return open_
 
 
 @pytest.fixture
@@ -120,6 +129,34 @@ def test_a_namespace_lives_and_dies_with_these_rights(
     for resource in resources:
         granted.delete(one(granted, resource))
     cluster.settle()
+
+
+def test_a_context_of_a_kubeconfig_says_where_the_cluster_is(
+    cluster: Cluster, open_at: Opener, tmp_path: Path
+) -> None:
+    known = yaml.safe_load(cluster.plane.kubeconfig.read_text("utf-8"))
+    known["contexts"].append({"name": "dead", "context": {"cluster": "dead", "user": "nobody"}})
+    known["current-context"] = "dead"
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(known), "utf-8")
+    driver = open_at({"kubeconfig": str(file), "context": "admin"})
+    assert driver.report().problems == ()
+    order = namespace_order(1, department=cluster.department)
+    driver.create(driver.resources(order)[0])
+    assert one(driver, driver.resources(order)[0])
+
+
+def test_inside_the_cluster_its_own_account_and_address_are_used(
+    cluster: Cluster, open_at: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = cluster.plane
+    for variable, value in zip(("HOST", "PORT"), plane.url[8:].split(":"), strict=True):
+        monkeypatch.setenv(f"KUBERNETES_SERVICE_{variable}", value)
+    # Where a kubelet mounts them is the client library's constant.
+    mounted = config.incluster_config
+    monkeypatch.setattr(mounted, "SERVICE_TOKEN_FILENAME", str(plane.token_file()))
+    monkeypatch.setattr(mounted, "SERVICE_CERT_FILENAME", str(plane.ca_file))
+    assert open_at({"in-cluster": "true"}).report().problems == ()
 
 
 def test_what_is_missing_is_named_with_verb_and_resource(open_as: Opener) -> None:
