@@ -256,6 +256,7 @@ class Watching(Protocol):
     def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
         """Yield the uids of objects of which something was created, changed or removed.
 
+        The first yield MUST come, empty if need be, as soon as what happens from then on is told.
         MUST end soon after `stop` is set, and MUST NOT ask the cloud over and over. MAY tell of
         what did not change, MAY miss what did, MAY yield nothing but empty sequences. MAY end at
         any time or raise `CloudError`: then it is called again, after a wait that grows.

@@ -49,11 +49,14 @@ class Listener:
 
     def run(self, stop: Stop) -> None:
         """Listen until `stop`; whenever the cloud hangs up, begin anew after a wait that grows."""
-        failures = 0
+        failures, listened = 0, False
         while not stop.is_set():
             try:
                 for uids in self._driver.changes(stop):
                     failures = 0
+                    if not listened:
+                        self._compare()  # what changed while nobody listened was told to nobody
+                        listened = True
                     if uids:
                         self.hear(uids)
             except (CloudError, GovcloudError) as error:

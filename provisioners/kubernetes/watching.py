@@ -71,6 +71,10 @@ class Watcher:
         for stream in streams:
             stream.start()
         try:
+            early: list[str] = []
+            while not (stop.is_set() or self.live):
+                early += _told(news)
+            yield early
             while not stop.is_set():
                 yield _told(news)
         finally:

@@ -30,6 +30,7 @@ class Telling(SimulatedProvisioner):
 
     def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
         self.heard += 1
+        yield ()
         while not stop.is_set():
             try:
                 told = self.news.get(timeout=0.05)

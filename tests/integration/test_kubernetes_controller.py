@@ -395,6 +395,19 @@ def test_a_removed_quota_is_healed_within_a_second_by_watch(lab: KubeLab, cluste
         assert time.monotonic() - began < 3  # usually a third of a second; a busy machine is slow
 
 
+@pytest.mark.guarantee("R4")
+def test_what_was_lost_while_nobody_listened_is_healed_when_somebody_begins(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    uid = lab.namespace()
+    with running(lab.controller()):
+        wait_until(lambda: ready(lab, uid), 30)
+    quota = path_of(part(lab, uid, "quota"))
+    cluster.plane.call("DELETE", quota)
+    with running(lab.controller("next")):
+        wait_until(lambda: cluster.plane.look(quota) is not None, 20)  # compared once a minute
+
+
 @pytest.mark.guarantee("R6")
 def test_what_a_busy_server_asks_is_honoured(lab: KubeLab, cluster: Cluster) -> None:
     uid = lab.namespace()
