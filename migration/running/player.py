@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,8 +54,8 @@ class AnsiblePlayer:
         if play.role not in self._roles.specifications:
             return _failed("migrate.play_no_role", role=play.role)
         if not self._roles.has(play.role, play.stage):
-            if play.stage in {Stage.START, Stage.FREEZE}:
-                return Played(Verdict.OK)
+            if play.stage in {Stage.START, Stage.FREEZE} and play.source != play.target:
+                return _nothing(play)
             return _failed("migrate.play_no_stage", role=play.role, stage=play.stage.value)
         try:
             secrets = resolve(play.secrets)
@@ -158,6 +159,14 @@ def _environment(folder: Path, roles: Roles) -> dict[str, str]:
         "ANSIBLE_LOCAL_TEMP": str(folder / "home/tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
     }
+
+
+def _nothing(play: Play) -> Played:
+    """Return what comes of a stage that a role may leave out: success, and that it did nothing."""
+    params = {"role": play.role, "stage": play.stage.value}
+    said = render("migrate.play_nothing", DEFAULT_LANGUAGE, params)
+    event = {"event": "nothing_to_do", "created": None, "event_data": {"res": {"msg": said}}}
+    return Played(Verdict.OK, message=said, evidence=zlib.compress(json.dumps(event).encode()))
 
 
 def _failed(key: str, **params: object) -> Played:

@@ -35,7 +35,8 @@ class Stage(StrEnum):
     """Compares source and target (checksums, rows): fails at the first difference that counts,
     with `differences`; says `compared`. Changes nothing (M4)."""
     START = "start"
-    """Lets the target serve. Roles of data that nothing serves MAY leave it out."""
+    """Lets the target serve. Roles of data that nothing serves MAY leave it out; roles that are
+    played on one host MUST have it."""
     UNDO = "undo"
     """Lets the source serve as before and the target no more; takes away at the source whatever
     other stages left there; fails unless the source serves again (M3). What was written on the
@@ -125,7 +126,8 @@ class Told:
 class Played:
     """What came of a play.
 
-    `numbers` is what the role measured (`Stage`); `task` and `message` say, masked, what failed.
+    `numbers` is what the role measured (`Stage`); `task` and `message` say, masked, what failed, or
+    that a role had nothing to do.
     `evidence` is what ansible-runner told of every task, secrets masked, as zlib-compressed lines
     of JSON.
     """
@@ -151,6 +153,6 @@ class Player(Protocol):
         """Return what can be moved: by its name, the specification of each role.
 
         It is `argument_specs.main` of its `meta/argument_specs.yml`, with `options` under the
-        names that people write.
+        names that people write, and `stages`, of which it has the task file.
         """
         ...

@@ -32,14 +32,16 @@ class Roles:
     def settings(self, role: str) -> Mapping[str, Any]:
         """Return a role's specification with its options as people write them (`paths`).
 
-        In Ansible a variable carries the name of its role (`files_paths`).
+        In Ansible a variable carries the name of its role (`files_paths`). `stages` are those of
+        which it has the task file.
         """
         told = self.specifications[role]
         options = {
             name.removeprefix(f"{role}_"): option
             for name, option in (told.get("options") or {}).items()
         }
-        return {**told, "options": options}
+        stages = [stage.value for stage in Stage if self.has(role, stage)]
+        return {**told, "options": options, "stages": stages}
 
     def has(self, role: str, stage: Stage) -> bool:
         """Whether a role has the task file of a stage."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from govcloud.domain.kinds import moving
 from govcloud.domain.kinds.moving import Move, Workload
 from govcloud.domain.suggest import nearest
+from migration.running.port import Stage
 
 Roles = Mapping[str, Mapping[str, object]]
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -36,6 +37,9 @@ def faults(move: Move, roles: Roles) -> Iterator[Fault]:
         if told is None:
             meant = nearest(part.role, roles)
             yield _fault("no_role", f"{field}.role", value=part.role, meant=meant, known=roles)
+        elif (lacking := _lacking(part, told)) is not None:
+            params = {"role": part.role, "stage": lacking, "known": _able(lacking, roles)}
+            yield Fault("migrate.run_role_unfit", f"{field}.role", params)
         else:
             options = told.get("options")
             given = options if isinstance(options, Mapping) else {}
@@ -52,6 +56,21 @@ def _parts(move: Move) -> Iterator[tuple[str, Workload | moving.Task]]:
     for name, parts in lists:
         for number, part in enumerate(parts):
             yield f"{name}[{number}]", part
+
+
+def _lacking(part: Workload | moving.Task, told: Mapping[str, object]) -> str | None:
+    """Return the stage that a role has to have where it is named, and has not."""
+    needed = Stage.SYNC if isinstance(part, Workload) else Stage.START
+    return None if needed in _stages(told) else needed.value
+
+
+def _stages(told: Mapping[str, object]) -> list[str]:
+    found = told.get("stages")
+    return found if isinstance(found, list) else [stage.value for stage in Stage]
+
+
+def _able(stage: str, roles: Roles) -> list[str]:
+    return sorted(name for name, told in roles.items() if stage in _stages(told))
 
 
 def _settings(

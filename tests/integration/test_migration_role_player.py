@@ -191,7 +191,12 @@ def test_a_role_of_ones_own_and_its_secrets(legacy_pair: tuple[Host, Host], tmp_
     for evidence in (played.evidence, failed.evidence):
         assert "fü{{" not in zlib.decompress(evidence).decode()
     assert mover.play(Stage.SYNC).message == "The role own cannot do the stage sync."
-    assert mover.play(Stage.START).verdict == Verdict.OK
+    idle = mover.play(Stage.START)
+    said = "The role own has nothing to do in the stage start."
+    assert (idle.verdict, idle.message) == (Verdict.OK, said)
+    assert said in zlib.decompress(idle.evidence).decode()
+    alone = Mover("own", legacy_pair[1], legacy_pair[1], {"word": "hello"}, player=player)
+    assert alone.play(Stage.START).message == "The role own cannot do the stage start."
 
 
 def test_a_lost_target_is_unreachable(large: Mover) -> None:
