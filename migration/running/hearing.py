@@ -13,6 +13,8 @@ _FAILURES: Final = {"runner_on_failed", "runner_on_unreachable", "runner_item_on
 _IDLE: Final = {"runner_retry", "verbose"}
 """Events that say nothing that another does not: looking again, and lines of ansible's own."""
 _UNREACHABLE_EXIT: Final = 4
+_NO_REASON: Final = "non-zero return code"
+"""What Ansible says where a program's own complaint says more."""
 
 
 class Hearing:
@@ -96,4 +98,5 @@ def _why(result: Mapping[str, Any]) -> str:
         return str(work.get("stderr", "")).strip()
     said = [result.get(name) for name in ("msg", "stdout", "stderr", "module_stderr", "censored")]
     parts = [str(part).strip() for part in said if part and str(part).strip()]
-    return "; ".join(dict.fromkeys(parts))
+    telling = [part for part in parts if part != _NO_REASON]
+    return "; ".join(dict.fromkeys(telling or parts))
