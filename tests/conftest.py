@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,23 +17,17 @@ from govcloud.testing.clock import FixedClock
 from govcloud.testing.kubernetes import ControlPlane, control_plane_or_reason
 from govcloud.testing.postgres import Emptied, PostgresServer, find_postgres
 
-pytest_plugins = ["govcloud.testing.legacy_fixtures", "govcloud.testing.openstack_fixtures"]
+pytest_plugins = [
+    "govcloud.testing.left_out",
+    "govcloud.testing.legacy_fixtures",
+    "govcloud.testing.openstack_fixtures",
+]
 
 # CI repeats the same examples, so that a change is judged and not its luck; elsewhere they vary.
 # How long an example takes says more about the machine than about the code: only what hangs fails.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=timedelta(seconds=5))
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is large, unless it was asked for."""
-    if "large" in config.option.markexpr:
-        return
-    large = [item for item in items if item.get_closest_marker("large")]
-    if large:
-        items[:] = [item for item in items if item not in large]
-        config.hook.pytest_deselected(items=large)
 
 
 @pytest.fixture(scope="session")
@@ -53,17 +46,6 @@ def control_plane() -> Iterator[ControlPlane]:
         if isinstance(plane, str):
             pytest.skip(plane)
         yield plane
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end how many tests were left out, and why."""
-    reasons = Counter(
-        str(report.longrepr[-1]).removeprefix("Skipped: ")
-        for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple)
-    )
-    for reason, count in sorted(reasons.items()):
-        terminalreporter.write_line(f"{count} left out: {reason}")
 
 
 @pytest.fixture

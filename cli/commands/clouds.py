@@ -9,7 +9,7 @@ from cli import columns, complete, output, refs, render
 from cli.client import path
 from cli.columns import at, moment
 from cli.commands.submit import announce, confirm, show_proposal
-from cli.options import Cloud, Department, DryRun, Format, Output, Text, TextFormat, Yes, Zone
+from cli.options import Cloud, Department, DryRun, Format, Output, Text, TextFormat, Yes
 from cli.render import Column
 from cli.session import client
 from cli.speech import t
@@ -81,7 +81,9 @@ def adopt(
     system: Annotated[
         str | None, typer.Option("--system", "-s", metavar="NAME", help=t("opt_adopt_system"))
     ] = None,
-    zone: Zone = None,
+    zone: Annotated[
+        str | None, typer.Option("--zone", metavar="NAME", help=t("opt_adopt_zone"))
+    ] = None,
     title: Annotated[str, typer.Option("--title", metavar="TEXT", help=t("opt_title"))] = "",
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -120,7 +122,8 @@ def adopt(
 def _complain(missing: Mapping[str, Any]) -> None:
     """Name the fields that a person has to fill in, with what the cloud says."""
     for field, there in missing.items():
-        output.complain(t("adopt_missing", field=field, there=there or "-"))
+        key = "adopt_no_zone" if field == "spec.zone" else "adopt_missing"
+        output.complain(t(key, field=field, there=there or "-"))
 
 
 def _size(size: Mapping[str, Any]) -> str:

@@ -1,11 +1,13 @@
 """A real OpenStack for tests: the lab of this repository, or any cloud that is named.
 
 `GOVCLOUD_TEST_OS_CLOUD` names an entry of a clouds.yaml whose account may administer a domain;
-tests create and delete there. Otherwise `GOVCLOUD_TEST_OPENSTACK` decides on the lab: `auto` (as if
-it were not set) takes or starts it where that is possible, `lab` insists, `off` refuses.
+tests create and delete there. Otherwise it is the lab, which is started where that is possible.
+`GOVCLOUD_TEST_OPENSTACK` decides on both: `auto` (as if it were not set) does without where there
+is no cloud, `all` insists on one, `off` refuses.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -41,7 +43,15 @@ _SERVICES: Final = {
 
 
 class NoLabError(Exception):
-    """The lab was insisted on and did not come up."""
+    """The lab did not come up where it could, or was insisted on where it cannot."""
+
+
+def _is_debian_12() -> bool:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return False
+    return (release["ID"], release.get("VERSION_ID")) == ("debian", "12")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +87,8 @@ class Lab:
             return "this is no checkout of the repository, so the lab is not there"
         if os.geteuid() != 0:
             return "the lab needs root"
-        if shutil.which("apt-get") is None:
-            return "the lab needs Debian's packages"
+        if not _is_debian_12() or shutil.which("apt-get") is None:
+            return "the lab needs the packages of Debian 12"
         return None
 
     def _run(self, *arguments: str, output: Any = None) -> None:
@@ -171,34 +181,30 @@ class OpenStack:
 
 
 def find() -> OpenStack | str:
-    """Return a cloud that tests may use, having started the lab if need be; or say why not."""
+    """Return a cloud that tests may use, having started the lab if need be; or say why not.
+
+    :raises NoLabError: the lab could be started here and did not start, or there is none and one
+        is insisted on.
+    """
     wanted = os.environ.get(WANTED, "auto")
-    if wanted not in ("auto", "lab", "off"):
-        raise ValueError(f"{WANTED} is {wanted!r}, not auto, lab or off")
+    if wanted not in ("auto", "all", "off"):
+        raise ValueError(f"{WANTED} is {wanted!r}, not auto, all or off")
     if wanted == "off":
         return f"{WANTED} is off"
     named = os.environ.get(NAMED)
-    if named and wanted == "auto":
+    if named:
         return _named(named)
-    return _lab(insisted=wanted == "lab")
+    lab = Lab()
+    reason = lab.impossible()
+    if reason is None:
+        lab.up()
+        return OpenStack(_CLOUDS, "lab", "lab-admin", "lab-member", lab)
+    if wanted == "all":
+        raise NoLabError(reason)
+    return reason
 
 
 def _named(name: str) -> OpenStack:
     config = OpenStackConfig()
     config.get_one(name)
     return OpenStack(Path(config.config_filename or "clouds.yaml"), name, name)
-
-
-def _lab(*, insisted: bool) -> OpenStack | str:
-    lab = Lab()
-    reason = lab.impossible()
-    if reason is None:
-        try:
-            lab.up()
-        except NoLabError as error:
-            reason = str(error)
-    if reason is None:
-        return OpenStack(_CLOUDS, "lab", "lab-admin", "lab-member", lab)
-    if insisted:
-        raise NoLabError(reason)
-    return reason

@@ -1,12 +1,13 @@
 """pytest fixtures for tests on a real OpenStack, and what is said where there is none.
 
 Tests that ask for `openstack` share the cloud. One that asks for `openstack_alone`, because it
-stops the cloud's services, runs while no other test process uses the cloud.
+stops the cloud's services, runs while no other test process uses the cloud. The cloud is looked
+for, and the lab started, before the first of them runs. They come first: with several test
+processes, the others go on meanwhile.
 """
 
 import fcntl
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,29 +22,36 @@ _FOUND = pytest.StashKey[object]()
 _LOCK = Path(tempfile.gettempdir()) / "govcloud-test-openstack.lock"
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Look for a cloud before the first test: to start one takes longer than a test may."""
-    if any(SHARED in item.fixturenames for item in session.items):  # type: ignore[attr-defined]
-        _find(session.config)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests on the cloud first."""
+    items.sort(key=lambda item: SHARED not in _names(item))
+
+
+def _names(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
 
 
 def _find(config: pytest.Config) -> object:
+    """Return the cloud, why there is none, or the error that kept it from starting; look once."""
     if _FOUND not in config.stash:
         # Late: the SDK takes a second to import, which other tests need not wait for.
-        from govcloud.testing.openstack import find
+        from govcloud.testing.openstack import NoLabError, find
 
-        config.stash[_FOUND] = find()
+        try:
+            config.stash[_FOUND] = find()
+        except NoLabError as error:
+            config.stash[_FOUND] = error
     return config.stash[_FOUND]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Hold the cloud for a test; the time spent waiting for it is not the test's."""
-    names = getattr(item, "fixturenames", ())
-    if SHARED not in names:
+    if SHARED not in _names(item):
         return (yield)
+    _find(item.config)
     with _LOCK.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if ALONE in names else fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_EX if ALONE in _names(item) else fcntl.LOCK_SH)
         return (yield)
 
 
@@ -53,6 +61,8 @@ def openstack(pytestconfig: pytest.Config) -> object:
     found = _find(pytestconfig)
     if isinstance(found, str):
         pytest.skip(f"{_NONE}{found}")
+    if isinstance(found, Exception):
+        pytest.fail(f"The OpenStack lab did not start: {found}", pytrace=False)
     return found
 
 
@@ -70,14 +80,3 @@ def openstack_proxied(openstack, tmp_path: Path) -> Iterator[tuple[Proxy, object
     """Return a proxy before the cloud, and the cloud seen through it."""
     with openstack.proxied(tmp_path) as both:
         yield both
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were skipped because there is no OpenStack, and why."""
-    reasons = (
-        report.longrepr[2].removeprefix("Skipped: ")
-        for report in terminalreporter.getreports("skipped")
-        if isinstance(report.longrepr, tuple)
-    )
-    for reason, number in Counter(r for r in reasons if r.startswith(_NONE)).items():
-        terminalreporter.write_line(f"{number} skipped: {reason}", yellow=True)

@@ -191,10 +191,12 @@ class Region:
 
     @staticmethod
     def _until(done: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE_S
+        until, pause_s = time.monotonic() + PATIENCE_S, 0.2
         while not done():
             assert time.monotonic() < until, "it takes too long"
-            time.sleep(0.3)
+            # Each look keeps the lab from what is waited for.
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 1.6)
 
     # --- Tidying up ---
 
@@ -247,10 +249,12 @@ def unlimited(admin: Any, project: str) -> None:
 def clear_domains(admin: Connection, text: str) -> None:
     """Remove the domains whose names have a text in them, with all that is in them."""
     identity: Any = admin.identity
-    for domain in [found for found in identity.domains() if text in found.name]:
-        for project in identity.projects(domain_id=domain.id):
-            _clear(admin, project.id)
-            identity.delete_project(project)
+    domains = [found for found in identity.domains() if text in found.name]
+    projects = [p for domain in domains for p in identity.projects(domain_id=domain.id)]
+    _clear(admin, [project.id for project in projects])
+    for project in projects:
+        identity.delete_project(project)
+    for domain in domains:
         identity.update_domain(domain, is_enabled=False)
         identity.delete_domain(domain)
 
@@ -295,15 +299,21 @@ _REMOVE: Final[Mapping[str, Act]] = {
 }
 
 
-def _clear(admin: Any, project: str) -> None:
-    """Remove all that a project has, in the order in which one thing needs another."""
-    mine = {"all_projects": True, "project_id": project}
-    _remove_all(lambda: admin.compute.servers(**mine, details=False), admin.compute.delete_server)
-    for group in admin.compute.server_groups(all_projects=True):
-        if group.project_id == project:
-            admin.compute.delete_server_group(group)
-    _remove_all(lambda: admin.block_storage.volumes(**mine), admin.block_storage.delete_volume)
-    _clear_network(admin.network, project)
+def _clear(admin: Any, projects: Sequence[str]) -> None:
+    """Remove all that projects have, in the order in which one thing needs another."""
+
+    def rows(listing: Callable[..., Iterator[Any]], **how: Any) -> Iterator[Any]:
+        for project in projects:
+            yield from listing(all_projects=True, project_id=project, **how)
+
+    compute, storage = admin.compute, admin.block_storage
+    _remove_all(lambda: rows(compute.servers, details=False), compute.delete_server)
+    for group in compute.server_groups(all_projects=True):
+        if group.project_id in projects:
+            compute.delete_server_group(group)
+    _remove_all(lambda: rows(storage.volumes), storage.delete_volume)
+    for project in projects:
+        _clear_network(admin.network, project)
 
 
 def _remove_all(listing: Callable[[], Iterator[Any]], drop: Callable[[Any], object]) -> None:

@@ -122,18 +122,19 @@ class Storage:
         return self.observed(row, {})
 
     def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Json:
-        """Bring size, storage class and tags to what is wanted; returns the volume as it was.
+        """Bring tags, storage class, then size to what is wanted; returns the volume as it was.
 
-        To what it is attached is Nova's to change.
+        It grows in its new class: the old one's quota goes down with it. To what it is attached is
+        Nova's to change.
         """
         row: Json = self.check(observed)
         tags = [name.removeprefix("tag:") for name in fields if name.startswith("tag:")]
         if tags:
             self._retag(observed.id, row, wanted, tags)
-        if "size" in fields:
-            self._grow(observed.id, row, wanted)
         if "storage" in fields:
             self._retype(observed.id, row, wanted)
+        elif "size" in fields:
+            self._grow(observed.id, row, wanted)
         return row
 
     def _retag(self, key: str, row: Json, wanted: Resource, names: Sequence[str]) -> None:

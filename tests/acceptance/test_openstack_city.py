@@ -101,12 +101,18 @@ def test_the_client_lists_what_govcloud_says(
     projects = {p["Name"]: p["ID"] for p in played.witness("project", "list", *played.in_domain)}
     assert projects.keys() == systems
 
-    servers, disks, addresses = [], [], []
-    for project in projects.values():
-        mine = ("--project", project)
-        servers += played.witness("server", "list", *mine)
-        disks += played.witness("volume", "list", *mine)
-        addresses += played.witness("floating", "ip", "list", *mine)
+    every = played.witness("server", "list", "--all-projects")
+    servers = [server for server in every if server["Project ID"] in projects.values()]
+    addresses = [
+        address
+        for address in played.witness("floating", "ip", "list")
+        if address["Project"] in projects.values()
+    ]
+    disks = [
+        disk
+        for project in projects.values()
+        for disk in played.witness("volume", "list", "--project", project)
+    ]
     said = {one["id"]: one for one in parts(machines, "server")}
     assert {s["ID"]: (s["Name"], s["Status"]) for s in servers} == {
         key: (one["name"], one["info"]["status"]) for key, one in said.items()

@@ -39,6 +39,7 @@ class TestVolumes(ProvisionerContract):
         return region
 
 
+@pytest.mark.long
 class TestMachines(ProvisionerContract):
     """Objects of many parts, on ground that they share."""
 

@@ -12,7 +12,7 @@ from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
 PATIENCE_S = 600
 ROUNDS_MOST = 5
 
@@ -62,12 +62,13 @@ def test_from_approval_to_the_end(lab: Any) -> None:
     found = lab.controller("two").pass_once(CLOUD)
     assert (found.differing, found.enqueued) == (0, 0)
 
-    lab.change(uid, flavor="large", dataDisks=[{"size": "2Gi", "type": "ssd"}])
+    lab.change(uid, flavor="large", dataDisks=[{"size": "2Gi", "type": "hdd"}])
     lab.finish(lab.controller("three"))
     assert lab.row(uid).ready, lab.row(uid).message
     grown = parts(lab, uid)
     assert {grown[f"server-{n}"].props["vcpu"] for n in range(2)} == {2}
-    assert {grown[f"data-{n}-0"].props["size"] for n in range(2)} == {2}
+    disks = [grown[f"data-{n}-0"].props for n in range(2)]
+    assert [(disk["size"], disk["storage"]) for disk in disks] == [(2, "hdd")] * 2
     assert {grown[p].id for p in grown} == {built[p].id for p in built}
 
     lab.change(uid, count=1)

@@ -18,6 +18,7 @@ from govcloud.testing.crash import Steps
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(3000),
     pytest.mark.guarantee("R1"),
     pytest.mark.guarantee("Q2"),

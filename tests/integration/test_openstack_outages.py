@@ -15,7 +15,7 @@ from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import ADMIN, CLOUD, Lab
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(2400)]
 BESIDE = "beside"
 SERVICES = ("nova-api", "nova-conductor", "neutron-server", "rabbitmq", "mariadb")
 PATIENCE_S = 420.0

@@ -27,7 +27,7 @@ SHARED = Settings(
 CLAIM_S = 10.0
 """How long it may take to see that a lease has run out, on a machine that does other things too."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture
