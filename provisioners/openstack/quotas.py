@@ -106,7 +106,7 @@ class Quotas:
         instances = words.get((COMPUTE, "instances"), raw.limits.get((COMPUTE, "instances"), 0))
         if "volumes" in limits or (COMPUTE, "instances") in words:
             own = limits.get("volumes", self._classes(raw.limits).get("volumes", 0))
-            words[STORAGE, "volumes"] = own + self._booting(instances)
+            words[STORAGE, "volumes"] = own + self._booting(instances) if own >= 0 else _UNLIMITED
         words |= {(COMPUTE, word): _UNLIMITED for word in _FREE_COMPUTE}
         words |= {(NETWORK, word): _UNLIMITED for word in _FREE_NETWORK}
         return {word: n for word, n in words.items() if word in raw.limits}
