@@ -103,7 +103,14 @@ class RegionLab(Lab):
             controller.run_once()
             if not self.queue(cloud):
                 return
-        raise AssertionError([(row.uid, row.attempts) for row in self.queue(cloud)])
+        waiting = {row.uid: row.attempts for row in self.queue(cloud)}
+        raise AssertionError(
+            [
+                (row.name, row.reason, row.message, waiting[row.uid])
+                for row in self.rows()
+                if row.uid in waiting
+            ]
+        )
 
     def remove_drivers(self) -> None:
         """Close all drivers."""

@@ -9,7 +9,12 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
+from govcloud.errors import (
+    AwaitedCloudError,
+    CloudConflictError,
+    TerminalCloudError,
+    TransientCloudError,
+)
 from govcloud.ports import Observed, Resource, State, Value
 from provisioners.openstack.age import age_s
 from provisioners.openstack.catalogue import Catalogue
@@ -241,6 +246,17 @@ class Compute:
             return
         self._refuse_at_once(row["id"])
         self._action(row["id"], {"resize": {"flavorRef": self._flavor(wanted)["id"]}})
+
+    def volumes_of(self, observed: Observed) -> list[str]:
+        """Return the ids of what is attached to a server."""
+        row = self._call("GET", observed.id)["server"]
+        return [str(entry["id"]) for entry in row["os-extended-volumes:volumes_attached"]]
+
+    def refuse_moving(self, server: str) -> None:
+        """Raise AwaitedCloudError while a server is at something, or resized and not confirmed."""
+        row = self._call("GET", server)["server"]
+        if state_of(row) is State.CHANGING or row["status"] == "VERIFY_RESIZE":
+            raise AwaitedCloudError("NotYet", str(row["name"]))
 
     def _flavor(self, resource: Resource) -> Json:
         build, props = resource.build, resource.props

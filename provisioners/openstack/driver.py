@@ -1,6 +1,7 @@
 """The driver of an OpenStack region: the port, in terms of the services."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -44,6 +45,8 @@ _ID: Final = 32
 """Characters of a project's id."""
 _STALE: Final = frozenset({"Gone", "Unauthorized"})
 """What is answered where an id that is remembered has become wrong, perhaps."""
+_RESIZING: Final = frozenset({"vcpu", "memory"})
+_REMAKING: Final = frozenset({"storage", "size"})
 _NARROW: Final = 4
 """Tenants up to which a look-up asks for each by itself; for more, one list of all is cheaper."""
 
@@ -155,15 +158,37 @@ class OpenStackProvisioner:
         if observed.type == identity.TYPE:
             return self._identity.change(observed, wanted, fields)
         if observed.type == compute.TYPE:
-            self._services.compute.change(observed, wanted, fields, ids)
+            with self._alone(observed, _RESIZING.intersection(fields)):
+                self._services.compute.change(observed, wanted, fields, ids)
         elif observed.type in storage.TYPES:
-            self._change_volume(observed, wanted, fields)
+            with self._alone(observed, _REMAKING.intersection(fields)):
+                self._change_volume(observed, wanted, fields)
         elif observed.type == compute.GROUP:
             self._services.compute.check_group(observed)
             raise TerminalCloudError("Immutable", " ".join(fields))
         else:
             self._services.network.change(observed, wanted, fields, ids)
         return observed
+
+    @contextmanager
+    def _alone(self, observed: Observed, fields: Set[str]) -> Iterator[None]:
+        """See that nothing moves at the other end where a server or its disk is made over.
+
+        Nova puts a server into ERROR whose disk changes its type while the server is resized. The
+        services tell that something moves from the call on that was taken, so that looking and
+        calling are one turn. Raises AwaitedCloudError while the other end moves.
+        """
+        if not fields:
+            yield
+            return
+        with self._memory.turn(observed.tenant):
+            if observed.type == compute.TYPE:
+                for key in self._services.compute.volumes_of(observed):
+                    self._services.storage.refuse_moving(key)
+            else:
+                for key in self._services.storage.servers_of(observed):
+                    self._services.compute.refuse_moving(key)
+            yield
 
     def _change_volume(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> None:
         row = self._services.storage.change(observed, wanted, fields)

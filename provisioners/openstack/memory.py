@@ -13,11 +13,20 @@ _MOST: Final = 100_000
 
 @dataclass(slots=True)
 class Memory:
-    """Ids by mark, tenants by uid; emptied when they become too many."""
+    """Ids by mark, tenants by uid; emptied when they become too many.
+
+    `turn` is a tenant's lock, under which one looks and then does what only one may do at a time.
+    """
 
     ids: dict[Mark, str] = field(default_factory=dict)
     tenants: dict[str, str] = field(default_factory=dict)
+    _turns: dict[str, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def turn(self, tenant: str) -> threading.Lock:
+        """Return the lock of a tenant."""
+        with self._lock:
+            return self._turns.setdefault(tenant, threading.Lock())
 
     def note(self, found: Iterable[Observed]) -> None:
         """Remember where things are; what is on its way out is forgotten."""

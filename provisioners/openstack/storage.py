@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
+from govcloud.errors import (
+    AwaitedCloudError,
+    CloudConflictError,
+    TerminalCloudError,
+    TransientCloudError,
+)
 from govcloud.ports import Observed, Resource, State, Value
 from provisioners.openstack.age import age_s
 from provisioners.openstack.catalogue import Catalogue
@@ -181,6 +186,18 @@ class Storage:
             self._door.call(STORAGE, "DELETE", f"/volumes/{observed.id}")
         return None
 
+    def servers_of(self, observed: Observed) -> list[str]:
+        """Return the ids of the servers that a volume is attached to."""
+        row = self._row(observed.id)
+        return [str(entry["server_id"]) for entry in row.get("attachments") or ()]
+
+    def refuse_moving(self, volume: str) -> None:
+        """Raise AwaitedCloudError while a volume is at something."""
+        row = self._row(volume)
+        settled = _STATES.get(str(row.get("status"))) is State.READY
+        if not settled and not self._fault(row):
+            raise AwaitedCloudError("NotYet", str(row.get("name") or volume))
+
     def leave(self, observed: Observed) -> None:
         """Take the mark from a volume; what it was made of and whose it was stays noted."""
         with suppress(CloudConflictError):
@@ -192,7 +209,7 @@ class Storage:
         With `gone`, what is not there any more is None and no conflict.
         """
         try:
-            row: Json = self._door.get(STORAGE, f"/volumes/{observed.id}")["volume"]
+            row = self._row(observed.id)
         except CloudConflictError as error:
             if gone and error.reason == "Gone":
                 return None
@@ -200,6 +217,10 @@ class Storage:
         mark = self.label(row).mark
         if not mark.ours or mark != (observed.uid, observed.part):
             raise CloudConflictError("NotOurs", f"volume {observed.id}")
+        return row
+
+    def _row(self, key: str) -> Json:
+        row: Json = self._door.get(STORAGE, f"/volumes/{key}")["volume"]
         return row
 
 

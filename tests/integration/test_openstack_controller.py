@@ -140,6 +140,7 @@ def test_what_hangs_on_a_server_is_healed_too(lab: Any) -> None:
         assert (found.differing, found.quotas_set) == (1, 1)
         lab.finish(controller)
         assert lab.row(uid).ready, lab.row(uid).message
+        lab.controller("lowering").pass_once(CLOUD)  # it was not set below what was in use
         again = lab.controller("three").pass_once(CLOUD)
         assert (again.differing, again.enqueued, again.quotas_set) == (0, 0, 0)
         assert admin.compute.get_quota_set(project).cores == cores
