@@ -95,7 +95,12 @@ ROOT: Final = Branch(
         ),
         "migrate": Branch(
             {
-                "inventory": Branch({"import": Leaf("migrate_inventory", "import_")}),
+                "inventory": Branch(
+                    {
+                        "scan": Leaf("migrate_scan", "scan"),
+                        "import": Leaf("migrate_inventory", "import_"),
+                    }
+                ),
                 "assess": Leaf("migrate_assess", "assess"),
                 "plan": Leaf("migrate_plan", "plan"),
                 "prepare": Leaf("migrate_prepare", "prepare"),

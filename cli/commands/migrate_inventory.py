@@ -49,8 +49,8 @@ def import_(
     from migration.inventory.rows import read_rows
 
     content = sheet.read(file)
-    register, rooms = _register(_whose(department))
-    reading = read_rows(content, rooms, _room(room, rooms))
+    known, rooms = register(whose(department))
+    reading = read_rows(content, rooms, room_of(room, rooms))
     _tell(reading.faults)
     if reading.ignored:
         output.note(m("ignored", headings=list(reading.ignored)))
@@ -60,30 +60,32 @@ def import_(
         if reading.hosts:
             output.hint(m("hint_keep_good"))
         raise typer.Exit(Exit.INVALID)
-    found = documents.host_documents(reading.hosts, register)
+    found = documents.host_documents(reading.hosts, known)
     body: dict[str, Any] = {
-        "files": list(_texts(file, found)),
+        "files": list(texts(file, found)),
         "releases": [],
-        "department": register.department,
+        "department": known.department,
     }
     if dry_run:
         show_proposal(client().post("/v1/plan", body), form)
     else:
         body |= {"title": title or m("title", file=Path(file).name), "justification": justification}
         announce(client().post("/v1/requests", body), form)
-    _propose(documents.proposals(reading.hosts, register), proposals)
+    _propose(documents.proposals(reading.hosts, known), proposals)
     if reading.bad_rows:
         raise typer.Exit(Exit.INCOMPLETE)
 
 
-def _whose(department: str | None) -> str:
+def whose(department: str | None) -> str:
+    """Return the department whose hosts are meant."""
     whose = department or client().get("/v1/whoami")["department"]
     if not whose:
         raise UsageError("migrate.no_department")
     return str(whose)
 
 
-def _register(department: str) -> "tuple[Register, dict[str, str]]":
+def register(department: str) -> "tuple[Register, dict[str, str]]":
+    """Return what a department has, and the names of its rooms by what they are called."""
     from migration.inventory.documents import Register
 
     hosts, systems, rooms = (
@@ -99,7 +101,8 @@ def _register(department: str) -> "tuple[Register, dict[str, str]]":
     return Register(department, hosts, systems), shown | names
 
 
-def _room(room: str | None, rooms: dict[str, str]) -> str | None:
+def room_of(room: str | None, rooms: dict[str, str]) -> str | None:
+    """Return the name of a room that is called so; of the only one where none is called."""
     if room is None:
         # Whoever has one room need not say which.
         named = set(rooms.values())
@@ -115,7 +118,8 @@ def _tell(faults: Iterable[Diagnostic]) -> None:
             output.complain(line)
 
 
-def _texts(file: str, found: Sequence[dict[str, Any]]) -> Iterator[dict[str, str]]:
+def texts(file: str, found: Sequence[dict[str, Any]]) -> Iterator[dict[str, str]]:
+    """Yield documents as files that are small enough for the API."""
     for first in range(0, len(found), CHUNK):
         text = "---\n".join(render.as_yaml(one) for one in found[first : first + CHUNK])
         yield {"name": f"{file}.{first // CHUNK + 1}.yaml", "text": text}
@@ -129,9 +133,14 @@ def _propose(found: "Sequence[Proposal]", to: str | None) -> None:
         output.note(m("unregistered", systems=names))
         output.hint(m("hint_proposals"))
         return
+    propose(found, to)
+    output.hint(m("hint_confirm", file=to))
+
+
+def propose(found: "Sequence[Proposal]", to: str) -> None:
+    """Write systems that somebody has to confirm."""
     files.write(to, "---\n".join(_proposal(one) for one in found).encode())
     output.note(m("proposed", count=len(found), file=to))
-    output.hint(m("hint_confirm", file=to))
 
 
 def _proposal(proposal: "Proposal") -> str:

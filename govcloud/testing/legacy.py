@@ -195,6 +195,8 @@ class Room:
         with ExitStack() as held:
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="govcloud-room-")))
             switch = held.enter_context(_held(["unshare", "--net", "sh", "-c", "echo; exec cat"]))
+            assert switch.stdout is not None
+            switch.stdout.readline()  # Until then it is in this machine's namespace still.
             room = cls(folder, _connect(switch.pid), str(switch.pid), _held=held)
             room.ip("link add switch type bridge", "link set switch up")
             room.ip("link set machine master switch", "link set machine up")

@@ -5,17 +5,10 @@ written on a host, and data does not pass through the controller.
 """
 
 import json
-import os
-import selectors
 import shlex
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +20,16 @@ from migration.running.login import from_target, host_keys, variables
 from migration.running.port import Endpoint, Play, Played, Stage, Told, Verdict
 from migration.running.references import Masking, resolve
 from migration.running.roles import Roles
+from migration.running.staging import (
+    environment,
+    lines,
+    private_folder,
+    stagehand,
+    sweep_folders,
+    write,
+)
 
 _SECRET: Final = "GOVCLOUD_SECRET_"  # noqa: S105 (a name, not a secret)
-_FOLDER: Final = "govcloud-play-"
-_LOOK_S: Final = 0.2
 
 
 class AnsiblePlayer:
@@ -43,7 +42,7 @@ class AnsiblePlayer:
     def __init__(self, own_roles: Sequence[Path] = (), *, lease_s: float = 20) -> None:
         self._roles = Roles(own_roles)
         self._lease_s = lease_s
-        _sweep_folders()
+        sweep_folders()
 
     def roles(self) -> Mapping[str, Mapping[str, object]]:
         """Return each role's specification; its options under the names that people write."""
@@ -62,7 +61,7 @@ class AnsiblePlayer:
         except GovcloudError as error:
             return _failed(error.key, **error.params)
         hearing = Hearing(Masking(secrets.values()), told)
-        with _private_folder() as folder:
+        with private_folder() as folder:
             self._furnish(folder, play)
             ended = self._perform(self._order(folder, play, secrets), hearing, play, stop)
         return hearing.played(ended)
@@ -72,9 +71,8 @@ class AnsiblePlayer:
     ) -> int | None:
         """Run a stagehand; return ansible's exit code, or None when it was made to stop."""
         until = time.monotonic() + play.timeout_s if play.timeout_s is not None else None
-        with _stagehand() as process:
-            _give(process, order)
-            for line in _lines(process):
+        with stagehand(order) as process:
+            for line in lines(process):
                 if line:
                     hearing.hear(line)
                 if stop.is_set() or (until is not None and time.monotonic() > until):
@@ -89,8 +87,8 @@ class AnsiblePlayer:
             "source": variables(play.source, forward=False),
             "target": variables(play.target, forward=True),
         }
-        _write(folder / "inventory/hosts.json", {"all": {"hosts": hosts}})
-        _write(folder / "env/extravars", self._variables(play))
+        write(folder / "inventory/hosts.json", {"all": {"hosts": hosts}})
+        write(folder / "env/extravars", self._variables(play))
 
     def _variables(self, play: Play) -> dict[str, object]:
         own = {f"{play.role}_{name}": value for name, value in play.settings.items()}
@@ -120,12 +118,12 @@ class AnsiblePlayer:
 
     def _order(self, folder: Path, play: Play, secrets: Mapping[str, str]) -> dict[str, object]:
         keys = {end.key_file for end in (play.source, play.target) if end.key_file}
-        environment = _environment(folder, self._roles)
-        environment |= {f"{_SECRET}{name}": value for name, value in secrets.items()}
+        spoken = environment(folder, self._roles)
+        spoken |= {f"{_SECRET}{name}": value for name, value in secrets.items()}
         return {
             "folder": str(folder),
             "keys": sorted(keys),
-            "environment": environment,
+            "environment": spoken,
             "arguments": {
                 "playbook": str(self._roles.playbooks / "stage.yml"),
                 "cmdline": "--check" if play.check else "",
@@ -147,20 +145,6 @@ def _about(end: Endpoint) -> dict[str, object]:
     }
 
 
-def _environment(folder: Path, roles: Roles) -> dict[str, str]:
-    return {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-        "LC_ALL": "C.UTF-8",
-        "ANSIBLE_CONFIG": str(roles.playbooks / "ansible.cfg"),
-        "ANSIBLE_ROLES_PATH": ":".join(str(path) for path in roles.folders),
-        # Said here too: ansible-runner turns it off wherever the environment does not say it.
-        "ANSIBLE_HOST_KEY_CHECKING": "True",
-        "ANSIBLE_HOME": str(folder / "home"),
-        "ANSIBLE_LOCAL_TEMP": str(folder / "home/tmp"),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
-    }
-
-
 def _nothing(play: Play) -> Played:
     """Return what comes of a stage that a role may leave out: success, and that it did nothing."""
     params = {"role": play.role, "stage": play.stage.value}
@@ -171,72 +155,3 @@ def _nothing(play: Play) -> Played:
 
 def _failed(key: str, **params: object) -> Played:
     return Played(Verdict.FAILED, message=render(key, DEFAULT_LANGUAGE, params))
-
-
-def _write(file: Path, value: object) -> None:
-    file.write_text(json.dumps(value), encoding="utf-8")
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """Make a folder that only this user may enter, in memory where there is such a place."""
-    shared = Path("/dev/shm")  # noqa: S108 (a folder of our own in it, mode 0700)
-    place = shared if os.access(shared, os.W_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=place))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep_folders() -> None:
-    """Remove the folders of processes that were killed."""
-    for place in {"/dev/shm", tempfile.gettempdir()}:  # noqa: S108 (see above)
-        for folder in Path(place).glob(f"{_FOLDER}*"):
-            pid = folder.name.removeprefix(_FOLDER).split("-")[0]
-            if not Path(f"/proc/{pid}").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _stagehand() -> Iterator[subprocess.Popen[bytes]]:
-    """Start a stagehand; it ends with this block, and when this process dies."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "migration.running.stagehand"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield process
-    finally:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-        process.stdout.close()
-        process.wait()
-
-
-def _give(process: subprocess.Popen[bytes], order: Mapping[str, object]) -> None:
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        process.stdin.flush()
-
-
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """Yield what the stagehand says line by line, and an empty line whenever it says nothing."""
-    assert process.stdout is not None
-    rest = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while True:
-            if not selector.select(_LOOK_S):
-                yield b""
-                continue
-            data = os.read(process.stdout.fileno(), 65536)
-            if not data:
-                return
-            *lines, rest = (rest + data).split(b"\n")
-            yield from lines

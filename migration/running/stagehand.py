@@ -1,8 +1,9 @@
 """The process in which one play runs: `python -m migration.running.stagehand`.
 
-Its first line of input says what to play: the folder, the private keys to offer to hosts, and
-variables of the environment (secrets among them, which so stand in no file and in no list of
-processes). What it prints is what ansible-runner tells, one event of JSON a line.
+Its first line of input says what to play: the folder, the private keys to offer to hosts (null:
+those of the agent that there is), and variables of the environment (secrets among them, which so
+stand in no file and in no list of processes). What it prints is what ansible-runner tells, one
+event of JSON a line.
 
 When its input ends, be it because the controller was killed, everything that the play started on
 this machine is killed, also what has made itself independent: this process adopts its orphans.
@@ -37,7 +38,8 @@ def main() -> None:
     watch.start()
     os.environ.update(order["environment"])
     try:
-        os.environ["SSH_AUTH_SOCK"] = _agent(folder, order["keys"])
+        if order["keys"] is not None:
+            os.environ["SSH_AUTH_SOCK"] = _agent(folder, order["keys"])
         code = _run(folder, order["arguments"])
     except subprocess.CalledProcessError as fault:
         _say({"event": "error", "stdout": fault.stderr})

@@ -1,0 +1,107 @@
+"""What the events of a scan mean: each host's answers, and why it has none. Pure."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from migration.inventory.scan.answer import Answer
+
+_ANSWERED: Final = "runner_item_on_ok"
+_ENDED: Final = ("runner_on_ok", "runner_on_failed")
+_SUBJECT: Final = "subject"
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one host has said so far.
+
+    `unreachable` is the reason where it cannot be logged in to, or was lost; `rights` why it can
+    be asked nothing although it can be logged in to. `login`: from where, and to which port.
+    """
+
+    host: str
+    answers: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    unreachable: str = ""
+    rights: str = ""
+    root: bool = False
+    login: dict[str, Any] = field(default_factory=dict)
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something new: a host has said, or begins to say, something of a subject."""
+
+    heard: Heard
+    subject: str = ""
+
+
+class Hearing:
+    """Listens to the events of one scan, one line of JSON each."""
+
+    def __init__(self, mask: Callable[[str], str], told: Callable[[Notice], None]) -> None:
+        self._mask, self._told = mask, told
+        self.hosts: dict[str, Heard] = {}
+        self.fault = ""
+
+    def hear(self, line: bytes) -> None:
+        """Take in an event."""
+        event = json.loads(line)
+        name, data = event["event"], event["event_data"] or {}
+        result = data.get("res") or {}
+        if name == "error":
+            self.fault = self._mask(str(result.get("msg", "")).strip()) or self.fault
+        elif "host" in data and name.startswith("runner_"):
+            heard = self.hosts.setdefault(data["host"], Heard(data["host"]))
+            self._host(name, str(data.get("task", "")), result, heard)
+
+    def _host(self, name: str, task: str, result: Mapping[str, Any], heard: Heard) -> None:
+        if name.startswith("runner_item") and task == _SUBJECT:
+            self._subject(str(result.get("item", "")), result, heard, good=name == _ANSWERED)
+        elif name == "runner_on_unreachable" or result.get("unreachable"):
+            heard.unreachable = self._why(result)
+            self._end(heard)
+        elif name == "runner_on_failed" and task != _SUBJECT:
+            heard.rights = self._why(result)
+            self._end(heard)
+        elif name in _ENDED:
+            self._step(task, result, heard)
+
+    def _step(self, task: str, result: Mapping[str, Any], heard: Heard) -> None:
+        answer = Answer(str(result.get("stdout", "")))
+        if task == "login":
+            words = answer.word("login").split()
+            if len(words) == 4:
+                heard.login = {"from": words[0], "port": int(words[3])}
+        elif task == "rights":
+            heard.root = answer.word("rights") == "0"
+        elif task == _SUBJECT:
+            self._end(heard)
+        self._told(Notice(heard))
+
+    def _subject(
+        self, subject: str, result: Mapping[str, Any], heard: Heard, *, good: bool
+    ) -> None:
+        if result.get("unreachable"):
+            heard.unreachable = self._why(result)
+        if good:
+            heard.answers[subject] = str(result.get("stdout", ""))
+        else:
+            heard.missing[subject] = self._why(result)
+        self._told(Notice(heard, subject))
+
+    def _end(self, heard: Heard) -> None:
+        if not heard.done:
+            heard.done = True
+            self._told(Notice(heard))
+
+    def _why(self, result: Mapping[str, Any]) -> str:
+        """Return what went wrong on one line, the program's own words before Ansible's."""
+        said = [str(result.get(name) or "").strip() for name in ("stderr", "msg", "module_stderr")]
+        text = next(filter(None, said), "").removeprefix("Task failed: ")
+        lines = [line.strip() for line in self._mask(text).splitlines() if line.strip()]
+        noise = ("Warning: Permanently added", "Shared connection", "Connection to ")
+        told = [line for line in lines if not line.startswith(noise)] or lines
+        return " ".join(told)[:300]
