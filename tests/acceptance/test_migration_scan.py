@@ -39,8 +39,8 @@ server {
 """
 CLIENT = "psql -h {address} -U app -d app -c 'SELECT pg_sleep(3600)'"
 CHANGED = """
-find / -xdev '(' -newermt @{since} -o ! -type d -newerct @{since} ')' ! -path '/var/log/*' ! -path '/var/lib/postgresql/*' \
-  ! -path '/var/lib/lastlog/*' ! -path /tmp
+find / -xdev '(' -newermt @{since} -o ! -type d -newerct @{since} ')' \
+  ! -path '/var/log/*' ! -path '/var/lib/postgresql/*' ! -path '/var/lib/lastlog/*' ! -path /tmp
 """
 """What was written on a host since an instant, but for what its login and database write."""
 

@@ -81,7 +81,7 @@ database 7634279 postgres
 database 7471619 app
 written 26344664
 @@@ postgresql 5433
-psql: error: connection to server on socket "/tmp/.s.PGSQL.5433" failed: FATAL:  role "ops" does not exist
+psql: error: connection to server on socket "/run/x" failed: FATAL:  role "ops" does not exist
 @@@ mysql
 version 10.11.19-MariaDB-0+deb12u1
 database 0 empty
@@ -232,7 +232,8 @@ def test_databases_are_measured_or_say_why_not():
     assert (postgres["version"], postgres["written"]) == ("15.18", 26_344_664)
     assert postgres["databases"] == {"postgres": 7_634_279, "app": 7_471_619}
     assert 'role "ops" does not exist' in refused["fault"]
-    assert (maria["kind"], maria["databases"]["hr"], maria["written"]) == ("MariaDB", 6_832_128, 5_544_501)  # fmt: skip
+    assert (maria["kind"], maria["databases"]["hr"]) == ("MariaDB", 6_832_128)
+    assert maria["written"] == 5_544_501
     assert told["others"] == ["Oracle", "Redis"]
 
 
@@ -450,7 +451,8 @@ def test_an_inventory_of_ansible():
         "front": {"hosts": ["web"]},
     }
     db, web = targets.of_listing(listing)
-    assert (web.address, web.groups, web.told["system"]) == ("10.0.0.1", ["hr", "front"], {"name": "人事"})  # fmt: skip
+    assert (web.address, web.groups) == ("10.0.0.1", ["hr", "front"])
+    assert web.told["system"] == {"name": "人事"}
     assert (db.address, db.groups) == ("db", ["hr"])
 
 
