@@ -37,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import Session
 
+from govcloud.domain.kinds.registry import KINDS
 from govcloud.store.counted import COLUMNS
 from govcloud.store.tables import FactRow
 
@@ -49,6 +50,8 @@ PHASE: Final = 2
 _SEQ: Final = itemgetter(0)
 _UID: Final = itemgetter(UID)
 GONE: Final = "gone"
+NOBODYS: Final = ""
+"""The department of what belongs to none."""
 _BATCH: Final = 2000
 _MAPPED_BYTES: Final = 2**31 - 2**16
 """As much as SQLite maps at most; addresses, not memory."""
@@ -169,6 +172,8 @@ def standing(
     `removed`, objects that are no more come as well, as they last were, with phase "gone".
     """
     dialect = session.connection().dialect
+    if department is None and not KINDS[kind].owned:
+        department = NOBODYS  # else the database would have to sort what is there in order
     statement = _statement(dialect, tuple(fields), phase, scoped=department is not None)
     wanted = {"kind": kind, "now": now, "department": department}
     return _split(_batches(session, statement, wanted), then, removed=removed)
