@@ -487,8 +487,12 @@ def test_hosts_of_one_name_are_called_by_their_addresses():
 def test_a_host_that_is_lost_keeps_what_it_said():
     told: list = []
     hearing = Hearing(lambda text: text.replace("geheim", "***"), told.append)
-    ok = {"host": "a", "task": "subject", "res": {"item": "machine", "stdout": MACHINE}}
-    lost = {"host": "a", "task": "subject", "res": {"unreachable": True, "msg": "closed geheim"}}
+    ok = {"host": "a", "task": "Read a subject", "res": {"item": "machine", "stdout": MACHINE}}
+    lost = {
+        "host": "a",
+        "task": "Read a subject",
+        "res": {"unreachable": True, "msg": "closed geheim"},
+    }
     for name, data in (("runner_item_on_ok", ok), ("runner_on_unreachable", lost)):
         hearing.hear(_event(name, data))
     heard: Heard = hearing.hosts["a"]

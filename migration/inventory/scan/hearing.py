@@ -9,7 +9,10 @@ from migration.inventory.scan.answer import Answer
 
 _ANSWERED: Final = "runner_item_on_ok"
 _ENDED: Final = ("runner_on_ok", "runner_on_failed")
-_SUBJECT: Final = "subject"
+_LOGIN: Final = "Log in"
+_RIGHTS: Final = "Tell the rights"
+_SUBJECT: Final = "Read a subject"
+"""Tasks of the role `scan`."""
 
 
 @dataclass(slots=True)
@@ -71,11 +74,11 @@ class Hearing:
 
     def _step(self, task: str, result: Mapping[str, Any], heard: Heard) -> None:
         answer = Answer(str(result.get("stdout", "")))
-        if task == "login":
+        if task == _LOGIN:
             words = answer.word("login").split()
             if len(words) == 4:
                 heard.login = {"from": words[0], "port": int(words[3])}
-        elif task == "rights":
+        elif task == _RIGHTS:
             heard.root = answer.word("rights") == "0"
         elif task == _SUBJECT:
             self._end(heard)
