@@ -23,7 +23,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException, ServiceDisabledException
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError, UnavailableError
+from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
 from provisioners.openstack.errors import error_of, read_answer
 from provisioners.openstack.settings import Settings, follow
 
@@ -301,6 +301,8 @@ _CATALOGUE_NAMES: Final[Mapping[str, set[str]]] = {
 def lost(error: BaseException, *, write: bool) -> CloudError:
     """Return what a call means that got no answer, or none that could be read."""
     shown = f"{type(error).__name__}: {error}"
+    if isinstance(error, CloudError):
+        return error
     if isinstance(error, exceptions.HttpError) and error.http_status:
         return _refused(error)
     if isinstance(error, _NO_SERVICE):
@@ -314,7 +316,6 @@ def lost(error: BaseException, *, write: bool) -> CloudError:
 
 _NO_SERVICE: Final = (exceptions.EndpointNotFound, ServiceDisabledException)
 _LOST: Final[tuple[tuple[Any, str], ...]] = (
-    (UnavailableError, "NoCredentials"),
     ((exceptions.SSLError, requests.exceptions.SSLError), "Untrusted"),
     ((exceptions.ConnectTimeout, requests.Timeout), "Timeout"),
     ((exceptions.ConnectionError, requests.RequestException), "ConnectionLost"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from govcloud.errors import Diagnostic, InvalidInputError, UnavailableError
+from govcloud.errors import Diagnostic, InvalidInputError, TransientCloudError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def read_settings(
 
 
 def follow(reference: tuple[str, str]) -> str:
-    """Return what a reference to a secret stands for; UnavailableError where nothing is there."""
+    """Return what a reference stands for; raises TransientCloudError where nothing is there."""
     way, name = reference
     if way == "value":
         return name
@@ -82,7 +82,7 @@ def follow(reference: tuple[str, str]) -> str:
         except (OSError, UnicodeDecodeError):
             found = ""
     if not found:
-        raise UnavailableError("openstack.no_secret", way=way, name=name)
+        raise TransientCloudError("NoCredentials", f"{way} {name}")
     return found
 
 

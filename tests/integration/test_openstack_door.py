@@ -277,7 +277,7 @@ def test_credentials_that_are_not_there(tmp_path: Path) -> None:
     door = Door(read_settings(connection))
     error = fails(door)
     assert (type(error), error.reason) == (TransientCloudError, "NoCredentials")
-    assert "none" in error.message
+    assert error.message == f"file {tmp_path / 'none'}"
 
 
 def test_a_cloud_that_no_file_names(tmp_path: Path) -> None:
