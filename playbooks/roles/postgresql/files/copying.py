@@ -1,5 +1,6 @@
 """Copying: databases as the source has them, of tables only the groups of rows that differ."""
 
+import contextlib
 import hashlib
 import os
 import queue
@@ -233,6 +234,9 @@ class Copier:
         finally:
             if out.poll() not in (0, None):
                 taking.kill()
+            # Killed is the shell only: psql ends with its input, and without COMMIT keeps nothing.
+            with contextlib.suppress(OSError):
+                taking.stdin.close()
         code = taking.wait()
         reading.join()
         self.target.judge(code, complaints[0].decode("utf-8", "replace"))
