@@ -295,6 +295,7 @@ def fact(
     kind: str, department: str, name: str, spec: dict[str, Any], at: datetime = START
 ) -> dict[str, Any]:
     """Return the row of a fact; the spec is given the defaults of its kind, once a kind."""
+    whole = full(kind, spec)
     return {
         "recorded_at": at,
         "uid": uuid4().hex,
@@ -304,8 +305,8 @@ def fact(
         "display_name": name,
         "generation": 1,
         "phase": "active",
-        "spec": full(kind, spec),
-        **counted(full(kind, spec)),
+        "spec": whole,
+        **counted(whole),
         "request_id": "REQ-2026-0001",
     }
 
