@@ -15,6 +15,8 @@ from migration.running.port import Mode, Play, Played, Stage, Told
 _numbers: Final[Iterator[int]] = itertools.count()
 LEASE_S: Final = 4
 """How long work on a host outlives whoever watched it, in tests."""
+NOTES: Final = "/var/lib/govcloud-move /run/govcloud-move"
+"""Where moves keep their notes and their running work on a host."""
 
 
 @dataclass
@@ -80,10 +82,11 @@ def legacy_target(legacy_room: Room) -> Host:
 
 @pytest.fixture
 def legacy_pair(legacy_source: Host, legacy_target: Host) -> tuple[Host, Host]:
-    """Return source and target, switched on and on the network again for each test."""
+    """Return source and target, on, on the network, and without what earlier moves noted there."""
     for host in (legacy_source, legacy_target):
         host.plug()
         host.limit(None)
         if not host.answers():
             host.on()
+        host.run(f"rm -rf --one-file-system {NOTES}")
     return legacy_source, legacy_target

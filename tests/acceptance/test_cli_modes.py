@@ -96,6 +96,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("console-log", "vm/social-insurance-app"),
     ("ssh", "vm/social-insurance-app", "--machine", "0"),
     ("--as", "hrss", "migrate", "inventory", "import", "HOSTS"),
+    ("--as", "hrss", "migrate", "inventory", "scan", "room", "--dry-run"),
     ("--as", "hrss", "migrate", "assess", "social-insurance"),
     ("migrate", "plan", "--begin", "2027-01-04", "-o", "yaml"),
     ("migrate", "prepare", MOVED),
