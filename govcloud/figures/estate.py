@@ -23,8 +23,8 @@ class RoomFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
+    department: str
     display_name: str | None
     request_id: str | None
     state: str
@@ -43,8 +43,8 @@ class NetworkFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
+    department: str
     display_name: str | None
     request_id: str | None
     state: str
@@ -58,8 +58,8 @@ class UnitFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
+    department: str
     display_name: str | None
     request_id: str | None
     level: str

@@ -1,7 +1,8 @@
 """The facts that figures are made of: one tuple a fact, in the order in which the store reads them.
 
 Tuples and not models, because a province has a million of them. `seq` is the number of the fact,
-by which an auditor finds the record; the facts given are those that stood at the cut-off.
+by which an auditor finds the record, and by which the few that are shown are given their labels;
+the facts given are those that stood at the cut-off.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +21,7 @@ class SystemFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
-    display_name: str | None
-    request_id: str | None
     code: str
     lifecycle: str
     origin: str
@@ -37,10 +35,7 @@ class MachineFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
-    display_name: str | None
-    request_id: str | None
     system: str
     environment: str
     zone: str
@@ -55,10 +50,7 @@ class NamespaceFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
-    display_name: str | None
-    request_id: str | None
     system: str
     environment: str
     zone: str
@@ -71,10 +63,7 @@ class HostFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
-    display_name: str | None
-    request_id: str | None
     system: str | None
     environment: str
     room: str
@@ -88,10 +77,7 @@ class ExemptionFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
-    display_name: str | None
-    request_id: str | None
     owner: str
     system: str
     reason: str
@@ -114,10 +100,7 @@ class PlanFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
-    display_name: str | None
-    request_id: str | None
     owner: str
     system: str
     state: str

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from govcloud.figures.definition import Definition
 from govcloud.figures.facts import (
@@ -20,6 +20,9 @@ from govcloud.figures.holdings import Holdings
 from govcloud.figures.verdict import Case, Judged, judge, likeness
 
 F = TypeVar("F")
+Owned = TypeVar("Owned", ExemptionFact, PlanFact)
+BySystem: TypeAlias = Mapping[str, Mapping[str, Owned]]
+"""By the department and then the name of the system that they are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Split(Generic[F]):
 class Department:
     """What one department has: its systems and what they run on."""
 
+    name: str
     systems: Split[SystemFact]
     machines: Split[MachineFact] = field(default_factory=Split)
     namespaces: Split[NamespaceFact] = field(default_factory=Split)
@@ -62,8 +66,8 @@ class View:
 
     day: date
     catalogue: Catalogue
-    exemptions: Mapping[tuple[str, str], ExemptionFact]
-    plans: Mapping[tuple[str, str], PlanFact]
+    exemptions: BySystem[ExemptionFact]
+    plans: BySystem[PlanFact]
 
     @classmethod
     def of(
@@ -81,18 +85,37 @@ class View:
         return cls(
             day,
             catalogue,
-            {(fact.owner, fact.system): fact for fact in sorted(holding)},
-            {(fact.owner, fact.system): fact for fact in sorted(plans)},
+            _by_system(sorted(holding)),
+            _by_system(sorted(plans)),
         )
+
+    def of_departments(self, names: Collection[str]) -> "View":
+        """Return the view as far as it is of some departments."""
+        exemptions = {name: self.exemptions[name] for name in names if name in self.exemptions}
+        plans = {name: self.plans[name] for name in names if name in self.plans}
+        return replace(self, exemptions=exemptions, plans=plans)
 
     def touches(self, other: "View") -> dict[str, set[str]]:
         """Return, by department, the systems whose exemption or migration differs in the views."""
         touched: defaultdict[str, set[str]] = defaultdict(set)
-        for mine, theirs in ((self.exemptions, other.exemptions), (self.plans, other.plans)):
-            for key in mine.keys() | theirs.keys():
-                if mine.get(key) != theirs.get(key):
-                    touched[key[0]].add(key[1])
+        for owner, system in _unlike(self.exemptions, other.exemptions):
+            touched[owner].add(system)
+        for owner, system in _unlike(self.plans, other.plans):
+            touched[owner].add(system)
         return dict(touched)
+
+
+def _by_system(facts: Iterable[Owned]) -> dict[str, dict[str, Owned]]:
+    known: defaultdict[str, dict[str, Owned]] = defaultdict(dict)
+    for fact in facts:
+        known[fact.owner][fact.system] = fact
+    return dict(known)
+
+
+def _unlike(mine: BySystem[Owned], theirs: BySystem[Owned]) -> Iterator[tuple[str, str]]:
+    for owner in mine.keys() | theirs.keys():
+        differing = mine.get(owner, {}).items() ^ theirs.get(owner, {}).items()
+        yield from {(owner, system) for system, _ in differing}
 
 
 class Outcome(NamedTuple):
@@ -130,18 +153,18 @@ def holdings_now(department: Department, view: View, definition: Definition) -> 
 
 
 def verdicts(
-    systems: Iterable[SystemFact], holdings: Holdings, view: View, definition: Definition
+    department: str,
+    systems: Iterable[SystemFact],
+    holdings: Holdings,
+    view: View,
+    definition: Definition,
 ) -> Iterator[tuple[SystemFact, Judged]]:
-    """Judge systems in one view; those that are alike are judged once."""
-    exemptions, plans = view.exemptions, view.plans
+    """Judge systems of a department in one view; those that are alike are judged once."""
+    exemptions, plans = view.exemptions.get(department, {}), view.plans.get(department, {})
     known: dict[Hashable, Judged] = {}
     for system in systems:
-        owned = (system.department, system.name)
-        parts, exemption, plan = (
-            holdings.parts(system.name),
-            exemptions.get(owned),
-            plans.get(owned),
-        )
+        name = system.name
+        parts, exemption, plan = holdings.parts(name), exemptions.get(name), plans.get(name)
         key = likeness(system, parts, exemption, plan)
         judged = known.get(key)
         if judged is None:
@@ -163,7 +186,7 @@ def judge_department(
     `touched` are those of its systems that `now.touches(then)` names.
     """
     holdings = holdings_now(department, now, definition)
-    judged = verdicts(department.systems.now, holdings, now, definition)
+    judged = verdicts(department.name, department.systems.now, holdings, now, definition)
     again = _moved(department, set(touched))
     if now.catalogue != then.catalogue:
         again = None
@@ -200,4 +223,4 @@ def _before(
     holdings.add_namespaces(of_interest(department.namespaces.then, "system"))
     holdings.add_hosts(of_interest(department.hosts.then, "system"))
     systems = of_interest(department.systems.then, "name")
-    return verdicts(systems, holdings, view, definition)
+    return verdicts(department.name, systems, holdings, view, definition)

@@ -34,38 +34,39 @@ class Tally:
     vcpu_on: Fraction | int = 0
     vcpu_source: Fraction | int = 0
 
-    def add(self, judged: Judged, exemption_reason: str = "") -> None:
-        """Count one system."""
+    def add(self, judged: Judged, times: int = 1) -> None:
+        """Count systems, one or several that are judged alike."""
         verdict = judged.verdict
         if verdict is Verdict.ON_CLOUD:
-            self.on_cloud += 1
-            self.thorough += judged.thorough
-            self.vcpu_on += judged.vcpu_on
+            self.on_cloud += times
+            self.thorough += times * judged.thorough
+            self.vcpu_on += times * judged.vcpu_on
         elif verdict is Verdict.NOT:
-            self.missing += 1
-            self._add_missing(judged)
+            self.missing += times
+            self._add_missing(judged, times)
         elif verdict is Verdict.PARTIAL:
-            self.partial += 1
-            self._add_missing(judged)
+            self.partial += times
+            self._add_missing(judged, times)
             if judged.total:
-                self.shares[judged.total] += judged.on
+                self.shares[judged.total] += times * judged.on
         else:
-            self._add_outside(verdict, exemption_reason)
+            self._add_outside(judged, times)
 
-    def _add_missing(self, judged: Judged) -> None:
-        self.docked += judged.docked
-        self.vcpu_source += judged.vcpu_source
+    def _add_missing(self, judged: Judged, times: int) -> None:
+        self.docked += times * judged.docked
+        self.vcpu_source += times * judged.vcpu_source
 
-    def _add_outside(self, verdict: Verdict, exemption_reason: str) -> None:
+    def _add_outside(self, judged: Judged, times: int) -> None:
+        verdict = judged.verdict
         if verdict is Verdict.UNREGISTERED:
-            self.unregistered += 1
+            self.unregistered += times
         elif verdict is Verdict.EXEMPT:
-            self.exempt += 1
-            self.exclusions[OFFICE + exemption_reason] += 1
+            self.exempt += times
+            self.exclusions[OFFICE + judged.exempt_for] += times
         else:
-            self.classified += verdict is Verdict.CLASSIFIED
-            self.industry += verdict is Verdict.INDUSTRY
-            self.exclusions[verdict.value] += 1
+            self.classified += times * (verdict is Verdict.CLASSIFIED)
+            self.industry += times * (verdict is Verdict.INDUSTRY)
+            self.exclusions[verdict.value] += times
 
     def merge(self, other: "Tally") -> None:
         """Add another department's tally to this one."""

@@ -18,8 +18,8 @@ class TargetFact(NamedTuple):
     seq: int
     uid: str
     phase: str
-    department: str
     name: str
+    department: str
     display_name: str | None
     request_id: str | None
     number: int

@@ -53,7 +53,8 @@ class Judged(NamedTuple):
 
     `on` and `total` are components on the cloud and all components; `vcpu_on` and `vcpu_source`
     what they hold on the cloud and in legacy hosts; `docked` marks a system on an industry cloud
-    that is reported here, `thorough` one that has nothing left to switch off.
+    that is reported here, `thorough` one that has nothing left to switch off; `exempt_for` is the
+    reason of an exemption.
     """
 
     verdict: Verdict
@@ -64,6 +65,7 @@ class Judged(NamedTuple):
     vcpu_source: Fraction | int = 0
     docked: bool = False
     thorough: bool = False
+    exempt_for: str = ""
 
     @property
     def eligible(self) -> bool:
@@ -96,8 +98,9 @@ def likeness(
 
     A register of a million systems has some dozens of likenesses.
     """
+    reason = None if exemption is None else exemption.reason
     state = None if plan is None else plan.state
-    return system[_LOOKS], exemption is None, state, tuple(map(_WEIGHT, parts))
+    return system[_LOOKS], reason, state, tuple(map(_WEIGHT, parts))
 
 
 def judge(system: SystemFact, parts: Sequence[Part], case: Case, definition: Definition) -> Judged:
@@ -107,7 +110,7 @@ def judge(system: SystemFact, parts: Sequence[Part], case: Case, definition: Def
     if system.classified:
         return Judged(Verdict.CLASSIFIED, Why.CLASSIFIED)
     if case.exemption is not None:
-        return Judged(Verdict.EXEMPT, Why.EXEMPTION)
+        return Judged(Verdict.EXEMPT, Why.EXEMPTION, exempt_for=case.exemption.reason)
     industry = system.industry_cloud
     docked = case.catalogue.docked.get(industry) if industry else None
     if docked is False:
@@ -145,7 +148,7 @@ def _sums(parts: Sequence[Part], definition: Definition, *, replaced: bool) -> _
     on = total = sources = 0
     vcpu_on: Fraction | int = 0
     vcpu_source: Fraction | int = 0
-    for _, kind, _, _, _, units, on_cloud, vcpu in parts:
+    for _, kind, _, _, units, on_cloud, vcpu in parts:
         if on_cloud:
             on += units
             vcpu_on += vcpu

@@ -8,15 +8,14 @@ nobody can tell from a report how many counted.
 import gc
 import os
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, TypeAlias, TypeVar
+from typing import Final
 
 from govcloud.errors import Text
 from govcloud.figures.definition import Definition
-from govcloud.figures.population import View
 from govcloud.figures.tally import Tally
 from govcloud.reports.reading import Frame, Reading
 from govcloud.reports.report import Line
@@ -30,9 +29,6 @@ LARGE: Final = 300_000
 """Facts from which on several processes count: with fewer, starting them costs what it saves."""
 MOST: Final = 8
 """Processes at most; each has a connection to the database and about 60 MiB of its own."""
-
-F = TypeVar("F")
-Key: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +52,30 @@ ALL_CORES: Final = Spread()
 class Oddities:
     """What does not fit in the facts: told, never hidden and never corrected."""
 
-    codes: Counter[str] = field(default_factory=Counter)
     orphans: list[str] = field(default_factory=list)
     unknown_clouds: list[str] = field(default_factory=list)
+    _codes: set[str] = field(default_factory=set)
+    _repeated: set[str] = field(default_factory=set)
 
     def add(self, found: Found) -> None:
         """Take in what was found in a department."""
-        self.codes.update(found.codes)
+        codes = set(found.codes)
+        if len(codes) < len(found.codes):
+            self._repeated.update(code for code, n in Counter(found.codes).items() if n > 1)
+        self._repeated |= self._codes & codes
+        self._codes |= codes
         self.orphans += found.orphans
         self.unknown_clouds += found.unknown_clouds
 
     def remarks(self, frame: Frame) -> list[Text]:
         """Return the remarks, each with a number and the first names."""
-        repeated = sorted(code for code, times in self.codes.items() if times > 1)
         unapproved = sorted(
             fact.name for fact in frame.exemptions if not (fact.approved_by and fact.approved_on)
         )
         planned = Counter((fact.owner, fact.system) for fact in frame.plans)
         twice = sorted("/".join(key) for key, times in planned.items() if times > 1)
         found = {
-            "duplicate_codes": repeated,
+            "duplicate_codes": sorted(self._repeated),
             "components_without_system": self.orphans,
             "unknown_industry_cloud": self.unknown_clouds,
             "exemptions_unapproved": unapproved,
@@ -146,15 +146,15 @@ class Counting:
 
     def _shares(self) -> Iterator[Share]:
         """Deal out the departments; lines already received are before those of a new share."""
-        now, then = _Views(self.frame.now), _Views(self.frame.then)
+        now, then = self.frame.now, self.frame.then
         names = self._reading.departments()
         for number, start in enumerate(range(0, len(names), SHARE)):
             of = names[start : start + SHARE]
             yield Share(
                 number,
                 tuple((name, self._reading.scope.membership(name)) for name in of),
-                now.of(of),
-                then.of(of),
+                now.of_departments(of),
+                then.of_departments(of),
                 max(0, self._limit - self._received),
             )
 
@@ -165,36 +165,6 @@ class Counting:
             self.oddities.add(found)
             self.lines += found.lines[: self._limit - len(self.lines)]
             self.lines_total += found.lines_total
-
-
-class _Views:
-    """A view by department: a share gets what is of its own, not a city's plans."""
-
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self._exemptions, self._plans = _by_owner(view.exemptions), _by_owner(view.plans)
-
-    def of(self, departments: Iterable[str]) -> View:
-        """Return the part of the view that is of these departments."""
-        return replace(
-            self._view,
-            exemptions=_joined(self._exemptions, departments),
-            plans=_joined(self._plans, departments),
-        )
-
-
-def _by_owner(facts: Mapping[Key, F]) -> dict[str, dict[Key, F]]:
-    owned: dict[str, dict[Key, F]] = {}
-    for key, fact in facts.items():
-        owned.setdefault(key[0], {})[key] = fact
-    return owned
-
-
-def _joined(owned: Mapping[str, dict[Key, F]], departments: Iterable[str]) -> dict[Key, F]:
-    joined: dict[Key, F] = {}
-    for name in departments:
-        joined |= owned.get(name, {})
-    return joined
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Span(NamedTuple):
 
 def read_department(session: Session, span: Span, name: str) -> tuple[Department, str]:
     """Return the systems of a department and what they run on, and the digest of these facts."""
-    digest = Digest()
+    digest = Digest(name)
 
     def read(
         kind: str, fields: Iterable[SpecField], fact: type[F], phase: str | None = None
@@ -70,12 +70,14 @@ def read_department(session: Session, span: Span, name: str) -> tuple[Department
             then=span.then,
             department=name,
             phase=phase,
+            brief=True,
         )
         digest.add(rows)
         return split_of(fact, rows)
 
     # What is pending or releasing carries nothing, so nothing of it has to be looked up.
     department = Department(
+        name,
         systems=read("System", SYSTEM, SystemFact),
         machines=read("VirtualMachine", MACHINE, MachineFact, ACTIVE),
         namespaces=read("Namespace", NAMESPACE, NamespaceFact, ACTIVE),

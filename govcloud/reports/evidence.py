@@ -1,54 +1,77 @@
 """From verdicts to the lines that auditors read: each object with the records behind it (F2)."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from sqlmodel import Session
 
 from govcloud.figures.estate import Item, Measure
-from govcloud.figures.facts import SystemFact
-from govcloud.figures.holdings import Holdings
-from govcloud.figures.population import View
+from govcloud.figures.facts import ExemptionFact, PlanFact, SystemFact
+from govcloud.figures.holdings import Part
 from govcloud.figures.verdict import Judged
 from govcloud.reports.report import Line, Record
+from govcloud.store.facts import Label, labels
 
 COUNTED: Final = "counted"
 NOT_COUNTED: Final = "not-counted"
 OUTSIDE: Final = "outside"
 
 
-def line_of(
-    system: SystemFact, judged: Judged, holdings: Holdings, view: View, step: str = ""
-) -> Line:
-    """Return the line of one system; `step`: how it came into the population or left it."""
-    key = (system.department, system.name)
-    records = [Record("System", system.name, system.seq, system.request_id, system.lifecycle)]
-    if exemption := view.exemptions.get(key):
-        note = f"{exemption.reason}, {exemption.approved_by}, –{exemption.valid_until}"
-        records.append(
-            Record("Exemption", exemption.name, exemption.seq, exemption.request_id, note)
-        )
-    if plan := view.plans.get(key):
-        records.append(Record("MigrationPlan", plan.name, plan.seq, plan.request_id, plan.state))
+class Shown(NamedTuple):
+    """A system that has a line: what was found of it, and the step that it took, if any."""
+
+    system: SystemFact
+    judged: Judged
+    parts: Sequence[Part] = ()
+    exemption: ExemptionFact | None = None
+    plan: PlanFact | None = None
+    step: str = ""
+
+    @property
+    def seqs(self) -> Iterator[int]:
+        """The numbers of the facts behind it."""
+        yield self.system.seq
+        if self.exemption is not None:
+            yield self.exemption.seq
+        if self.plan is not None:
+            yield self.plan.seq
+        for part in self.parts:
+            yield part.seq
+
+
+def lines_of_systems(session: Session, department: str, systems: Sequence[Shown]) -> list[Line]:
+    """Return the lines of systems of a department; only for these are labels read."""
+    known = labels(session, (seq for shown in systems for seq in shown.seqs))
+    return [_line_of_system(department, shown, known) for shown in systems]
+
+
+def _line_of_system(department: str, shown: Shown, known: Mapping[int, Label]) -> Line:
+    system, judged = shown.system, shown.judged
+
+    def record(kind: str, name: str, seq: int, note: str) -> Record:
+        return Record(kind, name, seq, known[seq].request_id, note)
+
+    records = [record("System", system.name, system.seq, system.lifecycle)]
+    if fact := shown.exemption:
+        note = f"{fact.reason}, {fact.approved_by}, –{fact.valid_until}"
+        records.append(record("Exemption", fact.name, fact.seq, note))
+    if plan := shown.plan:
+        records.append(record("MigrationPlan", plan.name, plan.seq, plan.state))
     records += [
-        Record(
-            part.kind,
-            part.name,
-            part.seq,
-            part.request_id,
-            f"{part.place} ×{part.units}",
-        )
-        for part in holdings.parts(system.name)
+        record(part.kind, part.name, part.seq, f"{part.place} ×{part.units}")
+        for part in shown.parts
     ]
     return Line(
-        department=system.department,
+        department=department,
         kind="System",
         name=system.name,
-        display_name=system.display_name or "",
+        display_name=known[system.seq].display_name or "",
         code=system.code,
         verdict=judged.verdict.value,
         why=judged.why.value,
         share=(judged.on, judged.total) if judged.eligible else None,
         records=tuple(records),
-        step=step,
+        step=shown.step,
     )
 
 

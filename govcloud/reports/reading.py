@@ -53,10 +53,10 @@ TARGET: Final = (
 CLOUD: Final = (*text("management"), flag("docked"))
 ZONE: Final = text("cloud")
 FLAVOR: Final = (integer("vcpu"),)
-DEPARTMENT: Final = 3
-NAME: Final = 4
-OWNER: Final = 7
-"""Where the owner stands in the facts of exemptions and migration plans: the first field."""
+NAME: Final = 3
+DEPARTMENT: Final = 4
+OWNER: Final = 4
+"""Where the owner stands in the brief facts of exemptions and migration plans: the first field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class Reading:
     def survey(self) -> Survey | None:
         """Return the latest survey that had been taken by the cut-off's day."""
         surveys = [
-            Survey.of(row[0], row[4], SurveySpec.model_validate_json(row[-1]))
+            Survey.of(row[0], row[NAME], SurveySpec.model_validate_json(row[-1]))
             for row in self._present("Survey", (SpecField(),))
         ]
         taken = [survey for survey in surveys if survey.taken_on <= self.cutoff.day]
@@ -241,7 +241,7 @@ class Reading:
 
     def _standing(self, kind: str, fields: Iterable[SpecField], *, own: bool = False) -> Standing:
         now, then = self.span
-        rows = standing(self.session, kind, list(fields), now=now, then=then)
+        rows = standing(self.session, kind, list(fields), now=now, then=then, brief=own)
         if own:
             rows = self._of_scope(rows, OWNER)
         self._digest.add(rows)
@@ -273,7 +273,7 @@ def _parents(units: Iterable[UnitFact]) -> Parents:
 
 def _catalogue(clouds: list[Any], zones: list[Any], flavors: list[Any]) -> Catalogue:
     return Catalogue.of(
-        ((row[4], row[7], row[8]) for row in clouds),
-        ((row[4], row[7]) for row in zones),
-        ((row[4], row[7]) for row in flavors),
+        ((row[NAME], row[7], row[8]) for row in clouds),
+        ((row[NAME], row[7]) for row in zones),
+        ((row[NAME], row[7]) for row in flavors),
     )

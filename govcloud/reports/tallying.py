@@ -4,7 +4,8 @@ What it needs is told by the rules, which are the report's, and by a share of th
 what else decides about them; what it finds is handed back as values too.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -25,7 +26,7 @@ from govcloud.figures.population import (
 from govcloud.figures.tally import Tally
 from govcloud.figures.verdict import Judged, Verdict, Why
 from govcloud.reports.departments import Span, read_department
-from govcloud.reports.evidence import OUTSIDE, line_of
+from govcloud.reports.evidence import OUTSIDE, Shown, lines_of_systems
 from govcloud.reports.report import Line
 
 Steps: TypeAlias = dict[str, str]
@@ -119,20 +120,20 @@ class _Counting:
         judgement = judge_department(department, share.now, share.then, rules.definition, touched)
         steps = self._tally(counted, judgement, membership)
         if not membership.now:
-            self._keep_left(found, judgement, steps)
+            self._keep_left(counted.name, found, judgement, steps)
             return
         counted.presence = judgement.holdings.presence
         counted.beside = tuple(self._under(other, department) for other in rules.beside)
         present = judgement.present()
         self._note(counted.name, found, [system for system, _ in present], judgement.holdings)
-        self._keep(found, present, judgement, steps)
+        self._keep(counted.name, found, present, judgement, steps)
 
     def _tally(self, counted: Counted, judgement: Judgement, membership: Membership) -> Steps:
         """Count a department; return the steps that its systems took."""
         now, before, movement = Tally(), counted.before, counted.movement
         steps: Steps = {}
-        for system, judged in judgement.steady:
-            now.add(judged, self._reason(system, judged))
+        for judged, times in _alike(judgement.steady):
+            now.add(judged, times)
         before.merge(now)
         movement.add_steady(now.eligible, membership)
         if membership.now != membership.then:
@@ -141,7 +142,7 @@ class _Counting:
                     steps[system.uid] = step
         for system, later, earlier in judgement.moved:
             if later is not None:
-                now.add(later, self._reason(system, later))
+                now.add(later)
             if earlier is not None:
                 before.add(earlier)
             if step := movement.add(earlier, later, membership):
@@ -150,16 +151,13 @@ class _Counting:
             counted.tally = now
         return steps
 
-    def _reason(self, system: SystemFact, judged: Judged) -> str:
-        if judged.verdict is not Verdict.EXEMPT:
-            return ""
-        return self._share.now.exemptions[system.department, system.name].reason
-
     def _under(self, definition: Definition, department: Department) -> Tally:
         view, tally = self._share.now, Tally()
         holdings = holdings_now(department, view, definition)
-        for _, judged in verdicts(department.systems.now, holdings, view, definition):
-            tally.add(judged)
+        systems = department.systems.now
+        judged = verdicts(department.name, systems, holdings, view, definition)
+        for alike, times in _alike(judged):
+            tally.add(alike, times)
         return tally
 
     def _note(self, name: str, found: Found, present: list[SystemFact], holdings: Holdings) -> None:
@@ -177,6 +175,7 @@ class _Counting:
 
     def _keep(
         self,
+        name: str,
         found: Found,
         present: list[tuple[SystemFact, Judged]],
         judgement: Judgement,
@@ -188,20 +187,21 @@ class _Counting:
             chosen = present + [(system, NO_MORE) for system in gone if system.uid in steps]
         else:
             chosen = [pair for pair in present if pair[1].verdict is not Verdict.UNREGISTERED]
-        self._add_lines(found, chosen, judgement.holdings, steps)
+        self._add_lines(name, found, chosen, judgement.holdings, steps)
 
-    def _keep_left(self, found: Found, judgement: Judgement, steps: Steps) -> None:
+    def _keep_left(self, name: str, found: Found, judgement: Judgement, steps: Steps) -> None:
         """Keep the lines of systems that left the node with their department."""
         if not self._rules.full:
             return
         everyone = [system for system, _ in judgement.steady]
         everyone += [system for system, _, _ in judgement.moved]
         left = [(system, NO_MORE) for system in everyone if system.uid in steps]
-        self._add_lines(found, left, judgement.holdings, steps)
+        self._add_lines(name, found, left, judgement.holdings, steps)
         found.lines = [line._replace(verdict=OUTSIDE, why="moved_away") for line in found.lines]
 
     def _add_lines(
         self,
+        name: str,
         found: Found,
         chosen: list[tuple[SystemFact, Judged]],
         holdings: Holdings,
@@ -211,7 +211,26 @@ class _Counting:
         if self._room <= 0:
             return
         chosen.sort(key=lambda pair: pair[0].name)
-        found.lines = [
-            line_of(system, judged, holdings, self._share.now, steps.get(system.uid, ""))
+        exemptions = self._share.now.exemptions.get(name, {})
+        plans = self._share.now.plans.get(name, {})
+        cases = [
+            Shown(
+                system,
+                judged,
+                holdings.parts(system.name),
+                exemptions.get(system.name),
+                plans.get(system.name),
+                steps.get(system.uid, ""),
+            )
             for system, judged in chosen[: self._room]
         ]
+        found.lines = lines_of_systems(self._session, name, cases)
+
+
+def _alike(judged: Iterable[tuple[SystemFact, Judged]]) -> Iterator[tuple[Judged, int]]:
+    """Yield each verdict once, with how many systems have it."""
+    # By identity: systems that are alike share a verdict, and its value is slow to hash.
+    verdicts_of = [verdict for _, verdict in judged]
+    each = {id(verdict): verdict for verdict in verdicts_of}
+    for key, times in Counter(map(id, verdicts_of)).items():
+        yield each[key], times

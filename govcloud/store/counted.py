@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 Path: TypeAlias = tuple[str, ...]
 
 TEXTS: Final[Mapping[Path, str]] = {
+    ("department",): "owner",
     ("code",): "code",
     ("lifecycle",): "lifecycle",
     ("origin",): "origin",

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     Boolean,
@@ -43,7 +44,7 @@ from govcloud.store.tables import FactRow
 
 Form: TypeAlias = Literal["text", "integer", "number", "flag"]
 Fact: TypeAlias = tuple[Any, ...]
-"""`seq, uid, phase, department, name, display_name, request_id`, then the fields asked for."""
+"""`seq, uid, phase, name`, in full also `department, display_name, request_id`, then the fields."""
 
 UID: Final = 1
 PHASE: Final = 2
@@ -56,6 +57,8 @@ _BATCH: Final = 2000
 _MAPPED_BYTES: Final = 2**31 - 2**16
 """As much as SQLite maps at most; addresses, not memory."""
 _FACTS: Final = FactRow.__table__.c  # type: ignore[attr-defined]
+_BRIEF: Final = (_FACTS.seq, _FACTS.uid, _FACTS.phase, _FACTS.name)
+_FULL: Final = (*_BRIEF, _FACTS.department, _FACTS.display_name, _FACTS.request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,13 @@ class Standing:
     former: list[Fact] = field(default_factory=list)
 
 
+class Label(NamedTuple):
+    """What a reader is shown of a fact beside its name."""
+
+    display_name: str | None
+    request_id: str | None
+
+
 class Digest:
     """SHA-256 over facts as they are read: same facts, same digest, on any database.
 
@@ -88,8 +98,8 @@ class Digest:
     million of them, and the same in every version of Python.
     """
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, of: str = "") -> None:
+        self._hash = hashlib.sha256(of.encode())
 
     def add(self, standing: Standing) -> None:
         """Take in facts; the order in which they are added matters."""
@@ -164,9 +174,12 @@ def standing(
     then: int = 0,
     department: str | None = None,
     phase: str | None = None,
+    brief: bool = False,
     removed: bool = False,
 ) -> Standing:
     """Return what stood at fact number `now`, and at the earlier `then`, of one kind.
+
+    A `brief` fact lacks what only a reader is shown (`labels`); it is read faster.
 
     With `phase`, fields are taken only of facts in that phase and are None in others. With
     `removed`, objects that are no more come as well, as they last were, with phase "gone".
@@ -174,9 +187,20 @@ def standing(
     dialect = session.connection().dialect
     if department is None and not KINDS[kind].owned:
         department = NOBODYS  # else the database would have to sort what is there in order
-    statement = _statement(dialect, tuple(fields), phase, scoped=department is not None)
+    head = _BRIEF if brief else _FULL
+    statement = _statement(dialect, head, tuple(fields), phase, scoped=department is not None)
     wanted = {"kind": kind, "now": now, "department": department}
     return _split(_batches(session, statement, wanted), then, removed=removed)
+
+
+def labels(session: Session, seqs: Iterable[int]) -> dict[int, Label]:
+    """Return what a reader is shown of facts, by their numbers."""
+    wanted, found = iter(seqs), {}
+    columns = (_FACTS.seq, _FACTS.display_name, _FACTS.request_id)
+    while some := list(islice(wanted, _BATCH)):
+        for seq, *label in session.execute(select(*columns).where(_FACTS.seq.in_(some))):
+            found[seq] = Label(*label)
+    return found
 
 
 def _batches(
@@ -194,22 +218,20 @@ def _batches(
 
 @lru_cache(maxsize=64)
 def _statement(
-    dialect: Dialect, fields: tuple[SpecField, ...], phase: str | None, *, scoped: bool
+    dialect: Dialect,
+    head: tuple[ColumnElement[Any], ...],
+    fields: tuple[SpecField, ...],
+    phase: str | None,
+    *,
+    scoped: bool,
 ) -> SQLCompiler:
     """Return the statement, compiled once: a report asks the same of each department."""
     columns = [_column(dialect.name, wanted) for wanted in fields]
     if phase is not None:
         columns = [case((_FACTS.phase == phase, column)) for column in columns]
-    statement = select(
-        _FACTS.seq,
-        _FACTS.uid,
-        _FACTS.phase,
-        _FACTS.department,
-        _FACTS.name,
-        _FACTS.display_name,
-        _FACTS.request_id,
-        *columns,
-    ).where(_FACTS.kind == bindparam("kind"), _FACTS.seq <= bindparam("now"))
+    statement = select(*head, *columns).where(
+        _FACTS.kind == bindparam("kind"), _FACTS.seq <= bindparam("now")
+    )
     if scoped:
         statement = statement.where(_FACTS.department == bindparam("department"))
     compiled = statement.order_by(_FACTS.seq).compile(dialect=dialect)

@@ -99,7 +99,7 @@ class ObjectRow(Row, table=True):
     status: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
 
 
-FACT_HEAD: Final = ("uid", "phase", "name", "display_name", "request_id")
+FACT_HEAD: Final = ("uid", "phase", "name")
 """What every reader wants to know of a fact, beside what it looks for."""
 
 
@@ -129,6 +129,7 @@ class FactRow(Row, table=True):
     phase: str = Field(max_length=16)
     spec: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     request_id: str | None = Field(default=None, max_length=32)
+    owner: str | None = None
     code: str | None = None
     lifecycle: str | None = None
     origin: str | None = None

@@ -40,7 +40,7 @@ numbers = st.integers(1, 10**6)
 
 
 def base(seq: int, name: str, phase: str = "active") -> tuple[object, ...]:
-    return (seq, f"{name:0>8}", phase, "d", name, None, None)
+    return (seq, f"{name:0>8}", phase, name)
 
 
 systems = st.builds(
@@ -105,7 +105,7 @@ def splits(draw, facts):  # type: ignore[no-untyped-def]
 
 
 departments = st.builds(
-    Department, splits(systems), splits(machines), st.just(Split()), splits(hosts)
+    Department, st.just("d"), splits(systems), splits(machines), st.just(Split()), splits(hosts)
 )
 
 
@@ -162,6 +162,7 @@ def test_the_opening_is_what_a_report_at_that_time_would_have_counted(
     # Judged once where nothing moved, and judged by itself: the shortcut must change nothing.
     _, then, _ = tallies(judged(department, seen))
     alone = Department(
+        "d",
         only(department.systems),
         only(department.machines),
         only(department.namespaces),
@@ -182,6 +183,7 @@ def test_figures_do_not_depend_on_the_order_of_facts(
         return Split(*parts)
 
     other = Department(
+        "d",
         shuffled(department.systems),
         shuffled(department.machines),
         shuffled(department.namespaces),
@@ -215,7 +217,7 @@ def test_what_is_judged_with_its_like_is_judged_as_by_itself(
 ) -> None:
     view = seen[0]
     holdings = holdings_now(department, view, FIRST)
-    for system, found in verdicts(department.systems.now, holdings, view, FIRST):
-        key = (system.department, system.name)
-        case = Case(view.catalogue, view.exemptions.get(key), view.plans.get(key))
+    exempt, moving = view.exemptions.get("d", {}), view.plans.get("d", {})
+    for system, found in verdicts("d", department.systems.now, holdings, view, FIRST):
+        case = Case(view.catalogue, exempt.get(system.name), moving.get(system.name))
         assert found == judge(system, holdings.parts(system.name), case, FIRST)

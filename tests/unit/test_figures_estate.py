@@ -56,7 +56,7 @@ def changshu(**changes: object) -> Survey:
 
 
 def room(department: str, state: str = "open", **flags: int) -> RoomFact:
-    base = (1, f"{department}-{state}", "active", department, f"{department}-room", None, None)
+    base = (1, f"{department}-{state}", "active", f"{department}-room", department, None, None)
     kept = {"baseline": 1, "only_network_gear": 0} | flags
     return RoomFact(*base, state, **kept)
 
@@ -67,7 +67,7 @@ def rooms_of(survey: Survey) -> list[RoomFact]:
 
 def network(department: str, name: str, state: str = "separate", **flags: int) -> NetworkFact:
     kept = {"baseline": 1, "classified": 0} | flags
-    return NetworkFact(1, name, "active", department, name, None, None, state, **kept)
+    return NetworkFact(1, name, "active", name, department, None, None, state, **kept)
 
 
 def test_eleven_of_twenty_three_units_keep_a_room_although_only_22_are_named() -> None:
@@ -175,7 +175,7 @@ def test_private_networks_of_the_baseline_that_are_not_classified() -> None:
 
 def test_ipv6_counts_only_where_it_was_tested_by_the_day() -> None:
     def unit(name: str, *extranet: object) -> UnitFact:
-        return UnitFact(1, name, "active", "", name, None, None, "department", "city", *extranet)  # type: ignore[arg-type]
+        return UnitFact(1, name, "active", name, "", None, None, "department", "city", *extranet)  # type: ignore[arg-type]
 
     units = [
         unit("tested", 1, 1, "2026-06-30"),
@@ -203,7 +203,7 @@ def target(metric: str, year: int, value: float, binding: str = "binding") -> Ta
             "property": binding,
         }
     )
-    base = (year, f"t{year}", "active", "", f"t{year}", None, None)
+    base = (year, f"t{year}", "active", f"t{year}", "", None, None)
     return TargetFact(*base, 1, spec.indicator, spec.metric, "%", year, str(spec.value), binding)
 
 

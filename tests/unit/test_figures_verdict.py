@@ -33,35 +33,35 @@ def system(
     classified: int = 0,
     industry: str | None = None,
 ) -> SystemFact:
-    base = (1, "s" * 32, "active", "hrss", "social", "社保", None, "CS-1")
+    base = (1, "s" * 32, "active", "social", "CS-1")
     return SystemFact(*base, lifecycle, origin, classified, industry)
 
 
 def machine(
     units: int = 1, zone: str = "extranet", phase: str = "active", environment: str = "production"
 ) -> MachineFact:
-    base = (2, "m" * 32, phase, "hrss", "app", None, "REQ-1", "social")
+    base = (2, "m" * 32, phase, "app", "social")
     return MachineFact(*base, environment, zone, units, "4c8g", None)
 
 
 def space(phase: str = "active") -> NamespaceFact:
-    base = (3, "n" * 32, phase, "hrss", "ns", None, None, "social")
+    base = (3, "n" * 32, phase, "ns", "social")
     return NamespaceFact(*base, "production", "extranet", "1500m")
 
 
 def host(state: str = "running", environment: str = "production") -> HostFact:
-    base = (4, "h" * 32, "active", "hrss", "old", None, None, "social")
+    base = (4, "h" * 32, "active", "old", "social")
     return HostFact(*base, environment, "room", state, 16)
 
 
 def plan(state: str) -> PlanFact:
-    return PlanFact(5, "p" * 32, "active", "", "social", None, None, "hrss", "social", state)
+    return PlanFact(5, "p" * 32, "active", "social", "hrss", "social", state)
 
 
 def exemption(
     by: str | None = "主管部门", on: str | None = "2026-01-05", until: str = "2026-06-30"
 ) -> ExemptionFact:
-    base = (6, "e" * 32, "active", "", "ex", None, None, "hrss", "social", "vertical")
+    base = (6, "e" * 32, "active", "ex", "hrss", "social", "vertical")
     return ExemptionFact(*base, by, on, "2026-01-01", until)
 
 

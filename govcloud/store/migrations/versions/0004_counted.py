@@ -16,8 +16,9 @@ branch_labels = None
 depends_on = None
 
 ORDER = ("kind", "department", "seq")
-HEAD = ("uid", "phase", "name", "display_name", "request_id")
+HEAD = ("uid", "phase", "name")
 TEXTS = {
+    "owner": ("department",),
     "code": ("code",),
     "lifecycle": ("lifecycle",),
     "origin": ("origin",),
