@@ -5,11 +5,10 @@ at once, any other's by this one; what comes back is put together in the order o
 nobody can tell from a report how many counted.
 """
 
-import gc
 import os
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -126,7 +125,7 @@ class Counting:
         """Count every department; what is found is taken in in the order of their names."""
         early: dict[int, Answer] = {}
         awaited = 0
-        with _collecting_paused(), closing(self._answers()) as answers:
+        with closing(self._answers()) as answers:
             for number, answer in answers:
                 early[number] = answer
                 self._received += sum(len(found.lines) for _, found in answer)
@@ -165,18 +164,6 @@ class Counting:
             self.oddities.add(found)
             self.lines += found.lines[: self._limit - len(self.lines)]
             self.lines_total += found.lines_total
-
-
-@contextmanager
-def _collecting_paused() -> Iterator[None]:
-    # Millions of tuples and not one cycle among them: looking for cycles takes a third of the time.
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _cores() -> int:

@@ -127,7 +127,7 @@ def _no_interrupts() -> Iterator[None]:
 
 
 def _work(pipe: "Connection", url: str, rules: Rules) -> None:
-    gc.disable()  # no cycles to be found, see `counting`
+    gc.disable()  # no cycles to be found, see `on_cloud`
     database = Database(url)
     try:
         with database.reading() as session:
