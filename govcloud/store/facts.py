@@ -10,13 +10,13 @@ database: no document is parsed in Python for a figure.
 """
 
 import hashlib
+import json
 import marshal
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -58,6 +58,14 @@ _MAPPED_BYTES: Final = 2**31 - 2**16
 """As much as SQLite maps at most; addresses, not memory."""
 _FACTS: Final = FactRow.__table__.c  # type: ignore[attr-defined]
 _BRIEF: Final = (_FACTS.seq, _FACTS.uid, _FACTS.phase, _FACTS.name)
+_LABELS: Final = {
+    dialect: f"SELECT seq, display_name, request_id FROM facts WHERE seq {among}"  # noqa: S608
+    for dialect, among in {
+        "sqlite": "IN (SELECT value FROM json_each(?))",
+        "postgresql": "= ANY(%s)",
+    }.items()
+}
+"""One text for any number of facts: nothing to be compiled for each department."""
 _FULL: Final = (*_BRIEF, _FACTS.department, _FACTS.display_name, _FACTS.request_id)
 
 
@@ -195,12 +203,14 @@ def standing(
 
 def labels(session: Session, seqs: Iterable[int]) -> dict[int, Label]:
     """Return what a reader is shown of facts, by their numbers."""
-    wanted, found = iter(seqs), {}
-    columns = (_FACTS.seq, _FACTS.display_name, _FACTS.request_id)
-    while some := list(islice(wanted, _BATCH)):
-        for seq, *label in session.execute(select(*columns).where(_FACTS.seq.in_(some))):
-            found[seq] = Label(*label)
-    return found
+    wanted: Any = sorted(set(seqs))
+    connection = session.connection()
+    dialect = connection.dialect.name
+    if dialect == "sqlite":
+        wanted = json.dumps(wanted)
+    with connection.exec_driver_sql(_LABELS[dialect], (wanted,)) as result:
+        rows = result.cursor.fetchall() if result.cursor is not None else ()
+    return {seq: Label(shown, request) for seq, shown, request in rows}
 
 
 def _batches(
