@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 NAMES = ("startup", "ledger", "controller", "report", "waves")
-NAMED = ("region", "clusters")
-"""Those that run only by name: they need a cloud, and take long (docs/labs.md)."""
+NAMED = ("region", "clusters", "moving")
+"""Those that run only by name: they need a cloud or hosts, and take long (docs/labs.md)."""
 
 
 def main(argv: list[str]) -> int:

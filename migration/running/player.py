@@ -62,7 +62,7 @@ class AnsiblePlayer:
             return _failed(error.key, **error.params)
         hearing = Hearing(Masking(secrets.values()), told)
         with private_folder() as folder:
-            self._furnish(folder, play)
+            self.furnish(folder, play)
             ended = self._perform(self._order(folder, play, secrets), hearing, play, stop)
         return hearing.played(ended)
 
@@ -79,7 +79,7 @@ class AnsiblePlayer:
                     return None
             return process.wait()
 
-    def _furnish(self, folder: Path, play: Play) -> None:
+    def furnish(self, folder: Path, play: Play) -> None:
         """Write what Ansible reads: inventory and variables; no secret is among them."""
         for name in ("inventory", "env", "project"):
             (folder / name).mkdir()
