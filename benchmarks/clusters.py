@@ -302,7 +302,8 @@ class Operated:
         said = cluster.connection()
         names = {"SERVER": said["endpoint"], "TOKEN_FILE": said["token-file"]}
         command = [str(KOPF), "-m", "kopf", "run", "-q", "--standalone", "-A", str(OPERATOR)]
-        self._process = subprocess.Popen(command, env=os.environ | names)
+        # When it is stopped it tells each object that it has not dealt with, tens of thousands.
+        self._process = subprocess.Popen(command, env=os.environ | names, stderr=subprocess.DEVNULL)
 
     def calls(self) -> int:
         """Return how many calls it has made."""

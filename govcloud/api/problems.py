@@ -191,11 +191,12 @@ def _fault(found: Mapping[str, Any]) -> Diagnostic:
     if kind == "extra_forbidden":
         return Diagnostic("api.unknown", {"name": name}, field=name)
     given, bound = _short(found.get("input")), next(iter(found.get("ctx", {}).values()), None)
-    meant = nearest(given, re.findall(r"'([^']*)'", str(bound))) if kind in CHOICES else None
-    if meant:
+    # As words, because pydantic joins them by an English "or".
+    words = re.findall(r"'([^']*)'", str(bound)) if kind in CHOICES else []
+    if meant := nearest(given, words):
         params = {"name": name or where, "found": given, "meant": meant}
         return Diagnostic("api.choice_meant", params, field=name or None)
-    params = {"name": name or where, "found": given, "bound": bound, "detail": found["msg"]}
+    params = {"name": name or where, "found": given, "bound": words or bound, "detail": found["msg"]}
     return Diagnostic(_WRONG.get(kind, "api.wrong"), params, field=name or None)
 
 

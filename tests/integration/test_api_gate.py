@@ -176,6 +176,17 @@ def test_faults_of_a_body_are_named_all_at_once(
     assert len(api.get("admin", "/v1/users").json()["items"]) == 1
 
 
+def test_choices_are_listed_in_the_language_of_the_asker(api: Any) -> None:
+    def said(language: str) -> str:
+        body, headers = {"user": "a", "role": "xyz"}, {"Accept-Language": language}
+        answer = api.call("admin", "POST", "/v1/tokens", json=body, headers=headers)
+        return str(error(answer)["diagnostics"][0]["message"])
+
+    assert "auditor" in said("zh")
+    assert " or " not in said("zh")
+    assert "auditor" in said("en")
+
+
 @pytest.mark.guarantee("P2")
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b"{" * 20_000])
 def test_what_is_no_body_is_refused(api: Any, content: bytes) -> None:
