@@ -196,7 +196,8 @@ def _fault(found: Mapping[str, Any]) -> Diagnostic:
     if meant := nearest(given, words):
         params = {"name": name or where, "found": given, "meant": meant}
         return Diagnostic("api.choice_meant", params, field=name or None)
-    params = {"name": name or where, "found": given, "bound": words or bound, "detail": found["msg"]}
+    bound = words or bound
+    params = {"name": name or where, "found": given, "bound": bound, "detail": found["msg"]}
     return Diagnostic(_WRONG.get(kind, "api.wrong"), params, field=name or None)
 
 
