@@ -4,6 +4,10 @@ Hosts are folders (`govcloud.testing.stage`); everything else is as it is.
 """
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -168,6 +172,49 @@ def test_from_the_proposal_to_the_closed_room(hosts: Path, govcloud, tmp_path: P
     told = govcloud("migrate", "log", "hrss/portal", "--evidence", str(copy["number"])).out
     assert '"bytes": 500' in told
     govcloud("audit", "verify")
+
+
+def prepared(govcloud, file: Path) -> None:
+    """Bring a completed plan of the system into the register."""
+    words = ("--zone", "extranet", "--image", "debian-12", "--write", str(file))
+    govcloud("migrate", "prepare", "hrss/portal", *words)
+    completed(file)
+    govcloud("apply", "-f", str(file))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_runs_is_watched(hosts: Path, govcloud, tmp_path: Path, terminal: bool) -> None:
+    """On a terminal a tree that is drawn again, in a pipe the rows that changed; until Ctrl-C."""
+    prepared(govcloud, tmp_path / "portal.yaml")
+    here, there = os.openpty() if terminal else os.pipe()
+    command = "from cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", command, "migrate", "status", "--watch"],
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+        stdout=there,
+        stderr=subprocess.PIPE,
+    )
+    os.close(there)
+    seen = shown_until(here, "portal")
+    assert "plan-approved" not in seen
+    govcloud("--as", "hrss", "migrate", "run", "portal")
+    govcloud("controller", "run", "--once", code=None)
+    shown_until(here, "plan-approved")
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    os.close(here)
+    assert process.returncode == Exit.INTERRUPTED
+    assert b"Traceback" not in told
+
+
+def shown_until(screen: int, words: str) -> str:
+    """Read what is shown until the words are; the test's time limit ends a wait in vain."""
+    seen = ""
+    while words not in seen:
+        more = os.read(screen, 65536).decode(errors="replace")
+        assert more, seen
+        seen += more
+    return seen
 
 
 def until(govcloud, state: str) -> None:
