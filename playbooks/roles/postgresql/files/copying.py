@@ -6,33 +6,23 @@ import os
 import queue
 import subprocess
 import threading
-import time
 
-from ends import ComplaintError, End, Snapshot
-from notes import forget, load, save, say
+from databases import Databases
+from ends import ComplaintError
+from notes import forget, load, save
 from queries import GROUPS, OBJECTS, PARTS, SEQUENCES, TABLES, group, ident, literal
+from server import Server, Snapshot
 
 
-class Copier:
+class Copier(Databases):
     """A copy of all databases."""
 
+    kind = "postgresql"
+
     def __init__(self, wanted):
-        self.source = End(wanted["source"], os.environ.get("PGPASSWORD_SOURCE"))
-        self.target = End(wanted["target"])
-        self.wanted = wanted
-        self.test = wanted["mode"] == "test"
-        self.moved = 0
-        self.lock = threading.Lock()
-        self.begun = time.time()
-        os.makedirs(wanted["state"], mode=0o700, exist_ok=True)
-
-    def name(self, database):
-        """Return the database's name at the target; a test copy stands beside."""
-        return (database[:57] + "__test") if self.test else database
-
-    def note(self, database):
-        """Return the file in which is kept what was made at the target."""
-        return os.path.join(self.wanted["state"], "postgresql-" + self.name(database))
+        super().__init__(wanted)
+        self.source = Server(wanted["source"], os.environ.get("PGPASSWORD_SOURCE"))
+        self.target = Server(wanted["target"])
 
     def copy(self):
         """Bring every database nearer; return the numbers."""
@@ -43,7 +33,7 @@ class Copier:
             self.prepare(database)
             total += self.data(database)
             self.finish(database)
-        return {"bytes": self.moved, "bytes_total": total}
+        return {"bytes": self.meter.moved, "bytes_total": total}
 
     def roles(self):
         """Make the roles that the source has and the target has not."""
@@ -70,7 +60,7 @@ class Copier:
             or line.startswith("GRANT ")
         ]
         self.target.run("psql", "-Xq", "-d", "postgres", "-f", "-", given="\n".join(keep))
-        with open(os.path.join(self.wanted["state"], "postgresql.roles"), "a") as file:
+        with open(self.kept("roles"), "a") as file:
             file.writelines(name + "\n" for name in new)
 
     def prepare(self, database):
@@ -84,11 +74,8 @@ class Copier:
         noted = load(self.note(database))
         if noted.get("schema") == digest and self.target.has(self.name(database)):
             return
-        if self.target.has(self.name(database)) and not noted and not self.wanted["replace"]:
-            raise ComplaintError(
-                "the database %s is on %s already; remove it there, or allow it with "
-                "`replace`" % (self.name(database), self.target.name)
-            )
+        if self.target.has(self.name(database)):
+            self.free(database)
         self.create(database, digest)
 
     def create(self, database, digest):
@@ -222,7 +209,7 @@ class Copier:
             taking.stdin.write(head.encode())
             for data in iter(lambda: out.stdout.read1(1 << 18), b""):
                 taking.stdin.write(data)
-                self.count(len(data))
+                self.meter.count(len(data))
             # The transaction ends well only if the source came to its end.
             said = out.stderr.read().decode("utf-8", "replace")
             code = out.wait()
@@ -240,16 +227,6 @@ class Copier:
         code = taking.wait()
         reading.join()
         self.target.judge(code, complaints[0].decode("utf-8", "replace"))
-
-    def count(self, number):
-        """Count bytes, say them, and keep to the rate."""
-        with self.lock:
-            self.moved += number
-            say(self.moved)
-            rate = self.wanted["kib_s"] * 1024.0
-            ahead = self.moved / rate - (time.time() - self.begun) if rate else 0
-        if ahead > 0:
-            time.sleep(ahead)
 
     def rest(self, database, snapshot, expected):
         """Bring what is no table: sequences and large objects."""
@@ -275,7 +252,7 @@ class Copier:
                 "--snapshot",
                 snapshot.name,
             )
-            self.count(len(text))
+            self.meter.count(len(text))
             self.target.run(
                 "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", name, "-f", "-", given=text
             )

@@ -1,0 +1,106 @@
+"""Accounts that may use the databases: brought with their passwords, locked until wanted."""
+
+import re
+
+from ends import ComplaintError
+from notes import load, save
+from queries import CONNECTED, DEFINER, GRANTEES, literal
+from server import careful, ours
+
+
+class Accounts:
+    """Accounts at both ends; `note` is a file in which is kept what was made at the target.
+
+    Only rights on the databases themselves are brought. An account that the target had already
+    keeps its password, and is never locked.
+    """
+
+    def __init__(self, source, target, databases, note):
+        self.source = source
+        self.target = target
+        self.databases = databases
+        self.note = note
+
+    def bring(self):
+        """Make the accounts that the target lacks, and give all of them their rights."""
+        noted = load(self.note) or {"made": {}, "given": []}
+        for account in self.found():
+            if account in noted["made"]:
+                self.target.rows("DROP USER IF EXISTS " + account)
+            if not self.there(account):
+                noted["made"][account] = None
+                save(self.note, noted)
+                with careful(account):
+                    noted["made"][account] = self.make(account)
+            elif account not in noted["given"]:
+                noted["given"].append(account)
+            save(self.note, noted)
+            for line in self.rights(account):
+                with careful(account):
+                    self.target.rows(line)
+
+    def found(self):
+        """Return the accounts that have rights on the databases, or in whose name they act."""
+        names = ", ".join(literal(name) for name in self.databases)
+        sql = GRANTEES.format(definer=DEFINER, names=names)
+        return [
+            account
+            for (account,) in self.source.rows(sql)
+            if not ours(account) and self.is_there(self.source, account)
+        ]
+
+    def there(self, account):
+        """Whether the target has an account."""
+        return self.is_there(self.target, account)
+
+    def is_there(self, server, account):
+        """Whether a server has an account; a MariaDB's role is none."""
+        asked = "SELECT 1 FROM mysql.user WHERE CONCAT('''', user, '''@''', host, '''') = "
+        return bool(server.rows(asked + literal(account)))
+
+    def make(self, account):
+        """Make an account, locked; return whether the source's is locked as well."""
+        hashes = "" if self.source.maria else "SET SESSION print_identified_with_as_hex = ON; "
+        rows = self.source.rows(hashes + "SHOW CREATE USER " + account)
+        text = rows[-1][0]
+        self.target.rows("%s; ALTER USER %s ACCOUNT LOCK" % (text, account))
+        return "ACCOUNT LOCK" in text
+
+    def rights(self, account):
+        """Yield the statements that give an account its rights on the databases."""
+        for (line,) in self.source.rows("SHOW GRANTS FOR " + account):
+            found = re.match(r"GRANT .*? ON (?:PROCEDURE |FUNCTION )?`((?:[^`]|``)+)`\.", line)
+            if found and re.sub(r"\\(.)", r"\1", found.group(1)) in self.databases:
+                yield line
+
+    def open(self):
+        """Let the accounts in that this made, unless the source does not either."""
+        for account, locked in (load(self.note).get("made") or {}).items():
+            if locked is False:
+                self.target.rows("ALTER USER %s ACCOUNT UNLOCK" % account)
+
+    def close(self):
+        """Lock the accounts that this made, and send them away."""
+        made = load(self.note).get("made") or {}
+        for account in made:
+            self.target.rows("ALTER USER %s ACCOUNT LOCK" % account)
+        if made:
+            users = ", ".join(sorted({account.split("@")[0] for account in made}))
+            for (number,) in self.target.rows(CONNECTED.format(users)):
+                try:
+                    self.target.rows("KILL " + number)
+                except ComplaintError:
+                    continue  # It went by itself.
+
+    def leave(self):
+        """Remove the accounts that this made; take from others what this gave them."""
+        noted = load(self.note)
+        for account in noted.get("made") or {}:
+            self.target.rows("DROP USER IF EXISTS " + account)
+        for account in noted.get("given") or []:
+            for name in self.databases:
+                try:
+                    taken = "REVOKE ALL PRIVILEGES ON `%s`.* FROM %s"
+                    self.target.rows(taken % (name.replace("_", r"\_"), account))
+                except ComplaintError:
+                    continue  # It had none there.

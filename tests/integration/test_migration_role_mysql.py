@@ -1,0 +1,222 @@
+"""The role `mysql` on real hosts with real servers (MariaDB, as Debian has it)."""
+
+import threading
+import zlib
+
+import pytest
+
+from govcloud.testing.legacy import Host
+from govcloud.testing.legacy_fixtures import Mover
+from migration.running.port import Mode, Stage, Verdict
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SERVER = """
+[ -d /var/lib/mysql/mysql ] || {
+  install -d -o mysql -g mysql /var/lib/mysql
+  mariadb-install-db --user=mysql --auth-root-authentication-method=socket > /dev/null
+  printf '[mysqld]\\nlog_bin\\nevent_scheduler = ON\\ninnodb_flush_log_at_trx_commit = 0\\n%s\\n' \
+    'innodb_log_file_size = 16M' > /etc/mysql/mariadb.conf.d/90-test.cnf
+}
+systemctl daemon-reload
+systemctl enable -q mariadb
+systemctl start mariadb
+"""
+CONTENTS = """
+CREATE DATABASE hr_db CHARACTER SET utf8mb4;
+CREATE USER hr_app@localhost IDENTIFIED BY 'of the app';
+GRANT ALL ON `hr\\_db`.* TO hr_app@localhost;
+USE hr_db;
+CREATE TABLE unit (id int PRIMARY KEY, name varchar(50) UNIQUE, boss int REFERENCES unit (id));
+CREATE TABLE person (id int AUTO_INCREMENT PRIMARY KEY, unit int NOT NULL, name varchar(60),
+  born date, pay decimal(12,2), twice decimal(14,2) AS (pay * 2) STORED, picture varbinary(40),
+  part float, whole double, flags bit(5), kind enum('a', 'b'), facts json, old varchar(9)
+  CHARACTER SET latin1, place point, mark uuid, seen timestamp(3) NULL, notes mediumtext,
+  KEY (name), CHECK (pay >= 0), FOREIGN KEY (unit) REFERENCES unit (id) ON DELETE CASCADE);
+CREATE TABLE `Odd ``Name` (a text, b blob, c datetime) ENGINE = MyISAM;
+CREATE TABLE entry (n int PRIMARY KEY);
+CREATE TABLE seen (n int PRIMARY KEY);
+CREATE TABLE ticked (at datetime PRIMARY KEY);
+CREATE SEQUENCE ticket START WITH 100;
+CREATE FUNCTION doubled(x int) RETURNS int DETERMINISTIC RETURN x * 2;
+CREATE VIEW size AS SELECT unit, doubled(count(*)) AS people FROM person GROUP BY unit;
+CREATE TRIGGER noted AFTER INSERT ON entry FOR EACH ROW INSERT INTO seen VALUES (NEW.n);
+CREATE EVENT tick ON SCHEDULE EVERY 1 SECOND DO INSERT IGNORE INTO ticked VALUES (now());
+INSERT INTO unit SELECT seq, CONCAT('单位', seq), NULLIF(seq DIV 2, 0) FROM seq_1_to_50;
+INSERT INTO person (unit, name, born, pay, picture, part, whole, flags, kind, facts, old, place,
+  mark, seen, notes) SELECT 1 + seq % 50, CONCAT('person ', seq), DATE('1960-01-01') + INTERVAL seq
+  DAY, seq * 1.5, UNHEX(MD5(seq)), seq / 7, seq / 7e0, seq % 32, 'b', '{"a": [1, "\\\\n"]}', 'Zoë',
+  POINT(seq, 1), UUID(), FROM_UNIXTIME(seq), REPEAT(MD5(seq), 4) FROM seq_1_to_20000;
+INSERT INTO `Odd ``Name` VALUES ('tab\\there', UNHEX('00FF0A0D1A5C27'), '2026-01-01 10:00'),
+  (NULL, NULL, NULL), ('NULL', '', NULL), ('line\\nbreak \\\\. "''', 'x', NULL);
+DO NEXTVAL(ticket);
+"""
+CLEAN = "DROP DATABASE IF EXISTS hr_db; DROP USER IF EXISTS hr_app@localhost;"
+CONFIGURATION = """
+find /etc/mysql -type f | sort | xargs sha256sum
+mariadb -BNe "SELECT @@read_only, @@event_scheduler"; ls /var/lib/govcloud-move 2> /dev/null || true
+"""
+WRITER = """
+systemd-run -q --unit writer bash -c 'for ((n = 1; ; n++)); do
+  echo "INSERT INTO entry VALUES ($n); SELECT $n;"; sleep 0.02; done |
+  mariadb -u hr_app -p"of the app" -BN --unbuffered --force hr_db >> /root/acknowledged'
+"""
+"""Somebody who writes, and notes what the server has acknowledged."""
+
+
+def sql(host: Host, text: str, user: str = "") -> str:
+    """What statements return; with a user, who may do no more than the application."""
+    login = f"-u {user} -p'of the app'" if user else ""
+    return host.run(f"mariadb {login} -BN hr_db", stdin=text).strip()
+
+
+@pytest.fixture
+def base(legacy_pair: tuple[Host, Host]) -> Mover:
+    """A database at the source, and nothing at the target."""
+    source, target = legacy_pair
+    for host in legacy_pair:
+        host.run(SERVER)
+        host.run("mariadb", stdin=CLEAN)
+    source.run("mariadb", stdin=CONTENTS)
+    return Mover("mysql", source, target, {"databases": ["hr_db"]})
+
+
+def left(base: Mover) -> str:
+    """What a move left at the target."""
+    asked = "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'hr%'"
+    asked += " UNION ALL SELECT user FROM mysql.user WHERE user LIKE 'hr%'"
+    return base.target.run("mariadb -BN", stdin=asked)
+
+
+@pytest.mark.guarantee("M1")
+@pytest.mark.guarantee("M3")
+@pytest.mark.guarantee("M4")
+def test_all_stages(base: Mover) -> None:
+    """Under load: what was acknowledged arrives; undone, the source serves as before."""
+    sql(base.source, "ALTER EVENT tick DISABLE")
+    written = base.source.run("mariadb -BNe 'SHOW MASTER STATUS'")
+    before = base.source.run(CONFIGURATION)
+    planned = base.well(Stage.PLAN)
+    assert (planned["tables"], planned["views"], planned["routines"]) == (6, 1, 1)
+    assert (planned["triggers"], planned["events"], planned["accounts"]) == (1, 1, 1)
+    assert "transactions: Odd `Name" in planned["warnings"]
+    base.well(Stage.SYNC, Mode.TEST)
+    assert base.source.run("mariadb -BNe 'SHOW MASTER STATUS'") == written, "it is only read"
+    assert base.source.run(CONFIGURATION) == before
+    sql(base.source, "ALTER EVENT tick ENABLE")
+    base.source.run(WRITER)
+    assert base.well(Stage.SYNC, Mode.TEST)["bytes"] < 50_000
+    assert base.well(Stage.VERIFY, Mode.TEST)["differences"] == 0
+    base.well(Stage.UNDO, Mode.TEST)
+    assert left(base) == ""
+
+    assert base.well(Stage.SYNC, Mode.INITIAL)["bytes"] > 1_000_000
+    sql(base.source, "UPDATE person SET pay = 7, kind = NULL WHERE id = 5")
+    delta = base.well(Stage.SYNC, Mode.DELTA)
+    assert 0 < delta["bytes"] < 50_000, "only groups of rows that differ are moved"
+
+    base.well(Stage.FREEZE)
+    acknowledged = base.source.run("cat /root/acknowledged").split()
+    ticked = sql(base.source, "SELECT count(*) FROM ticked")
+    base.source.reboot()
+    base.source.run(SERVER)
+    with pytest.raises(RuntimeError, match="read-only"):
+        sql(base.source, "DELETE FROM person", "hr_app")
+    assert base.well(Stage.SYNC, Mode.FINAL)["position"].startswith("mysqld-bin.")
+    found_and_mended(base)
+    assert sql(base.target, "SELECT count(*) FROM ticked") == ticked, "events sleep"
+    with pytest.raises(RuntimeError, match="locked"):
+        sql(base.target, "SELECT 1", "hr_app")
+    asked = "SELECT auto_increment FROM information_schema.tables WHERE table_name = 'person'"
+    number = sql(base.source, asked)
+    base.well(Stage.START)
+    rows = sql(base.target, "SELECT n FROM entry", "hr_app").split()
+    assert len(acknowledged) > 50
+    assert set(acknowledged) <= set(rows), "no row that was acknowledged is lost"
+    late = "INSERT INTO person (unit, name) VALUES (3, 'late'); SELECT last_insert_id()"
+    assert sql(base.target, late, "hr_app") == number
+    triggered = "INSERT INTO entry VALUES (0); SELECT count(*) FROM seen WHERE n = 0"
+    assert sql(base.target, triggered, "hr_app") == "1"
+
+    undone = base.well(Stage.UNDO)
+    assert undone["kept_in"] == "hr_db"
+    assert undone["written_since"] >= 3, "persons, entries, and what the trigger wrote"
+    assert base.source.run(CONFIGURATION) == before
+    sql(base.source, "INSERT INTO entry VALUES (-1)", "hr_app")
+    with pytest.raises(RuntimeError, match="locked"):
+        sql(base.target, "DELETE FROM person", "hr_app")
+    base.well(Stage.UNDO, Mode.ABORTED)
+    assert left(base) == ""
+
+
+def found_and_mended(base: Mover) -> None:
+    """A missing row, a changed one and a missing trigger are named; the next copy mends them."""
+    spoil = "SET foreign_key_checks = 0; DELETE FROM unit WHERE id = 50; DROP TRIGGER noted;"
+    sql(base.target, spoil + "UPDATE person SET notes = CONCAT(notes, '.') WHERE id = 3")
+    played = base.play(Stage.VERIFY)
+    assert played.verdict == Verdict.FAILED
+    assert "unit: 50 rows at the source, 49 at the target" in played.message
+    assert "person: other contents in 1 groups of rows" in played.message
+    assert "noted (trigger) is not at the target" in played.message
+    assert base.well(Stage.SYNC, Mode.FINAL)["bytes"] < 50_000
+    assert base.well(Stage.VERIFY)["compared"] > 20_000
+
+
+@pytest.mark.guarantee("M2")
+def test_interrupted(base: Mover) -> None:
+    """What arrived before the source was lost is not copied again, and nothing is left over."""
+    fill = "CREATE TABLE t{0} (id int PRIMARY KEY, x text) SELECT seq AS id,"
+    fill += " REPEAT(MD5(seq), 20) AS x FROM seq_1_to_4000;"
+    sql(base.source, "".join(fill.format(number) for number in range(8)))
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            if any((told.bytes_done or 0) > 14_000_000 for told in base.told):
+                base.source.reboot()
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    played = base.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=3000)
+    done.set()
+    watcher.join()
+    assert played.verdict == Verdict.UNREACHABLE, played.message
+    base.source.run(SERVER)
+    sql(base.source, "ALTER EVENT tick DISABLE")
+    assert base.well(Stage.SYNC, Mode.INITIAL)["bytes"] < 18_000_000
+    assert base.well(Stage.VERIFY)["differences"] == 0
+    base.well(Stage.UNDO, Mode.ABORTED)
+    assert left(base) == ""
+
+
+def test_wrong_password(base: Mover, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and no secret is in what is kept; other databases are not frozen unasked."""
+    mover = "CREATE USER mover@localhost IDENTIFIED BY 'Rechts#9 \"x';"
+    mover += "CREATE DATABASE other; CREATE TABLE other.thing (n int);"
+    grant = "GRANT ALL ON *.* TO mover@localhost WITH GRANT OPTION;"
+    base.source.run("mariadb", stdin=mover + grant)
+    base.settings |= {"user": "mover", "host": "127.0.0.1"}
+    base.secrets = {"password": "env:HR_PASSWORD"}
+    monkeypatch.setenv("HR_PASSWORD", "Falsch-und-geheim")
+    played = base.play(Stage.SYNC, Mode.INITIAL)
+    assert played.verdict == Verdict.FAILED
+    assert "Access denied for user 'mover'" in played.message
+    evidence = zlib.decompress(played.evidence)
+    monkeypatch.setenv("HR_PASSWORD", 'Rechts#9 "x')
+    played = base.play(Stage.PLAN)
+    evidence += zlib.decompress(played.evidence)
+    assert played.verdict == Verdict.FAILED
+    assert "it has other as well" in played.message
+    base.source.run("mariadb", stdin="DROP DATABASE other")
+    for stage, mode in (
+        (Stage.SYNC, Mode.INITIAL),
+        (Stage.FREEZE, Mode.NONE),
+        (Stage.UNDO, Mode.ABORTED),
+    ):
+        played = base.play(stage, mode)
+        assert played.verdict == Verdict.OK, played.message
+        evidence += zlib.decompress(played.evidence)
+    for secret in (b"Falsch", b"Rechts#9", b"PASSWORD '*"):
+        assert secret not in evidence
+    base.source.run("mariadb", stdin="DROP USER mover@localhost")
