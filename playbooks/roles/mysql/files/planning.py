@@ -6,6 +6,7 @@ import shutil
 
 from ends import ComplaintError
 from queries import OWN, literal
+from server import ours
 
 COUNTED = {
     "tables": "tables WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_schema",
@@ -137,7 +138,7 @@ def warnings(mover, tables, listed):
     if kept:
         yield "moved without the history of their rows: %s" % short(kept)
     may = sorted(row[0] for row in mover.source.rows(MIGHTY))
-    others = [account for account in may if not account.startswith("'mariadb.sys'@")]
+    others = [account for account in may if account.startswith("'root'") or not ours(account)]
     if others and not mover.source.rows("SHOW GLOBAL VARIABLES LIKE 'super_read_only'"):
         yield "may write also when the server is read-only: %s" % short(others)
 

@@ -17,7 +17,8 @@ OWN = "('information_schema', 'performance_schema', 'mysql', 'sys')"
 
 ACROSS = """SET SESSION sql_mode = '', time_zone = '+00:00', group_concat_max_len = 1000000,
   net_write_timeout = 86400, net_read_timeout = 86400, wait_timeout = 86400
-  /*M!100100 , max_statement_time = 0 */ /*!80000 , information_schema_stats_expiry = 0 */;
+  /*M!100100 , max_statement_time = 0 */ /*!80000 , information_schema_stats_expiry = 0 */
+  /*!80017 , print_identified_with_as_hex = ON */;
 """
 """Both ends write values in the same way, whatever their settings are."""
 SNAPSHOT = (
