@@ -76,8 +76,10 @@ class Copier(Databases):
         """Remove what would act when rows are written: triggers and events."""
         for kind in ("trigger", "event"):
             asked = "SELECT {0}_name FROM information_schema.{0}s WHERE {0}_schema = {1}"
-            for (each,) in self.target.rows(asked.format(kind, literal(name))):
-                self.target.rows("DROP %s %s" % (kind, ident(each)), name)
+            found = self.target.rows(asked.format(kind, literal(name)))
+            gone = ["DROP %s %s" % (kind, ident(each)) for (each,) in found]
+            if gone:
+                self.target.rows(";\n".join(gone), name)
 
     def tables(self, server, name):
         """Return the tables of a database."""
@@ -166,10 +168,13 @@ class Copier(Databases):
 
     def renumber(self, name, numbers):
         """Let tables and sequences at the target go on where the source's do."""
-        for each, number in numbers:
-            counted = isinstance(number, int)
-            sql = "ALTER TABLE %s AUTO_INCREMENT = %s" if counted else "DO SETVAL(%s, %s, 0)"
-            self.target.rows(sql % (ident(each), number), name)
+        sql = {
+            True: "ALTER TABLE %s AUTO_INCREMENT = %s",
+            False: "DO SETVAL(%s, %s, 0)",
+        }
+        asked = [sql[isinstance(number, int)] % (ident(each), number) for each, number in numbers]
+        if asked:
+            self.target.rows(";\n".join(asked), name)
 
     def finish(self, database):
         """Add what acts when rows are written; events sleep until the target serves."""

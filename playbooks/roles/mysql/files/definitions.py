@@ -16,11 +16,11 @@ SAID = {
     ),
     "table": (
         "tables",
-        "table_schema",
+        "table_type NOT LIKE '%VIEW' AND table_schema",
         "table_name",
         (
             "table_type, IFNULL(engine, ''), IFNULL(table_collation, ''), create_options,"
-            " IF(table_type LIKE '%VIEW', '', table_comment)"
+            " table_comment"
         ),
     ),
     "foreign key": (
@@ -72,18 +72,19 @@ SAID = {
 }
 """Objects of each kind: where they stand, their database, their name, what they are."""
 KEYS = """
-SELECT CONCAT(table_name, '.', index_name), CONCAT_WS(' ', MIN(non_unique), MIN(index_type),
+SELECT 'index', CONCAT(table_name, '.', index_name), CONCAT_WS(' ', MIN(non_unique),
+  MIN(index_type),
   GROUP_CONCAT(CONCAT(column_name, ':', IFNULL(sub_part, '')) ORDER BY seq_in_index))
 FROM information_schema.statistics WHERE table_schema = {0} GROUP BY table_name, index_name
 """
 PARTS = """
-SELECT CONCAT(table_name, '.', partition_name), CONCAT_WS(' ', partition_ordinal_position,
-  partition_method, partition_expression, partition_description)
+SELECT 'partition', CONCAT(table_name, '.', partition_name), CONCAT_WS(' ',
+  partition_ordinal_position, partition_method, partition_expression, partition_description)
 FROM information_schema.partitions WHERE table_schema = {0} AND partition_name IS NOT NULL
 """
 CHECKS = """
-SELECT constraint_name, check_clause FROM information_schema.check_constraints
-WHERE constraint_schema = {0} ORDER BY 1, 2
+SELECT 'check', constraint_name, check_clause FROM information_schema.check_constraints
+WHERE constraint_schema = {0} ORDER BY 2, 3
 """
 RIGHTS = """
 SELECT CONCAT(grantee, ' ', privilege_type, ' ', what), is_grantable FROM (
@@ -98,19 +99,18 @@ SELECT CONCAT(grantee, ' ', privilege_type, ' ', what), is_grantable FROM (
 def definitions(server, database, name=None):
     """Return `{"person.pay (column)": what it is}`; `name` is the database's name there."""
     there = literal(name or database)
+    asked = [
+        "SELECT '%s', %s, CONCAT_WS(CHAR(31), %s) FROM information_schema.%s WHERE %s = %s"
+        % (kind, what, parts, where, schema, there)
+        for kind, (where, schema, what, parts) in SAID.items()
+    ]
+    asked += [sql.format(there) for sql in (KEYS, PARTS, *([CHECKS] if checked(server) else []))]
     found = {}
-    for kind, (where, schema, what, parts) in SAID.items():
-        sql = "SELECT %s, CONCAT_WS(CHAR(31), %s) FROM information_schema.%s WHERE %s = %s"
-        for key, text in server.rows(sql % (what, parts, where, schema, there)):
-            found["%s (%s)" % (key, kind)] = alike(text, kind, name or database)
-    for kind, sql in (("index", KEYS), ("partition", PARTS)):
-        for key, text in server.rows(sql.format(there)):
-            found["%s (%s)" % (key, kind)] = text
-    if checked(server):
-        for constraint, text in server.rows(CHECKS.format(there)):
-            key = "%s (check)" % constraint
-            # Those of columns have their column's name, which tables share.
-            found[key] = "; ".join(filter(None, [found.get(key), text]))
+    for kind, what, text in server.rows(";\n".join(asked)):
+        key = "%s (%s)" % (what, kind)
+        # A check of a column has the column's name, which tables share.
+        known = [found[key]] if key in found else []
+        found[key] = "; ".join([*known, alike(text, kind, name or database)])
     return found
 
 
