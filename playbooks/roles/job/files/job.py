@@ -23,6 +23,7 @@ import sys
 import time
 
 TAIL = 4000
+NOTED_EACH_S = 0.3
 PROGRESS = re.compile(rb"^\s*([\d,.]+)\s+\d+%")
 
 
@@ -67,19 +68,23 @@ def watch(folder, wanted):
     ends = [work.stdout.fileno(), work.stderr.fileno()]
     told = dict.fromkeys(ends, b"")
     open_ends = list(ends)
-    lost = False
+    lost, noted = False, 0.0
     while open_ends:
         for end in select.select(open_ends, [], [], 0.5)[0]:
             data = os.read(end, 65536)
             if not data:
                 open_ends.remove(end)
             told[end] = (told[end] + data)[-4 * TAIL :]
-            if end == work.stdout.fileno() and wanted.get("speaks") == "rsync":
-                count(folder, told[end])
+            # Not for each of its lines: of small files it prints thousands a second.
+            if wanted.get("speaks") == "rsync" and time.time() - noted > NOTED_EACH_S:
+                noted = time.time()
+                count(folder, told[ends[0]])
         if not lost and time.time() - os.stat(path(folder, "beat")).st_mtime > wanted["lease_s"]:
             lost = True
             kill(work.pid)
     kill(work.pid)
+    if wanted.get("speaks") == "rsync":
+        count(folder, told[ends[0]])
     out, err = (told[end].decode("utf-8", "replace")[-TAIL:] for end in ends)
     code = work.wait()
     return {"rc": code, "broken": broken(code, err), "stdout": out, "stderr": err}
@@ -147,7 +152,7 @@ def meter(folder, kib_s):
             rest = rest[os.write(1, rest) :]
         total += len(data)
         now = time.time()
-        if now - noted > 0.3 or not data:
+        if now - noted > NOTED_EACH_S or not data:
             noted = now
             save(folder, "count", {"bytes": total})
         if not data:
