@@ -24,6 +24,7 @@ from typing import Final
 from govcloud.testing.legacy import Host, Room, impossible
 from govcloud.testing.legacy_fixtures import Mover
 from govcloud.testing.legacy_postgresql import serve, sql
+from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Stage
 from migration.running.roles import Roles
 from migration.running.staging import environment, private_folder
@@ -33,7 +34,7 @@ AIM_RATE: Final = 0.9
 LEASE_S: Final = 20.0
 PATH: Final = "/srv/bench"
 BARE: Final = "/srv/bare"
-KEY: Final = "/root/bench-key"
+KEY: Final = "/srv/bench-key"
 SSH: Final = f"ssh -q -i {KEY} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 FILL: Final = """
 import os, sys
@@ -79,8 +80,6 @@ class Bench:
 
     def mover(self, role: str, **settings: object) -> Mover:
         """Return somebody who moves with one of our roles."""
-        from migration.running.player import AnsiblePlayer
-
         player = AnsiblePlayer(lease_s=LEASE_S)
         return Mover(role, self.source, self.target, settings, player=player)
 

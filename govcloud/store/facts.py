@@ -40,7 +40,7 @@ from sqlmodel import Session
 
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.store.counted import COLUMNS
-from govcloud.store.tables import FactRow
+from govcloud.store.tables import FACT_HEAD, FactRow
 
 Form: TypeAlias = Literal["text", "integer", "number", "flag"]
 Fact: TypeAlias = tuple[Any, ...]
@@ -57,7 +57,8 @@ _BATCH: Final = 2000
 _MAPPED_BYTES: Final = 2**31 - 2**16
 """As much as SQLite maps at most; addresses, not memory."""
 _FACTS: Final = FactRow.__table__.c  # type: ignore[attr-defined]
-_BRIEF: Final = (_FACTS.seq, _FACTS.uid, _FACTS.phase, _FACTS.name)
+_BRIEF: Final = (_FACTS.seq, *(_FACTS[name] for name in FACT_HEAD))
+_FULL: Final = (*_BRIEF, _FACTS.department, _FACTS.display_name, _FACTS.request_id)
 _LABELS: Final = {
     dialect: f"SELECT seq, display_name, request_id FROM facts WHERE seq {among}"  # noqa: S608
     for dialect, among in {
@@ -66,7 +67,6 @@ _LABELS: Final = {
     }.items()
 }
 """One text for any number of facts: nothing to be compiled for each department."""
-_FULL: Final = (*_BRIEF, _FACTS.department, _FACTS.display_name, _FACTS.request_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,23 @@ class Mover:
         assert played.verdict == "ok", f"{stage}: {played.task}: {played.message}"
         return dict(played.numbers)
 
+    def interrupted(self, host: Host, after: int) -> Played:
+        """Play a first copy at 3 MiB/s; a host loses its power when so many bytes have moved."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(0.05):
+                if any((told.bytes_done or 0) > after for told in self.told):
+                    host.reboot()
+                    return
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        played = self.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=3000)
+        done.set()
+        watcher.join()
+        return played
+
 
 @pytest.fixture(scope="session")
 def legacy_room() -> Iterator[Room]:

@@ -1,6 +1,5 @@
 """The role `mysql` on real hosts with real servers (MariaDB, as Debian has it)."""
 
-import threading
 import zlib
 
 import pytest
@@ -59,7 +58,7 @@ mariadb -BNe "SELECT @@read_only, @@event_scheduler"; ls /var/lib/govcloud-move 
 WRITER = """
 systemd-run -q --unit writer bash -c 'for ((n = 1; ; n++)); do
   echo "INSERT INTO entry VALUES ($n) RETURNING n;"; sleep 0.02; done |
-  mariadb -u hr_app -p"of the app" -BN --unbuffered --force hr_db >> /root/acknowledged'
+  mariadb -u hr_app -p"of the app" -BN --unbuffered --force hr_db >> /srv/acknowledged'
 """
 """Somebody who writes, and notes what the server has acknowledged."""
 
@@ -115,7 +114,7 @@ def test_all_stages(base: Mover) -> None:
     assert 0 < delta["bytes"] < 50_000, "only groups of rows that differ are moved"
 
     base.well(Stage.FREEZE)
-    acknowledged = base.source.run("cat /root/acknowledged").split()
+    acknowledged = base.source.run("cat /srv/acknowledged").split()
     ticked = sql(base.source, "SELECT count(*) FROM ticked")
     base.source.reboot()
     base.source.run(SERVER)
@@ -167,19 +166,7 @@ def test_interrupted(base: Mover) -> None:
     fill = "CREATE TABLE t{0} (id int PRIMARY KEY, x text) SELECT seq AS id,"
     fill += " REPEAT(MD5(seq), 20) AS x FROM seq_1_to_4000;"
     sql(base.source, "".join(fill.format(number) for number in range(8)))
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            if any((told.bytes_done or 0) > 14_000_000 for told in base.told):
-                base.source.reboot()
-                return
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    played = base.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=3000)
-    done.set()
-    watcher.join()
+    played = base.interrupted(base.source, 14_000_000)
     assert played.verdict == Verdict.UNREACHABLE, played.message
     base.source.run(SERVER)
     sql(base.source, "ALTER EVENT tick DISABLE")

@@ -1,26 +1,16 @@
 """The role `postgresql` on real hosts with real servers."""
 
-import threading
 import zlib
 
 import pytest
 
 from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import Mover
+from govcloud.testing.legacy_postgresql import serve, sql
 from migration.running.port import Mode, Stage, Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SERVER = """
-version=$(ls /usr/lib/postgresql | sort -n | tail -n 1)
-pg_lsclusters -h | grep -q . || {
-  pg_createcluster $version main -- --no-sync -A scram-sha-256 --auth-local=peer > /dev/null
-  echo "fsync = off" >> /etc/postgresql/$version/main/postgresql.conf
-}
-systemctl daemon-reload
-systemctl enable -q postgresql@$version-main
-systemctl start postgresql@$version-main
-"""
 CONTENTS = """
 CREATE ROLE {name}_app LOGIN PASSWORD 'of the app'; CREATE DATABASE {name} OWNER {name}_app;
 ALTER DATABASE {name} SET work_mem = '8MB';
@@ -49,18 +39,12 @@ SELECT count(*) FROM pg_database; SELECT count(*) FROM pg_roles;
 """
 
 
-def sql(host: Host, database: str, text: str) -> str:
-    """What a superuser's statements return."""
-    command = "cd /; runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1"
-    return host.run(f"{command} -d {database} -f -", stdin=text).strip()
-
-
 @pytest.fixture
 def base(legacy_pair: tuple[Host, Host], request: pytest.FixtureRequest) -> Mover:
     """A database of its own for each test, at the source."""
     name = request.node.name.partition("[")[0].removeprefix("test_")[:30]
     for host in legacy_pair:
-        host.run(SERVER)
+        serve(host)
         drop(host, name)
     source, target = legacy_pair
     sql(source, "postgres", CONTENTS.format(name=name))
@@ -116,7 +100,7 @@ def test_all_stages(base: Mover) -> None:
 
     base.well(Stage.FREEZE)
     base.source.reboot()
-    base.source.run(SERVER)
+    serve(base.source)
     with pytest.raises(RuntimeError, match="read-only"):
         sql(base.source, name, "DELETE FROM hr.person")
     base.well(Stage.SYNC, Mode.FINAL)
@@ -167,21 +151,9 @@ def test_interrupted(base: Mover, lost: str) -> None:
     fill += " FROM generate_series(1, 4000) i; ALTER TABLE t{0} ADD PRIMARY KEY (id);"
     sql(base.source, name, "".join(fill.format(number) for number in range(8)))
     host = {"source": base.source, "target": base.target}[lost]
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            if any((told.bytes_done or 0) > 12_000_000 for told in base.told):
-                host.reboot()
-                return
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    played = base.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=3000)
-    done.set()
-    watcher.join()
+    played = base.interrupted(host, 12_000_000)
     assert played.verdict == Verdict.UNREACHABLE, played.message
-    host.run(SERVER)
+    serve(host)
     again = base.well(Stage.SYNC, Mode.INITIAL)
     assert again["bytes"] < 15_000_000
     assert base.well(Stage.VERIFY)["differences"] == 0

@@ -2,7 +2,8 @@
 
 import re
 
-from queries import SYSTEM, literal
+from queries import literal
+from server import ours
 
 SAID = {
     "column": (
@@ -119,7 +120,7 @@ def rights(server, database):
     return {
         "%s (right)" % key.strip(): text
         for key, text in server.rows(RIGHTS.format(literal(database)))
-        if key.split("@")[0].strip("'") not in SYSTEM
+        if not ours(key)
     }
 
 
