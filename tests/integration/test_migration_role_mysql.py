@@ -14,7 +14,7 @@ SERVER = """
 [ -d /var/lib/mysql/mysql ] || {
   install -d -o mysql -g mysql /var/lib/mysql
   mariadb-install-db --user=mysql --auth-root-authentication-method=socket > /dev/null
-  printf '[mysqld]\\nlog_bin\\nevent_scheduler = ON\\ninnodb_flush_log_at_trx_commit = 0\\n%s\\n' \
+  printf '[mysqld]\\nlog_bin\\nevent_scheduler = ON\\n%s\\n' \
     'innodb_log_file_size = 16M' > /etc/mysql/mariadb.conf.d/90-test.cnf
 }
 systemctl daemon-reload
