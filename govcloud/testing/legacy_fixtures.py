@@ -1,4 +1,4 @@
-"""Fixtures of tests on real hosts: `legacy_room`, shared, and `mover`, which plays in it."""
+"""Fixtures of tests on real hosts: a room for each module of tests, and moves between its hosts."""
 
 import itertools
 import threading
@@ -75,9 +75,9 @@ class Mover:
         return played
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def legacy_room() -> Iterator[Room]:
-    """Set up a room for real hosts, shared by this test process; skip where there can be none."""
+    """Set up a room for the real hosts of one module; skip where there can be none."""
     reason = impossible()
     if reason is not None:
         pytest.skip(reason)
@@ -85,13 +85,13 @@ def legacy_room() -> Iterator[Room]:
         yield room
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def legacy_source(legacy_room: Room) -> Host:
     """Return the host that everything is moved from."""
     return legacy_room.host("hr-old")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def legacy_target(legacy_room: Room) -> Host:
     """Return the host that everything is moved to."""
     return legacy_room.host("hr-new")

@@ -50,13 +50,16 @@ INSERT INTO `Odd ``Name` VALUES ('tab\\there', UNHEX('00FF0A0D1A5C27'), '2026-01
   (NULL, NULL, NULL), ('NULL', '', NULL), ('line\\nbreak \\\\. "''', 'x', NULL);
 DO NEXTVAL(ticket);
 """
-CLEAN = "DROP DATABASE IF EXISTS hr_db; DROP USER IF EXISTS hr_app@localhost;"
+CLEAN = """
+DROP DATABASE IF EXISTS hr_db; DROP DATABASE IF EXISTS hr_db__test;
+DROP USER IF EXISTS hr_app@localhost;
+"""
 CONFIGURATION = """
 find /etc/mysql -type f | sort | xargs sha256sum
 mariadb -BNe "SELECT @@read_only, @@event_scheduler"; ls /var/lib/govcloud-move 2> /dev/null || true
 """
 WRITER = """
-systemd-run -q --unit writer bash -c 'for ((n = 1; ; n++)); do
+systemd-run -q --unit clerk bash -c 'for ((n = 1; ; n++)); do
   echo "INSERT INTO entry VALUES ($n) RETURNING n;"; sleep 0.02; done |
   mariadb -u hr_app -p"of the app" -BN --unbuffered --force hr_db >> /srv/acknowledged'
 """

@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -64,7 +65,22 @@ def test_programs_that_start_at_once_do_not_disturb_each_other(database_url: str
         runs = list(
             pool.map(lambda _: subprocess.run(command, capture_output=True, check=False), range(4))
         )
-    assert [run.returncode for run in runs] == [0] * 4, runs[0].stderr.decode()
+    assert [run.stderr.decode() for run in runs if run.returncode] == []
+
+
+def test_a_new_file_is_opened_by_several_at_once(tmp_path: Path) -> None:
+    together = Barrier(4)
+
+    def open_all(_: int) -> None:
+        for number in range(60):
+            together.wait(20)
+            database = Database(f"sqlite:///{tmp_path}/{number}.db")
+            with database.writing() as session:
+                session.execute(text("CREATE TABLE IF NOT EXISTS thing (n int)"))
+            database.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_all, range(4)))
 
 
 def test_a_database_without_schema_is_a_clear_error(database_url: str) -> None:
