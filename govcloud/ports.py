@@ -101,7 +101,7 @@ class Observed:
 
     `id` is the cloud's own. `uid` and `part` are empty where it carries no mark of ours: then it
     is nobody's, and MUST never be handed to `change` or `delete`. `info` is shown, not compared
-    (addresses, host).
+    (addresses, host); its `storage` names the storage classes of the volumes in it, with blanks.
     """
 
     id: str
@@ -403,6 +403,21 @@ class Leaving(Protocol):
 
         MUST change nothing else of it; the tags SHOULD stay, to tell whose it was. What carries no
         mark any more, or is gone, is success.
+        """
+        ...
+
+
+@runtime_checkable
+class Forcing(Protocol):
+    """What a driver MAY do beside `Provisioner`: remove what its cloud would not let go."""
+
+    def force_delete(self, observed: Observed) -> None:
+        """Remove a marked resource whatever its state, by the rights of the cloud's operators.
+
+        Like `delete`: success means accepted, what is already gone is success, and
+        `CloudConflictError` MUST be raised if the mark is no longer there. MUST touch nothing that
+        carries no mark of ours. Asked again and again until it is gone, also of what is being
+        deleted: what began just now SHOULD be left in peace.
         """
         ...
 

@@ -59,6 +59,7 @@ def _page(item: Mapping[str, Any]) -> None:
             (t("col_status"), status(item)),
             (t("col_message"), state.get("message")),
             (t("col_remedy"), state.get("remedy")),
+            (t("col_forced"), _forced(state.get("forced"))),
             (t("col_cloud"), state.get("cloud")),
             (t("col_generation"), _generation(meta, state)),
             (t("col_request"), meta.get("requestId")),
@@ -75,6 +76,12 @@ def _page(item: Mapping[str, Any]) -> None:
         output.emit(output.paint(t("section_resources"), "bold"))
         headings = [t(f"col_{name}") for name in ("part", "id", "name", "state", "info")]
         render.table(headings, [_resource(one) for one in resources], indent="  ")
+
+
+def _forced(said: Mapping[str, Any] | None) -> str | None:
+    if not said:
+        return None
+    return t("forced_by", by=said["by"], at=moment(said["at"]), reason=said["reason"])
 
 
 def _kind(name: str) -> str:

@@ -74,6 +74,24 @@ def confirm_release(
     _insist(reference, "confirm", reason, "confirmed", form)
 
 
+def force(
+    *,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
+    ],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_force_reason"))],
+    department: Department = None,
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Go on removing an object whose release is stuck, whatever forbids it."""
+    (reference,) = refs.parse([target], department)
+    if not yes:
+        _make_sure(reference, "ask_force")
+    _insist(reference, "force", reason, "forced", form)
+
+
 def abandon(
     *,
     target: Annotated[

@@ -136,6 +136,9 @@ def release(
     keep_volumes: Annotated[
         bool, typer.Option("--keep-volumes", help=t("opt_keep_volumes"))
     ] = False,
+    wipe_volumes: Annotated[
+        bool, typer.Option("--wipe-volumes", help=t("opt_wipe_volumes"))
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     form: Format = Output.TABLE,
@@ -146,6 +149,7 @@ def release(
         "releases": [reference.plain() for reference in refs.parse(objects, department)],
         "snapshot": snapshot,
         "keepVolumes": keep_volumes,
+        "wipeVolumes": wipe_volumes,
     }
     if dry_run:
         rehearse(content, form)

@@ -27,7 +27,7 @@ AREAS: Final[Mapping[str, frozenset[str]]] = {
     "doctor": frozenset({"doctor"}),
     "clouds": frozenset({"discovery", "unmanaged", "adoption"}),
     "operations": frozenset({"stop", "start", "reboot", "console-log"}),
-    "recover": frozenset({"retry", "rebuild", "confirm", "abandon", "clouds"}),
+    "recover": frozenset({"retry", "rebuild", "confirm", "force", "abandon", "clouds"}),
     "members": frozenset({"kubeconfig", "use"}),
     "objects": frozenset({"objects", "events", "drift"}),
     "requests": frozenset({"requests", "plan", "apply", "delete"}),

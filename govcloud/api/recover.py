@@ -140,6 +140,12 @@ _stepping(
     lambda unit, _services, uid, reason: recover.confirm(unit, uid, reason),
 )
 _stepping(
+    "force",
+    "Go on removing an object whatever forbids it",
+    "Give up the last copy that was asked for, and remove what the cloud would not let go.",
+    lambda unit, _services, uid, reason: recover.force(unit, uid, reason),
+)
+_stepping(
     "abandon",
     "Give up an object that is stuck",
     "Free its quota and forget it; `status.resources` is what it may leave behind, unmanaged.",

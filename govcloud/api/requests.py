@@ -24,7 +24,7 @@ from govcloud.errors import InvalidInputError, Severity, UsageError
 from govcloud.messages import render
 from govcloud.policy.context import city_day
 from govcloud.requests import inbox
-from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT
+from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT, WIPE_VOLUMES
 from govcloud.requests.deadlines import Notice, notices
 from govcloud.requests.life import State, Verdict
 from govcloud.requests.submitting import NothingToDoError
@@ -71,11 +71,18 @@ class Wanted(Body):
     keep_volumes: bool = Field(
         False, description="Of machines that are given back, leave the data disks."
     )
+    wipe_volumes: bool = Field(
+        False, description="Of what is given back, remove volumes only where they are overwritten."
+    )
 
     @property
     def options(self) -> list[str]:
         """How things are given back, as `requests.changes.OPTIONS`."""
-        chosen = {SNAPSHOT: self.snapshot, KEEP_VOLUMES: self.keep_volumes}
+        chosen = {
+            SNAPSHOT: self.snapshot,
+            KEEP_VOLUMES: self.keep_volumes,
+            WIPE_VOLUMES: self.wipe_volumes,
+        }
         return [name for name, wanted in chosen.items() if wanted]
 
 

@@ -63,6 +63,7 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("POST", "/v1/objects/{kind}/{name}/kubeconfig"): RUN,
     ("GET", "/v1/use"): READ,
     ("POST", "/v1/objects/{kind}/{name}/confirm"): _any(P.OPERATE, P.SUBMIT),
+    ("POST", "/v1/objects/{kind}/{name}/force"): _any(P.APPLY),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): _any(P.OPERATE),
     ("POST", "/v1/clouds/{name}/resume"): _any(P.OPERATE),
     ("POST", "/v1/objects/{kind}/{name}/stop"): RUN,

@@ -48,7 +48,8 @@ def object_(row: ObjectRow, actor: Actor, tongue: str) -> dict[str, Any]:
             "observedGeneration": row.observed_generation,
             "resources": row.status.get("resources", []),
             "cloud": row.cloud,
-        },
+        }
+        | ({"forced": row.status["forced"]} if row.status.get("forced") else {}),
     }
 
 

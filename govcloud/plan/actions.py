@@ -46,7 +46,8 @@ class Action:
     """One call to the cloud: create `wanted`, change `fields` of `observed`, delete or leave it.
 
     What is left loses its mark and nothing else: it is nobody's then. With `copy`, a resource is
-    deleted only once there is a copy of it under that name.
+    deleted only once there is a copy of it under that name. With `force`, it is deleted although
+    its state forbids it.
     """
 
     verb: Verb
@@ -57,6 +58,7 @@ class Action:
     observed: Observed | None = None
     fields: tuple[str, ...] = ()
     copy: str = ""
+    force: bool = False
 
     @property
     def order(self) -> tuple[int, int, str, str]:
@@ -73,6 +75,7 @@ class Plan:
     `faults`: what failed and is not removed by itself because someone may have data in it.
     `conflicts`: what carries the mark but is not what was built under it. `held`: what is to be
     given back and holds something (`Observed.info["holds"]`) that nobody has said may go with it.
+    `unwiped`: what is to be overwritten and stands where the cloud does not do that.
     """
 
     actions: tuple[Action, ...] = ()
@@ -82,6 +85,7 @@ class Plan:
     faults: tuple[Observed, ...] = ()
     conflicts: tuple[Observed, ...] = ()
     held: tuple[Observed, ...] = ()
+    unwiped: tuple[Observed, ...] = ()
     ready: bool = False
 
     @property
@@ -128,7 +132,8 @@ class Situation:
     `confirmed`: somebody said that what is held may go. `asked` are the fields in which something
     was asked for beside the spec and has not come about yet: there, a difference is no drift.
     Of a release: `copies` is how the names of last copies begin, empty where none are wanted;
-    `keep_data`, that what holds data stays.
+    `keep_data`, that what holds data stays; `wipes`, the storage classes that the cloud overwrites,
+    where volumes are to be wiped; `forced`, that nothing is waited for any more.
     """
 
     mode: ModeOf
@@ -140,6 +145,8 @@ class Situation:
     asked: frozenset[str] = frozenset()
     copies: str = ""
     keep_data: bool = False
+    wipes: frozenset[str] | None = None
+    forced: bool = False
 
 
 def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Situation) -> Plan:
@@ -153,9 +160,11 @@ def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Si
     draft = _Draft()
     ranks = _Ranks(wanted)
     if situation.releasing:
-        held = () if situation.confirmed else tuple(item for item in seen if _holds(item))
-        if held:
-            return Plan(held=held)
+        if not (situation.confirmed or situation.forced):
+            held = tuple(item for item in seen if _holds(item))
+            unwiped = tuple(item for item in seen if _stays_readable(item, situation.wipes))
+            if held or unwiped:
+                return Plan(held=held, unwiped=unwiped)
         _release(draft, seen, _Leaving(wanted, ranks, situation))
         return draft.plan(ready=False)
     kept, doubles = _sort_out(seen, situation.known)
@@ -381,6 +390,13 @@ def _holds(item: Observed) -> bool:
     return bool(item.info.get("holds")) and item.state is not State.DELETING
 
 
+def _stays_readable(item: Observed, wipes: frozenset[str] | None) -> bool:
+    """Whether volumes are to be wiped and this one is where the cloud does not do that."""
+    if wipes is None or item.state is State.DELETING:
+        return False
+    return not wipes.issuperset(str(item.info.get("storage") or "").split())
+
+
 @dataclass(frozen=True, slots=True)
 class _Leaving:
     """How an object is given back."""
@@ -397,7 +413,7 @@ class _Leaving:
     @property
     def stopped(self) -> Mapping[str, Resource]:
         """The parts that have to stand still before a copy of them is whole: machines."""
-        if not self.situation.copies:
+        if not self.situation.copies or self.situation.forced:
             return {}
         return {r.part: r for r in self.wanted if r.unit is not None and POWER in r.props}
 
@@ -423,8 +439,8 @@ def _release(draft: _Draft, seen: Sequence[Observed], leaving: _Leaving) -> None
     if running:
         draft.waiting += [item for item in seen if item not in running]
         return
-    _remove(draft, going, leaving.ranks, Reason.RELEASE)
-    if leaving.situation.copies:
+    _remove(draft, going, leaving.ranks, Reason.RELEASE, force=leaving.situation.forced)
+    if leaving.situation.copies and not leaving.situation.forced:
         draft.actions = [
             replace(action, copy=f"{leaving.situation.copies}-{action.part}")
             if action.verb is Verb.DELETE
@@ -448,18 +464,33 @@ def _runs(item: Observed) -> bool:
     return item.state is State.READY and item.props.get(POWER) not in (None, OFF)
 
 
-def _remove(draft: _Draft, items: Sequence[Observed], ranks: _Ranks, reason: Reason) -> None:
+def _remove(
+    draft: _Draft,
+    items: Sequence[Observed],
+    ranks: _Ranks,
+    reason: Reason,
+    *,
+    force: bool = False,
+) -> None:
     """Plan the removal of `items`: the highest rank that is still there, the others later."""
     if not items:
         return
     top = max(ranks.of(item) for item in items)
-    _remove_each(draft, [item for item in items if ranks.of(item) == top], ranks, reason)
+    highest = [item for item in items if ranks.of(item) == top]
+    _remove_each(draft, highest, ranks, reason, force=force)
     draft.waiting += [item for item in items if ranks.of(item) != top]
 
 
-def _remove_each(draft: _Draft, items: Sequence[Observed], ranks: _Ranks, reason: Reason) -> None:
+def _remove_each(
+    draft: _Draft,
+    items: Sequence[Observed],
+    ranks: _Ranks,
+    reason: Reason,
+    *,
+    force: bool = False,
+) -> None:
     for item in items:
-        if item.state is State.DELETING:
+        if item.state is State.DELETING and not force:
             draft.waiting.append(item)
         else:
-            draft.actions.append(_delete(item, ranks.of(item), reason))
+            draft.actions.append(replace(_delete(item, ranks.of(item), reason), force=force))

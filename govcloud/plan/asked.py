@@ -21,12 +21,14 @@ OFF: Final = "off"
 class Asked:
     """What was asked for: `off` are the numbers of machines that are to stand still.
 
-    Of a release: `snapshot`, that a last copy be kept; `keep_volumes`, that data disks stay.
+    Of a release: `snapshot`, that a last copy be kept; `keep_volumes`, that data disks stay;
+    `wipe_volumes`, that volumes go only where the cloud overwrites them.
     """
 
     off: frozenset[int] = frozenset()
     snapshot: bool = False
     keep_volumes: bool = False
+    wipe_volumes: bool = False
 
     @property
     def text(self) -> str:
@@ -35,6 +37,7 @@ class Asked:
             "off": sorted(self.off),
             "snapshot": self.snapshot,
             "keepVolumes": self.keep_volumes,
+            "wipeVolumes": self.wipe_volumes,
         }
         said = {name: value for name, value in said.items() if value}
         return json.dumps(said, separators=(",", ":")) if said else ""
@@ -62,4 +65,5 @@ def read_asked(text: str) -> Asked:
         frozenset(said.get("off", ())),
         snapshot=bool(said.get("snapshot")),
         keep_volumes=bool(said.get("keepVolumes")),
+        wipe_volumes=bool(said.get("wipeVolumes")),
     )

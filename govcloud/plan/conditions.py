@@ -47,6 +47,10 @@ class Conditions:
 OVER_QUOTA: Final = "OverQuota"
 HOLDS_DATA: Final = "HoldsData"
 """It is to be given back, and holds what nobody has said may go with it."""
+NOT_WIPED: Final = "NotWiped"
+"""It is to be wiped, and a volume of it is where the cloud does not overwrite anything."""
+HELD: Final = frozenset({HOLDS_DATA, NOT_WIPED})
+"""Why something waits for somebody to say that it may go (`reconcile.recover.confirm`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,9 @@ def _halted(plan: Plan, failures: Sequence[Failure], withheld: str) -> Condition
     if plan.held:
         holds = ", ".join(str(item.info["holds"]) for item in plan.held)
         return _stopped(HOLDS_DATA, "controller.holds_data", holds=holds)
+    if plan.unwiped:
+        volumes = [f"{item.part} ({item.info['storage']})" for item in plan.unwiped]
+        return _stopped(NOT_WIPED, "controller.not_wiped", volumes=volumes)
     return _stopped(withheld, WITHHELD[withheld]) if withheld else None
 
 
@@ -174,6 +181,9 @@ def _failed(failure: Failure, following: Next) -> Conditions:
 
 def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
     for action in plan.actions:
+        if action.force and action.observed is not None:
+            text = Text("controller.forcing", {"part": action.part})
+            return Conditions(False, True, "Releasing", text, Next.RETRY)  # slower each time
         if action.observed is not None and action.observed.state is State.FAILED:
             return _broken(action, action.observed)
     if not plan.settled:

@@ -9,7 +9,17 @@ from typing import Final
 from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
 from govcloud.plan.actions import Action, Verb
 from govcloud.plan.conditions import OVER_QUOTA, Failure
-from govcloud.ports import Adopting, Clock, Keeping, Leaving, Observed, Provisioner, Resource, State
+from govcloud.ports import (
+    Adopting,
+    Clock,
+    Forcing,
+    Keeping,
+    Leaving,
+    Observed,
+    Provisioner,
+    Resource,
+    State,
+)
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.crew import Crew
 from govcloud.reconcile.gate import Gate, PausedError
@@ -135,7 +145,10 @@ class Acting:
             return observed
         if action.copy and not self._copied(observed, action.copy):
             return observed
-        self._provisioner.delete(observed)
+        if action.force and isinstance(self._provisioner, Forcing):
+            self._provisioner.force_delete(observed)
+        else:
+            self._provisioner.delete(observed)
         return replace(observed, state=State.DELETING)
 
     def _adopt(self, wanted: Resource) -> Observed:

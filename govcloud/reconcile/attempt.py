@@ -70,8 +70,19 @@ class Attempt:
         wanted = self.wanted
         return f"{wanted.department}-{wanted.name}-{wanted.uid[:8]}"
 
-    def decide(self, found: Sequence[Observed], world: World, now: datetime, s: Settings) -> None:
-        """Plan from what was found; `resources` have been set."""
+    def decide(
+        self,
+        found: Sequence[Observed],
+        world: World,
+        now: datetime,
+        s: Settings,
+        *,
+        wipes: frozenset[str],
+    ) -> None:
+        """Plan from what was found; `resources` have been set.
+
+        `wipes` are the storage classes that the cloud overwrites.
+        """
         self.seen = {item.id: item for item in found}
         drift = read_spec(self.wanted.kind, self.wanted.spec).drift
         asked = read_asked(self.wanted.asked)
@@ -85,6 +96,8 @@ class Attempt:
             asked=self.status.asked,
             copies=self._copies if asked.snapshot else "",
             keep_data=asked.keep_volumes,
+            wipes=wipes if asked.wipe_volumes else None,
+            forced=bool(self.status.forced),
         )
         self.plan = plan(self.resources, found, situation)
         if not self.releasing:

@@ -70,6 +70,7 @@ class Lane:
             groundwork=groundwork,
             settings=settings,
             on_step=on_step,
+            wipes=frozenset(spec.wipes),
         )
         self._acting = Acting(
             name,

@@ -38,6 +38,7 @@ class Looking:
         groundwork: Groundwork,
         settings: Settings,
         on_step: OnStep,
+        wipes: frozenset[str],
     ) -> None:
         self._groundwork = groundwork
         self._name = name
@@ -47,6 +48,7 @@ class Looking:
         self._push = push
         self._settings = settings
         self._on_step = on_step
+        self._wipes = wipes
 
     def look(self, attempts: Sequence[Attempt], world: World) -> None:
         """Look up all objects in one call and plan each; what cannot be planned says why."""
@@ -103,7 +105,7 @@ class Looking:
         for attempt in attempts:
             seen = by_uid.get(attempt.claim.uid, [])
             try:
-                attempt.decide(seen, world, now, self._settings)
+                attempt.decide(seen, world, now, self._settings, wipes=self._wipes)
             except Exception as error:
                 LOG.exception("%s: %s", self._name, attempt.claim.uid)
                 attempt.conditions = unplanned(error)

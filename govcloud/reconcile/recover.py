@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlmodel import select
 
 from govcloud.errors import ConflictError, NotFoundError, Text
-from govcloud.plan.conditions import HOLDS_DATA, held_up
+from govcloud.plan.conditions import HELD, held_up
 from govcloud.plan.phases import Phase
 from govcloud.ports import Ledger
 from govcloud.reconcile.record import forget_object, make_event
@@ -65,12 +65,30 @@ def confirm(unit: Unit, uid: str, reason: str) -> ObjectRow:
     Raises NotFoundError, and ConflictError for one that does not wait for this.
     """
     row = _row(unit, uid)
-    if row.phase != Phase.RELEASING or row.reason != HOLDS_DATA:
+    if row.phase != Phase.RELEASING or row.reason not in HELD:
         raise ConflictError("controller.nothing_held", kind=row.kind, name=row.name)
     status = replace(Status.read(row.status), confirmed=row.generation)
     detail = {"reason": reason, "resources": [dict(one) for one in status.resources]}
     text = Text("controller.confirmed", {"reason": reason})
     _again(unit, row, status, text, "object.confirm", detail=detail)
+    return row
+
+
+def force(unit: Unit, uid: str, reason: str) -> ObjectRow:
+    """Let an object's removal go on whatever forbids it: a copy that fails, a state, a detachment.
+
+    Its quota is given back when the cloud confirms that it is gone, as ever (Q3). Raises
+    NotFoundError, and ConflictError for an object that is not being given back, or not stuck.
+    """
+    row = _row(unit, uid)
+    if row.phase != Phase.RELEASING:
+        raise ConflictError("controller.not_releasing", kind=row.kind, name=row.name)
+    _check_stuck(unit, row)
+    forced = {"by": unit.actor.name, "at": unit.now.isoformat(), "reason": reason}
+    status = replace(Status.read(row.status), forced=forced)
+    detail = {"reason": reason, "resources": [dict(one) for one in status.resources]}
+    text = Text("controller.forced", {"by": unit.actor.name, "reason": reason})
+    _again(unit, row, status, text, "object.force", detail=detail, event=("Warning", "Forced"))
     return row
 
 
@@ -137,12 +155,13 @@ def _again(
     action: str,
     *,
     detail: Mapping[str, Any] | None = None,
+    event: tuple[str, str] = ("Normal", "Retry"),
 ) -> None:
     row.status = status.written(text)
     row.progressing = True
     unit.session.add(row)
     work.enqueue(unit.session, [(row.uid, row.cloud or "", row.generation)], unit.now)
-    unit.session.add(make_event(row.uid, unit.now, "Normal", "Retry", text))
+    unit.session.add(make_event(row.uid, unit.now, *event, text))
     unit.audit(
         action,
         str(objects.key_of(row)),

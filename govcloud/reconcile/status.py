@@ -5,7 +5,8 @@ approved one, differences are the approved change and not drift. `heals` says wh
 last put right, for the guard against fighting somebody else. `text` is the sentence's key.
 `absent` is how many of the units that were delivered the facts say are not there. `confirmed` is
 the generation of which somebody said that what it holds may go with it. `asked` are the fields in
-which something was asked for beside the spec, until it has come about.
+which something was asked for beside the spec, until it has come about. `forced` says by whom, when
+and why its removal goes on whatever forbids it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,7 @@ class Status:
     absent: int = 0
     confirmed: int = 0
     asked: frozenset[str] = frozenset()
+    forced: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "Status":
@@ -43,6 +45,7 @@ class Status:
             stored.get("absent", 0),
             stored.get("confirmed", 0),
             frozenset(stored.get("asked", ())),
+            stored.get("forced", {}),
         )
 
     @property
@@ -108,6 +111,7 @@ class Status:
             **({"absent": self.absent} if self.absent else {}),
             **({"confirmed": self.confirmed} if self.confirmed else {}),
             **({"asked": sorted(self.asked)} if self.asked else {}),
+            **({"forced": dict(self.forced)} if self.forced else {}),
         }
 
 

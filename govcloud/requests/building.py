@@ -13,7 +13,7 @@ from govcloud.plan.asked import read_asked
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import Action
 from govcloud.ports import Demand, Ledger, QuotaLine, Refusal
-from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT, Change
+from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT, WIPE_VOLUMES, Change
 from govcloud.requests.fulfilment import close_records
 from govcloud.requests.proposal import Proposal
 from govcloud.requests.proposing import given_back
@@ -127,6 +127,7 @@ class _Writer:
             read_asked(row.asked),
             snapshot=SNAPSHOT in change.options,
             keep_volumes=KEEP_VOLUMES in change.options,
+            wipe_volumes=WIPE_VOLUMES in change.options,
         )
         row.asked = asked.text
         row.phase = Phase.RELEASING.value
@@ -163,7 +164,8 @@ class _Writer:
             request_id=self._request_id,
             before=change.before_digest,
             after=None if action is Action.RELEASE else change.digest,
-            detail={"uid": row.uid, "generation": row.generation},
+            detail={"uid": row.uid, "generation": row.generation}
+            | ({"options": list(change.options)} if change.options else {}),
         )
         if KINDS[row.kind].allocates:
             self._announce(row, action)

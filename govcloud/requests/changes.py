@@ -23,7 +23,13 @@ SNAPSHOT: Final = "snapshot"
 """A release that keeps a last copy of each machine."""
 KEEP_VOLUMES: Final = "keep-volumes"
 """A release that leaves the data disks; they are nobody's from then on."""
-OPTIONS: Final = (SNAPSHOT, KEEP_VOLUMES)
+WIPE_VOLUMES: Final = "wipe-volumes"
+"""A release that removes volumes only where the cloud overwrites them."""
+OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    "VirtualMachine": frozenset({SNAPSHOT, KEEP_VOLUMES, WIPE_VOLUMES}),
+    "Volume": frozenset({WIPE_VOLUMES}),
+}
+"""How something of a kind can be given back."""
 _MACHINES: Final[Mapping[str, Any]] = {"count": 1, "without": ()}
 """What says which machines there are, and what it says by default."""
 _METADATA: Final = ("displayName", "labels", "annotations")
@@ -191,7 +197,7 @@ def give_back(key: ObjectKey, current: Current, options: Sequence[str] = ()) -> 
         uid=current.uid,
         generation=current.generation,
         before_digest=current.digest,
-        options=tuple(options) if key.kind == "VirtualMachine" else (),
+        options=tuple(o for o in options if o in OPTIONS.get(key.kind, ())),
     )
 
 

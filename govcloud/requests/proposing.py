@@ -22,6 +22,7 @@ from govcloud.requests.metering import Used
 from govcloud.requests.proposal import Proposal
 from govcloud.requests.references import References
 from govcloud.requests.steps import steps_for
+from govcloud.requests.wiping import wiped_wrongly
 from govcloud.requests.wishes import Wish
 from govcloud.requests.world import World, load_world
 from govcloud.store import objects
@@ -131,6 +132,7 @@ def _check(wish: Wish, world: World) -> None:
             raise NotFoundError("requests.no_such_object", kind=key.kind, name=key.name)
     faults = References(world, wish.drafts, wish.releases).faults()
     faults += _adopted_wrongly(wish, world)
+    faults += wiped_wrongly(wish, world)
     if world.owner is None and wish.keys:
         faults.append(_no_department(wish))
     if faults:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from govcloud.errors import TransientCloudError
 from govcloud.ports import CloudAddress, Observed, Order, Provisioner
+from govcloud.testing.contracts import Unsupported
 from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.proxy import Proxy, Rule
 from provisioners.kubernetes.driver import KubernetesProvisioner, open_cluster
@@ -131,6 +132,10 @@ class Cluster:
         path = path_of(observed)
         self.plane.call("DELETE", path)
         wait_until(lambda: self.plane.look(path) is None)
+
+    def jam(self, observed: Observed) -> None:
+        """Say that a cluster refuses no deletion."""
+        raise Unsupported(f"a {observed.type} is always let go")
 
     def lose_answer(self, method: str) -> None:
         """Let the next call of `method` take effect without an answer."""

@@ -18,6 +18,7 @@ from openstack.connection import Connection
 
 from govcloud.errors import TransientCloudError
 from govcloud.ports import CloudAddress, Observed, Order, Provisioner, State
+from govcloud.testing.contracts import Unsupported
 from govcloud.testing.openstack import OpenStack
 from govcloud.testing.proxy import Proxy, Rule
 from govcloud.testing.world import machine_order, volume_order
@@ -29,6 +30,7 @@ from provisioners.openstack.marks import Marks
 from provisioners.openstack.network import View
 from provisioners.openstack.session import Door
 from provisioners.openstack.settings import read_settings
+from provisioners.openstack.storage import TYPES as VOLUMES
 from provisioners.openstack.storage import Storage
 
 PATIENCE_S: Final = 600.0
@@ -139,6 +141,13 @@ class Region:
         with self.cloud.connect() as admin:
             _REMOVE[observed.type](admin, observed.id)
         self._until(lambda: observed.id not in {o.id for o in self._watchers[0].look()})
+
+    def jam(self, observed: Observed) -> None:
+        """Put a volume in a state in which Cinder does not let it go; Nova has none such."""
+        if observed.type not in VOLUMES:
+            raise Unsupported(f"a {observed.type} is always let go")
+        with self.cloud.connect() as admin:
+            admin.block_storage.reset_volume_status(observed.id, "maintenance", "detached", None)
 
     def lose_answer(self, method: str) -> None:
         """Let the next call of `method` take effect without an answer."""

@@ -138,6 +138,11 @@ class SimulatedWorld:
         """Remove a resource behind the driver's back."""
         tamper.remove(self.path, observed.id)
 
+    def jam(self, observed: Observed) -> None:
+        """Let no `delete` be taken any more."""
+        del observed
+        tamper.set_fault(self.path, Fault(FaultKind.REFUSE, "delete", reason="Locked"))
+
     def lose_answer(self, method: str) -> None:
         """Let the cloud act on the next call of a method without answering."""
         tamper.set_fault(self.path, Fault(FaultKind.LOSE, method, count=1))

@@ -23,6 +23,7 @@ from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import PREFIX, Label, Mark, Marks
 from provisioners.openstack.network import Ids, View
 from provisioners.openstack.session import COMPUTE, Door, Json
+from provisioners.openstack.storage import FORCE_AFTER_S
 from provisioners.openstack.userdata import user_data
 
 TYPE: Final = "server"
@@ -310,6 +311,18 @@ class Compute:
             row = self.check(observed)
             if state_of(row) is not State.DELETING:
                 self._call("DELETE", observed.id)
+        except CloudConflictError as error:
+            if error.reason != "Gone":
+                raise
+
+    def force_delete(self, observed: Observed) -> None:
+        """Remove a server whatever its state, and for good; what began just now goes on."""
+        try:
+            row = self.check(observed)
+            if state_of(row) is State.DELETING and age_s(row["updated"]) < FORCE_AFTER_S:
+                return
+            self._action(observed.id, {"os-resetState": {"state": "error"}})
+            self._action(observed.id, {"forceDelete": None})
         except CloudConflictError as error:
             if error.reason != "Gone":
                 raise

@@ -8,6 +8,7 @@ from typing import Final
 from govcloud.errors import (
     AwaitedCloudError,
     CloudConflictError,
+    CloudError,
     TerminalCloudError,
     TransientCloudError,
 )
@@ -286,7 +287,7 @@ class OpenStackProvisioner:
         except CloudConflictError as error:
             raise TransientCloudError("NoTenant", error.message) from error
 
-    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping`, `Leaving` ---
+    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping`, `Leaving`, `Forcing` ---
 
     def console_log(self, observed: Observed, lines: int) -> str:
         """Read a server's console."""
@@ -305,6 +306,25 @@ class OpenStackProvisioner:
         if observed.type not in storage.TYPES:
             raise TerminalCloudError("NotLeavable", observed.type)
         self._services.storage.leave(observed)
+
+    def force_delete(self, observed: Observed) -> None:
+        """Remove a server or volume whatever its state; for all else there is but one way."""
+        if observed.type == compute.TYPE:
+            self._ours(observed)
+            self._services.compute.force_delete(observed)
+        elif observed.type in storage.TYPES:
+            self._ours(observed)
+            self._force_volume(observed)
+        else:
+            self.delete(observed)
+
+    def _force_volume(self, observed: Observed) -> None:
+        row = self._services.storage.force_delete(observed) or {}
+        for entry in row.get("attachments") or ():
+            try:
+                self._services.compute.detach(str(entry["server_id"]), observed.id)
+            except CloudError:
+                self._services.storage.force_detach(observed.id, str(entry["attachment_id"]))
 
     def discover(self) -> Sequence[Offer]:
         """Say what the region offers."""

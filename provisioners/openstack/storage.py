@@ -41,6 +41,10 @@ _FAULTS: Final[Mapping[str, str]] = {
     "error_managing": "VolumeFailed",
 }
 
+_LEAVING: Final = frozenset({"deleting", "detaching"})
+FORCE_AFTER_S: Final = 60.0
+"""What is being detached or deleted is forced only when nothing has happened for so long."""
+
 
 class Storage:
     """The volumes of a cloud."""
@@ -85,7 +89,11 @@ class Storage:
             part=label.mark.part,
             props=props,
             tags=label.tags,
-            info={"status": status, "zone": row.get("availability_zone")},
+            info={
+                "status": status,
+                "zone": row.get("availability_zone"),
+                "storage": props["storage"],
+            },
             fault=fault,
         )
 
@@ -185,6 +193,31 @@ class Storage:
         else:
             self._door.call(STORAGE, "DELETE", f"/volumes/{observed.id}")
         return None
+
+    def force_delete(self, observed: Observed) -> Json | None:
+        """Remove a volume whatever its state; returns it if it is attached (or None).
+
+        What changed its state just now is left in peace. Snapshots are not ours to remove: with
+        one, Cinder refuses.
+        """
+        row: Json | None = self.check(observed, gone=True)
+        if row is None or (row.get("status") in _LEAVING and _idle_s(row) < FORCE_AFTER_S):
+            return None
+        if row.get("attachments"):
+            return row
+        if row.get("attach_status") != "detached" or row.get("migration_status"):
+            self._reset(observed.id)
+        self._action(observed.id, {"os-force_delete": {}})
+        return None
+
+    def force_detach(self, key: str, attachment: str) -> None:
+        """Let a volume be attached to nothing, although Nova does not detach it."""
+        self._action(key, {"os-force_detach": {"attachment_id": attachment}})
+        self._reset(key)
+
+    def _reset(self, key: str) -> None:
+        said = {"status": "error", "attach_status": "detached", "migration_status": "none"}
+        self._action(key, {"os-reset_status": said})
 
     def servers_of(self, observed: Observed) -> list[str]:
         """Return the ids of the servers that a volume is attached to."""

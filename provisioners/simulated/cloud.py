@@ -146,6 +146,13 @@ class Cloud:
                 if row[0] != State.DELETING:
                     self.begin(call, key, State.DELETING, None)
 
+    def force_delete(self, key: str, mark: tuple[str, str]) -> None:
+        """Remove a resource at once, whatever it is doing."""
+        with self.call("force_delete") as call:
+            if call.db.execute("SELECT 1 FROM resources WHERE id = ?", (key,)).fetchone():
+                self.marked(call.db, key, mark)
+                call.db.execute("DELETE FROM resources WHERE id = ?", (key,))
+
     def begin(self, call: Call, key: str, state: State, target: str | None) -> None:
         """Start something that ends by itself."""
         due = call.now + self._settings.latency_s + call.effects.slow_s

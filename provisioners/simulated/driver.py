@@ -101,7 +101,7 @@ class SimulatedProvisioner:
         problems = tuple(f"fault {fault.kind} on {fault.method}" for fault in told)
         return CloudReport("simulated 1", FEATURES, problems)
 
-    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping` ---
+    # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping`, `Forcing` ---
 
     def console_log(self, observed: Observed, lines: int) -> str:
         """Read a machine's console."""
@@ -126,6 +126,10 @@ class SimulatedProvisioner:
     def keep_copy(self, observed: Observed, name: str) -> bool:
         """See that there is a copy of a machine."""
         return operations.keep_copy(self._cloud, observed, name)
+
+    def force_delete(self, observed: Observed) -> None:
+        """Remove at once."""
+        self._cloud.force_delete(observed.id, (observed.uid, observed.part))
 
     def stock(self, resources: Sequence[Resource]) -> None:
         """Put ready resources there without calls, for measurements."""

@@ -13,7 +13,7 @@ from provisioners.simulated.file import transaction
 
 ASYNCHRONOUS: Final = frozenset({"create", "change", "delete"})
 """Calls that start something which ends later."""
-WRITES: Final = ASYNCHRONOUS | {"set_quota", "reboot", "adopt", "keep_copy"}
+WRITES: Final = ASYNCHRONOUS | {"set_quota", "reboot", "adopt", "keep_copy", "force_delete"}
 _READS: Final = frozenset({"observe", "find", "quotas", "report"})
 METHODS: Final = WRITES | _READS | {"console_log", "discover", "inspect"}
 

@@ -51,9 +51,18 @@ def observed(row: Sequence[Any], installation: str) -> Observed:
         part if ours else "",
         read,
         load(tags),
-        _addresses(seq, read) if kind == "server" else {},
+        (_addresses(seq, read) if kind == "server" else {}) | _storage(props),
         fault,
     )
+
+
+@lru_cache(maxsize=16_384)
+def _storage(text: str) -> dict[str, Value]:
+    """Return the storage classes of the volumes in what has these properties, as JSON text."""
+    props = load(text)
+    found = {str(v).partition(" ")[2] or "hdd" for n, v in props.items() if n.startswith("disk.")}
+    found |= {str(props["storage"])} if props.get("storage") else set()
+    return {"storage": " ".join(sorted(found))} if found else {}
 
 
 def _addresses(seq: int, props: Mapping[str, Value]) -> dict[str, Value]:

@@ -45,6 +45,16 @@ class DeletesAnything(Defective):
         tamper.remove(self.path, observed.id)
 
 
+class ForcesAnything(Defective):
+    def force_delete(self, observed: Observed) -> None:
+        tamper.remove(self.path, observed.id)
+
+
+class ForcesLikeDeleting(Defective):
+    def force_delete(self, observed: Observed) -> None:
+        self.delete(observed)
+
+
 class Adopts(Defective):
     def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
         tamper.set_mark(self.path, observed.id, INSTALLATION, wanted.uid, wanted.part)
@@ -97,6 +107,8 @@ CASES: list[tuple[type[Defective], str]] = [
     (DeletesAnything, "delete_without_the_mark_is_a_conflict"),
     (DeletesAnything, "what_is_nobodys_is_left_alone"),
     (DeletesAnything, "delete_is_idempotent"),
+    (ForcesAnything, "force_without_the_mark_is_a_conflict"),
+    (ForcesLikeDeleting, "force_removes_what_is_not_let_go"),
     (Adopts, "change_without_the_mark_is_a_conflict"),
     (NumbersFromTheEnd, "parts_are_stable_when_counts_grow"),
     (SkipsAPage, "observe_lists_ours_and_others_once"),

@@ -5,7 +5,7 @@ import pytest
 from govcloud.domain.keys import ObjectKey
 from govcloud.errors import InvalidInputError, UsageError
 from govcloud.plan.asked import read_asked
-from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT
+from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT, WIPE_VOLUMES
 from govcloud.requests.desk import Verdict
 from govcloud.store import objects
 from govcloud.store.tables import ObjectRow, RequestRow
@@ -85,6 +85,43 @@ def test_how_something_is_given_back_is_decided_on_and_kept(town: Town) -> None:
     approve(town, request)
     asked = read_asked(row(town).asked)
     assert (asked.snapshot, asked.keep_volumes) == (True, False)
+
+
+def test_volumes_are_wiped_only_where_the_cloud_says_that_it_does(town: Town) -> None:
+    volume = document(
+        "Volume", "data", {"system": "records", "zone": "public", "size": "5Gi"}, "health"
+    )
+    standing(town, machine(dataDisks=[{"size": "10Gi", "type": "ssd"}]), volume)
+    data = ObjectKey("Volume", "health", "data")
+
+    def refused(keys: list[ObjectKey], *options: str) -> list[tuple[str, object]]:
+        with pytest.raises(InvalidInputError) as caught:
+            town.desk.plan(HEALTH, (), releases=keys, options=[WIPE_VOLUMES, *options])
+        return [(fault.key, fault.params.get("classes")) for fault in caught.value.diagnostics]
+
+    assert refused([WEB, data]) == [
+        ("requests.not_wiped", ["hdd", "ssd"]),
+        ("requests.not_wiped", ["hdd"]),
+    ]
+    wiping(town, ["hdd"])
+    assert refused([WEB, data]) == [("requests.not_wiped", ["ssd"])]
+    assert refused([data], KEEP_VOLUMES) == [("requests.kept_and_wiped", None)]
+    wiping(town, ["hdd", "ssd"])
+    request = town.desk.submit(HEALTH, (), releases=[WEB, data], options=[WIPE_VOLUMES])
+    assert [change["options"] for change in request.changes] == [[WIPE_VOLUMES]] * 2
+    wiping(town, ["hdd"])  # what is no longer promised is not approved
+    with pytest.raises(InvalidInputError):
+        approve(town, request)
+    wiping(town, ["hdd", "ssd"])
+    approve(town, request)
+    assert read_asked(row(town).asked).wipe_volumes
+
+
+def wiping(town: Town, classes: list[str]) -> None:
+    """Let the cloud promise to overwrite volumes of these classes."""
+    with town.store.reading() as session:
+        spec = objects.get_object(session, ADMIN, "Cloud", "sim").spec
+    town.apply(document("Cloud", "sim", {**spec, "wipes": classes}))
 
 
 @pytest.mark.guarantee("R2")

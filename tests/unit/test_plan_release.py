@@ -1,7 +1,10 @@
 """Giving back in a certain way: what is stopped, copied, kept."""
 
+from dataclasses import replace
+
 from govcloud.domain.drift import DriftMode
 from govcloud.plan.actions import Action, Situation, Verb, plan
+from govcloud.plan.conditions import conclude
 from govcloud.ports import Observed, Resource, State
 
 UID, TENANT = "u1", "t"
@@ -72,3 +75,27 @@ def test_data_that_is_kept_is_left_when_all_else_is_gone() -> None:
     assert (last.verb, last.part, last.copy) == (Verb.LEAVE, "data-0-0", "")
     assert not settled
     assert release([], keep_data=True) == ([], True)
+
+
+def test_by_force_nothing_is_stopped_copied_or_waited_for_and_data_still_stays() -> None:
+    going = [replace(item, state=State.DELETING) for item in seen("server-0")]
+    actions, _ = release([*seen("disk-0"), *going], copies="last", forced=True)
+    assert [(a.verb, a.part, a.force, a.copy) for a in actions] == [
+        (Verb.DELETE, "server-0", True, "")
+    ]
+    [action], _ = release(seen("disk-0", "data-0-0"), keep_data=True, forced=True)
+    assert (action.part, action.force) == ("disk-0", True)
+    [last], _ = release(seen("data-0-0"), keep_data=True, forced=True)
+    assert (last.verb, last.force) == (Verb.LEAVE, False)
+
+
+def test_what_is_to_be_wiped_goes_only_where_the_cloud_overwrites_it() -> None:
+    found = [replace(item, info={"storage": "ssd hdd"}) for item in seen("data-0-0")]
+    half = Situation(lambda _: DriftMode.HEAL, releasing=True, wipes=frozenset({"hdd"}))
+    held = plan(WANTED, found, half)
+    assert ([item.part for item in held.unwiped], held.actions) == (["data-0-0"], ())
+    told = conclude(held, [], releasing=True)
+    assert (told.reason, told.progressing) == ("NotWiped", False)
+    for how in ({"wipes": frozenset({"hdd", "ssd"})}, {"confirmed": True}, {"forced": True}):
+        [action], _ = release(found, **{"wipes": frozenset(), **how})
+        assert action.verb is Verb.DELETE

@@ -155,6 +155,12 @@ class CloudSpec(Model):
         max_length=16,
         description="What each storage class is called in the cloud; absent: as here.",
     )
+    wipes: list[Name] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Storage classes whose volumes the cloud overwrites when they are removed: "
+        "only of these may it be asked (`release --wipe-volumes`).",
+    )
     prices: dict[Line, Money] = Field(
         default_factory=dict,
         max_length=64,

@@ -1,13 +1,15 @@
 """The contract of `delete`: gone in the end, and only where the mark is."""
 
 from dataclasses import replace
+from typing import Protocol, cast
 
 from govcloud.errors import (
     CloudConflictError,
+    CloudError,
     TransientCloudError,
 )
-from govcloud.ports import State
-from govcloud.testing.contracts.harness import Harness
+from govcloud.ports import Forcing, Provisioner, State
+from govcloud.testing.contracts.harness import Harness, Unsupported
 from govcloud.testing.contracts.steps import build, by_id, fails, listing, one
 
 
@@ -72,3 +74,40 @@ class DeletingContract:
                 provisioner.change(posing, wanted, fields)
         harness.settle()
         assert by_id(provisioner, stranger.id) == stranger
+
+    def test_force_removes_what_is_not_let_go(self, harness: Harness) -> None:
+        """Remove a marked resource whatever its state; again and again is success."""
+        provisioner = forcing(harness)
+        resource = build(harness, provisioner, harness.order(1))[-1]
+        found = one(provisioner, resource)
+        harness.jam(found)
+        with fails(CloudError):
+            provisioner.delete(found)
+        for _ in range(2):
+            provisioner.force_delete(found)
+        harness.settle()
+        assert found.id not in {o.id for o in provisioner.find([resource.uid])}
+        provisioner.force_delete(found)
+
+    def test_force_without_the_mark_is_a_conflict(self, harness: Harness) -> None:
+        """MUST raise `CloudConflictError` if the mark is no longer there (R2)."""
+        provisioner = forcing(harness)
+        resource = build(harness, provisioner, harness.order(1))[-1]
+        found = one(provisioner, resource)
+        harness.unmark(found)
+        with fails(CloudConflictError):
+            provisioner.force_delete(found)
+        harness.settle()
+        assert by_id(provisioner, found.id).uid == ""
+
+
+class _Forcing(Provisioner, Forcing, Protocol):
+    """A driver that can force."""
+
+
+def forcing(harness: Harness) -> _Forcing:
+    """Return a driver of the cloud; the test is skipped where it cannot force."""
+    provisioner = harness.open()
+    if not isinstance(provisioner, Forcing):
+        raise Unsupported("the driver forces nothing")
+    return cast("_Forcing", provisioner)

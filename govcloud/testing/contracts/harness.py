@@ -48,6 +48,10 @@ class Harness(Protocol):
         """Remove a resource, by other means than the driver."""
         ...
 
+    def jam(self, observed: Observed) -> None:
+        """Let `delete` of a resource be refused for as long as it stands."""
+        ...
+
     def lose_answer(self, method: str) -> None:
         """Let the next call of `method` take effect without an answer."""
         ...
