@@ -19,6 +19,8 @@ FULL_CHANGES: Final = 12
 """So many changes are shown with all fields; of more, creations take one line each."""
 SHOWN_CHANGES: Final = 60
 """Changes shown at all; a city's first request has a thousand, and the summary says how many."""
+SHOWN_PARTS: Final = 6
+"""So many of the parts that are built anew are named."""
 
 
 def proposal(item: Item, *, everything: bool = False, done: bool | None = None) -> None:
@@ -46,13 +48,19 @@ def changes(listed: Sequence[Item], *, everything: bool = False) -> None:
         emit(t("more_changes", count=len(listed) - len(shown)))
 
 
+def _replaced(change: Item) -> str:
+    parts = change.get("anew") or ()
+    shown = ", ".join(parts[:SHOWN_PARTS]) + (" …" if len(parts) > SHOWN_PARTS else "")
+    return t("is_replaced_parts", parts=shown) if parts else t("is_replaced")
+
+
 def _change(change: Item, *, brief: bool) -> Iterator[str]:
     mark, style = MARKS.get(str(change.get("action")), ("?", "dim"))
     if change.get("replaces"):
         mark = "-/+"
     who = "/".join(str(change[part]) for part in ("department", "name") if change.get(part))
     title = f"  {text_of(change['displayName'])}" if change.get("displayName") else ""
-    note = f"  {t('is_replaced')}" if change.get("replaces") else ""
+    note = f"  {_replaced(change)}" if change.get("replaces") else ""
     head = f"{mark} {change.get('kind')} {who}"
     if brief and change.get("action") != "change":
         yield f"{paint(head, style)}{title}{note}{_demand(change)}"

@@ -79,8 +79,10 @@ class Wired:
         """The life of requests."""
         from govcloud.requests.desk import Desk
         from govcloud.requests.metering import Meter
+        from govcloud.requests.rebuilding import Rebuilding
 
-        return Desk(self.store, self.ledger, Meter(self.store, self.provisioner))
+        meter = Meter(self.store, self.provisioner)
+        return Desk(self.store, self.ledger, meter, Rebuilding(self.pure_provisioner))
 
     @cached_property
     def player(self) -> "Player":
@@ -117,6 +119,16 @@ class Wired:
 
     def provisioner(self, name: str, spec: "CloudSpec") -> "Provisioner":
         """Open the driver of a cloud; raises where it is not installed or cannot be imported."""
+        return self._driver(name, spec, self.installation)
+
+    def pure_provisioner(self, name: str, spec: "CloudSpec") -> "Provisioner":
+        """Open a driver that is asked only what follows from orders: whose marks, does not matter.
+
+        So the database, in which a unit may be under way, is not asked whose they are.
+        """
+        return self._driver(name, spec, "")
+
+    def _driver(self, name: str, spec: "CloudSpec", installation: str) -> "Provisioner":
         from govcloud.ports import CloudAddress
         from provisioners.registry import open_provisioner
 
@@ -124,7 +136,7 @@ class Wired:
         address = CloudAddress(
             name=name,
             connection=dict(spec.connection),
-            installation=self.installation,
+            installation=installation,
             folder=str(folder) if folder else "",
             storage=dict(spec.storage),
         )

@@ -15,6 +15,10 @@ from cli.speech import t, word
 SHOWN: Final = 20
 """So many of the resources that are left behind are named; `govcloud drift` has them all."""
 
+Target = Annotated[
+    str, typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references)
+]
+
 
 def retry(
     *,
@@ -40,10 +44,7 @@ def retry(
 
 def rebuild(
     *,
-    target: Annotated[
-        str,
-        typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
-    ],
+    target: Target,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_rebuild_reason"))],
     department: Department = None,
     yes: Yes = False,
@@ -58,10 +59,7 @@ def rebuild(
 
 def confirm_release(
     *,
-    target: Annotated[
-        str,
-        typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
-    ],
+    target: Target,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_confirm_reason"))],
     department: Department = None,
     yes: Yes = False,
@@ -76,10 +74,7 @@ def confirm_release(
 
 def force(
     *,
-    target: Annotated[
-        str,
-        typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
-    ],
+    target: Target,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_force_reason"))],
     department: Department = None,
     yes: Yes = False,
@@ -94,10 +89,7 @@ def force(
 
 def abandon(
     *,
-    target: Annotated[
-        str,
-        typer.Argument(metavar="KIND/NAME", help=t("arg_edit"), autocompletion=complete.references),
-    ],
+    target: Target,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_abandon_reason"))],
     department: Department = None,
     yes: Yes = False,

@@ -94,7 +94,15 @@ def _judge_anew(
         urgent(row),
         {each.key: each.options for each in stored if each.options},
     )
-    assessor = Assessor(unit.session, ledger, unit.now, hold=hold, ask_ledger=False)
+    anew = {each.key: each.anew for each in stored}
+    assessor = Assessor(
+        unit.session,
+        ledger,
+        unit.now,
+        hold=hold,
+        ask_ledger=False,
+        anew=lambda change, _world: anew.get(change.key),
+    )
     try:
         proposal = assessor.assess(wish, row.justification)
     except NotFoundError as error:

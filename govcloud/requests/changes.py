@@ -14,11 +14,15 @@ from govcloud.policy.context import Action
 from govcloud.requests.drafts import Draft
 
 REPLACING: Final[Mapping[str, frozenset[str]]] = {
-    "VirtualMachine": frozenset({"spec.image", "spec.zone", "spec.key"}),
+    "VirtualMachine": frozenset(
+        {"spec.image", "spec.zone", "spec.key", "spec.cloudInit", "spec.antiAffinity"}
+    ),
     "Volume": frozenset({"spec.type", "spec.zone"}),
     "Namespace": frozenset({"spec.zone"}),
 }
-"""Fields that a cloud can only change by building anew, by kind."""
+"""Fields that a cloud may be able to change only by building anew, by kind."""
+MOVING: Final = frozenset({"spec.zone"})
+"""Those of them that none can change in place: what is elsewhere is another thing."""
 SNAPSHOT: Final = "snapshot"
 """A release that keeps a last copy of each machine."""
 KEEP_VOLUMES: Final = "keep-volumes"
@@ -66,7 +70,8 @@ class Change:
 
     `uid` and `generation` are of the object that the change is based on: "" and 0 for a creation
     until it is built. `metadata` and `spec` are what should be (for a release: what was), plain.
-    `options` are how something is given back (`OPTIONS`).
+    `options` are how something is given back (`OPTIONS`). `anew` are the parts that the driver of
+    the cloud builds anew for it; None where it was not asked.
     """
 
     action: Action
@@ -83,6 +88,7 @@ class Change:
     before_digest: str | None = None
     supersedes: str | None = None
     options: tuple[str, ...] = ()
+    anew: tuple[str, ...] | None = None
 
     @property
     def machines_gone(self) -> tuple[int, ...]:
@@ -108,6 +114,11 @@ class Change:
     @property
     def replaces(self) -> bool:
         """Whether the cloud can make this change only by building anew: data on it are lost."""
+        return self.may_replace if self.anew is None else bool(self.anew)
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether there are clouds that can make this change only by building anew."""
         fixed = REPLACING.get(self.key.kind, frozenset())
         return self.action is Action.CHANGE and any(f.path in fixed for f in self.fields)
 
@@ -128,6 +139,7 @@ class Change:
             "key": list(self.key),
             "fields": [asdict(entry) for entry in self.fields],
             "options": list(self.options),
+            "anew": None if self.anew is None else list(self.anew),
         }
 
     @classmethod
@@ -140,6 +152,7 @@ class Change:
                 "key": ObjectKey(*plain["key"]),
                 "fields": tuple(FieldChange(**entry) for entry in plain["fields"]),
                 "options": tuple(plain.get("options", ())),
+                "anew": tuple(anew) if (anew := plain.get("anew")) is not None else None,
             }
         )
 
@@ -157,6 +170,7 @@ class Change:
             "fields": [asdict(entry) for entry in self.fields],
             "replaces": self.replaces,
             "replaced": list(self.replaced),
+            "anew": list(self.anew or ()),
             "machinesGone": list(self.machines_gone),
             "options": list(self.options),
             "demand": dict(self.demand),

@@ -18,6 +18,7 @@ from govcloud.requests.metering import NOTHING, Meter, Used, may_shrink
 from govcloud.requests.platform import Application
 from govcloud.requests.proposal import Proposal, refusal_plain
 from govcloud.requests.proposing import Assessor
+from govcloud.requests.rebuilding import Rebuilding, unknown
 from govcloud.requests.wishes import Wish, wish_of
 from govcloud.store import requests
 from govcloud.store.tables import RequestRow
@@ -44,13 +45,21 @@ class _RehearsedError(Exception):
 class Desk:
     """Submissions, decisions and apply, on a store and a ledger.
 
-    Without a `meter`, clouds are not asked what is in use.
+    Without a `meter`, clouds are not asked what is in use; without `rebuilding`, drivers are not
+    asked what they build anew.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, meter: Meter | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        meter: Meter | None = None,
+        rebuilding: Rebuilding | None = None,
+    ) -> None:
         self._store = store
         self._ledger = ledger
         self._meter = meter
+        self._anew = rebuilding.parts if rebuilding else unknown
 
     def plan(
         self,
@@ -74,7 +83,7 @@ class Desk:
     def _assess(self, wish: Wish, used: Used = NOTHING) -> Proposal:
         with self._store.reading() as session:
             now = self._store.clock.now()
-            return Assessor(session, self._ledger, now, used=used).assess(wish)
+            return Assessor(session, self._ledger, now, used=used, anew=self._anew).assess(wish)
 
     def _foreseen(self, wish: Wish) -> Used:
         """Return what is in use of what becomes smaller; what is wrong is said later."""
@@ -123,6 +132,7 @@ class Desk:
             digest,
             frozenset(allow_replace),
             self._foreseen(wish),
+            self._anew,
         )
 
         def hand_in() -> RequestRow:

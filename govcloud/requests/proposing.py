@@ -20,6 +20,7 @@ from govcloud.requests.briefing import Briefing
 from govcloud.requests.changes import Change, compare, give_back
 from govcloud.requests.metering import Used
 from govcloud.requests.proposal import Proposal
+from govcloud.requests.rebuilding import Anew, unknown
 from govcloud.requests.references import References
 from govcloud.requests.steps import steps_for
 from govcloud.requests.wiping import wiped_wrongly
@@ -34,7 +35,7 @@ class Assessor:
 
     `hold` keeps what was read as it is until the unit ends; `ask_ledger` is left out where quota
     is reserved for real right afterwards. `used` is what clouds say is in use of what is made
-    smaller.
+    smaller, `anew` says what a change builds anew.
     """
 
     session: Session
@@ -43,6 +44,7 @@ class Assessor:
     hold: bool = False
     ask_ledger: bool = True
     used: Used = field(default_factory=dict)
+    anew: Anew = unknown
 
     def assess(self, wish: Wish, justification: str | None = None) -> Proposal:
         """Return what a wish comes to.
@@ -53,7 +55,10 @@ class Assessor:
         today = city_day(self.at)
         world = load_world(self.session, wish.department, wish.keys, today, hold=self.hold)
         _check(wish, world)
-        changes = tuple(_weighed(change, world) for change in _changes(wish, world))
+        changes = tuple(
+            replace(_weighed(change, world), anew=self.anew(change, world))
+            for change in _changes(wish, world)
+        )
         return self._judge(changes, world, justification, urgent=wish.urgent)
 
     def _judge(

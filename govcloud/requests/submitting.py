@@ -14,6 +14,7 @@ from govcloud.requests.life import State
 from govcloud.requests.metering import Used
 from govcloud.requests.proposal import Proposal, findings_plain, line_plain
 from govcloud.requests.proposing import Assessor
+from govcloud.requests.rebuilding import Anew, unknown
 from govcloud.requests.records import keep
 from govcloud.requests.steps import begun
 from govcloud.requests.wishes import Wish
@@ -35,7 +36,8 @@ class Submission:
 
     `digest` is of the plan that the user saw: the change set must still be that. `replaces` names
     the returned request that this one corrects. `allow_replace` names what may be built anew, with
-    the loss of what is on it (`Change.replaced`). `used` is what is in use of what becomes smaller.
+    the loss of what is on it (`Change.replaced`). `used` is what is in use of what becomes smaller,
+    `anew` says what a change builds anew.
     """
 
     wish: Wish
@@ -46,6 +48,7 @@ class Submission:
     digest: str | None = None
     allow_replace: frozenset[str] = frozenset()
     used: Used = field(default_factory=dict)
+    anew: Anew = unknown
 
 
 def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
@@ -59,7 +62,7 @@ def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
         return known
     session = unit.session
     returned = _returned(unit, submission) if submission.replaces else None
-    assessor = Assessor(session, ledger, unit.now, used=submission.used)
+    assessor = Assessor(session, ledger, unit.now, used=submission.used, anew=submission.anew)
     proposal = assessor.assess(submission.wish, submission.justification)
     if not proposal.effective:
         raise NothingToDoError("requests.nothing_to_do", count=len(proposal.changes))

@@ -92,6 +92,8 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
         "resource": "none", "kind": "vm", "name": "a", "department": OWN, "system": "s"}),
     ("GET", "/v1/unmanaged"): ("/v1/unmanaged", None),
     ("POST", "/v1/clouds/{name}/resume"): ("/v1/clouds/gov/resume", {"reason": "really lost"}),
+    ("POST", "/v1/objects/{kind}/{name}/force"): (
+        "/v1/objects/vm/virtualmachine/force?department={d}", {"reason": "scrapped"}),
     ("POST", "/v1/objects/{kind}/{name}/abandon"): (
         "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),
     ("GET", "/v1/migrations"): ("/v1/migrations", None),
