@@ -127,7 +127,8 @@ def _complain(missing: Mapping[str, Any]) -> None:
 
 
 def _size(size: Mapping[str, Any]) -> str:
-    parts = []
+    counts = {word: size[word] for word in ("servers", "volumes", "addresses") if word in size}
+    parts = [t("size_inside", **counts)] if counts else []
     if size.get("vcpu"):
         parts.append(f"{size['vcpu']}C {int(size.get('memory') or 0) / 1024:g}Gi")
     if size.get("size"):

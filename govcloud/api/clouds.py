@@ -17,6 +17,7 @@ from govcloud.domain.kinds.platform import CloudSpec, FlavorSpec, Management
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import ConflictError
 from govcloud.plan.discovery import Known, proposal
+from govcloud.plan.nobodys import named
 from govcloud.plan.owners import guess
 from govcloud.plan.takeover import Target, takeover
 from govcloud.ports import Adopting, Discovering
@@ -64,12 +65,15 @@ def unmanaged(actor: Acting, services: Wired, cloud: pages.Word = None) -> JSONR
         }
         rows = observed.list_nobodys(session, cloud)
         clouds = observed.watched(session, services.store.clock.now(), cloud)
-    items = [_nobodys(row, titles, seen.get(row.cloud)) for row in rows]
+    items = named([_nobodys(row, seen.get(row.cloud)) for row in rows])
+    for item in items:
+        item["owner"] = guess(item, titles) or item["owner"]
+        del item["tags"]
     shown = {"clouds": [views.watched(one, actor) for one in clouds]}
     return JSONResponse(pages.whole(items) | shown)
 
 
-def _nobodys(row: DriftRow, titles: Mapping[str, str], cloud: object) -> dict[str, Any]:
+def _nobodys(row: DriftRow, cloud: object) -> dict[str, Any]:
     detail: dict[str, Any] = json.loads(row.detail) if row.detail else {}
     owner = cloud.owner if isinstance(cloud, CloudSpec) else None
     return {
@@ -78,7 +82,8 @@ def _nobodys(row: DriftRow, titles: Mapping[str, str], cloud: object) -> dict[st
         "type": detail.get("type"),
         "name": detail.get("name"),
         "tenant": detail.get("tenant"),
-        "owner": guess(detail, titles) or owner,
+        "owner": owner,
+        "tags": detail.get("tags"),
         "size": {word: detail.get("props", {}).get(word) for word in _SIZES} | _disks(detail),
         "addresses": [value for value in (detail.get("info") or {}).values() if value],
         "orphan": row.field == "orphan",

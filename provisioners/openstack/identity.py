@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from govcloud.errors import CloudConflictError, TransientCloudError
+from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
 from govcloud.ports import Observed, Resource, State, Value
 from provisioners.openstack.marks import Mark, Marks
 from provisioners.openstack.session import IDENTITY, Door, Json
@@ -120,6 +120,18 @@ class Identity:
     def pages(self) -> Iterator[Sequence[Observed]]:
         """List our domain's projects as the port's values."""
         yield [self.observed(row) for row in self.rows()]
+
+    def others(self) -> Sequence[Observed]:
+        """Return the projects of all domains but ours: none where we may not list them."""
+        rows: list[Json] = []
+        with suppress(TerminalCloudError):
+            rows = self._door.get(IDENTITY, "/projects").get("projects", [])
+        domain = self.domain()
+        return [
+            Observed(str(row["id"]), TYPE, row["name"], str(row["id"]), State.READY)
+            for row in rows
+            if row.get("domain_id") != domain
+        ]
 
     # --- Acting ---
 

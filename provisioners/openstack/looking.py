@@ -49,6 +49,7 @@ class Look:
     def everything(self) -> Iterator[Sequence[Observed]]:
         """Yield all there is, page by page."""
         yield from self.services.identity.pages()
+        yield self.services.identity.others()
         yield from self.networks((*_GROUND, *_MACHINES))
         yield from self.routers()
         yield from self.servers_and_volumes()

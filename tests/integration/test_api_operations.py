@@ -1,6 +1,7 @@
 """Machines, clouds and what is nobody's, through the API: who may, what is said, what is kept."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from govcloud.requests.desk import Verdict
 from govcloud.requests.fulfilment import settle
 from govcloud.testing.town import ADMIN, APPROVER, HEALTH, Town, document, machine, system
 from provisioners.simulated import tamper
-from provisioners.simulated.file import cloud_file, prepare
+from provisioners.simulated.file import CloudFile, cloud_file, prepare, transaction
 
 PROPS = {"vcpu": 2, "memory": 4096, "image": "kylin", "zone": "public", "disk.system": "50 hdd"}
 OLD = {"kind": "vm", "name": "old", "department": "health", "system": "records"}
@@ -149,6 +150,34 @@ def test_what_is_nobodys_is_listed_with_size_and_a_guess(city: City) -> None:
     # What an observed cloud holds is no difference from anything.
     drift = city.api.get("ops", "/v1/drift").json()["items"]
     assert [item["cloud"] for item in drift] == ["sim"]
+
+
+def test_a_project_of_nobodys_is_listed_by_name_with_what_is_in_it(city: City) -> None:
+    path = city.path()
+    project = tamper.add_foreign(path, "schools-old", kind="project", props={"enabled": True})
+    set_tenant(path, project.id, project.id)
+    for name, kind, props in (
+        ("a", "server", PROPS),
+        ("b", "server", PROPS),
+        ("c", "volume", {"size": 20, "storage": "hdd"}),
+        ("198.51.100.7", "floating-ip", {}),
+    ):
+        tamper.add_foreign(path, name, kind=kind, tenant=project.id, props=props)
+    city.look()
+    items = {i["name"]: i for i in city.api.get("ops", "/v1/unmanaged").json()["items"]}
+    assert {(i["tenant"], i["tenantId"], i["owner"]) for i in items.values()} == {
+        ("schools-old", project.id, "schools")
+    }
+    size = items["schools-old"]["size"]
+    counted = {name: size[name] for name in ("servers", "volumes", "addresses", "vcpu", "size")}
+    assert counted == {"servers": 2, "volumes": 1, "addresses": 1, "vcpu": 4, "size": 20}
+    assert "servers" not in items["a"]["size"]
+
+
+def set_tenant(path: Any, key: str, tenant: str) -> None:
+    """Let a project be called by its id as tenant, as OpenStack does with what is not ours."""
+    with closing(CloudFile(path)) as file, file.connection() as db, transaction(db):
+        db.execute("UPDATE resources SET tenant = ? WHERE id = ?", (tenant, key))
 
 
 @pytest.mark.guarantee("R2")
