@@ -46,15 +46,29 @@ def rebuild(
     *,
     target: Target,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=t("opt_rebuild_reason"))],
+    machine: Annotated[
+        list[int] | None,
+        typer.Option("--machine", "-m", metavar="NUMBER", help=t("opt_rebuild_machine")),
+    ] = None,
+    allow_replace: Annotated[
+        list[str] | None,
+        typer.Option("--allow-replace", metavar="KIND/NAME[:DISK]", help=t("opt_allow_replace")),
+    ] = None,
     department: Department = None,
     yes: Yes = False,
     form: Format = Output.TABLE,
 ) -> None:
-    """Remove what has failed of an object, with the data in it, and build it again."""
+    """Remove what has failed of an object, or machines that are named, and build them again."""
     (reference,) = refs.parse([target], department)
-    if not yes:
+    body = {"reason": reason, "machines": machine or [], "allowReplace": allow_replace or []}
+    if not yes and machine:
+        found = acting.post(reference, "rebuild", body | {"dryRun": True})["remake"]
+        output.complain(t("remake_parts", parts=", ".join(found["parts"])))
+        output.complain(t("remake_lost", lost=" ".join(found["lost"])))
+        confirm(t("ask_remake", object=reference.shown))
+    elif not yes:
         _make_sure(reference, "ask_rebuild")
-    _insist(reference, "rebuild", reason, "rebuilt", form)
+    acting.tell(acting.post(reference, "rebuild", body), "rebuilt", form)
 
 
 def confirm_release(

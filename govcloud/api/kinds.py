@@ -14,3 +14,9 @@ def kind_named(word: str) -> Kind:
     if meant:
         raise NotFoundError("errors.unknown_kind_meant", kind=word[:60], meant=meant)
     raise NotFoundError("errors.unknown_kind", kind=word[:60])
+
+
+def canonical(word: str) -> str:
+    """Return what may be replaced with its kind's proper name: `VirtualMachine/web:data-0`."""
+    kind, slash, name = word.rpartition("/")
+    return f"{kind_named(kind.rpartition('/')[2]).name}/{name}" if slash else word

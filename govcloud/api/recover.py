@@ -1,22 +1,24 @@
 """The ways out of what is stuck: look again, build again, give up, heal on (R8); operators only."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from govcloud.api import pages, views
-from govcloud.api.bodies import Body, Note
-from govcloud.api.kinds import kind_named
+from govcloud.api import asking, pages, views
+from govcloud.api.bodies import Body, Note, Word
+from govcloud.api.kinds import canonical, kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor
-from govcloud.errors import ConflictError, Diagnostic, InvalidInputError
+from govcloud.errors import ConflictError, Diagnostic, InvalidInputError, UsageError
 from govcloud.messages import render
 from govcloud.plan.phases import Phase
-from govcloud.reconcile import brake, recover
+from govcloud.reconcile import brake, desired, power, recover, remake
+from govcloud.reconcile.desired import World, resources_of
 from govcloud.requests import fulfilment
 from govcloud.store import objects
 from govcloud.store.tables import ObjectRow
@@ -54,6 +56,72 @@ def retry(
         row = recover.retry(unit, uid)
         shown = views.object_(row, actor, tongue)
     return JSONResponse(shown)
+
+
+class Rebuild(Grounds):
+    """What is to be built again."""
+
+    machines: Annotated[list[int], Field(max_length=500)] = Field(
+        default_factory=list,
+        description="Numbers of machines that are well and are built anew; none: what has failed.",
+    )
+    allow_replace: list[Word] = Field(
+        default_factory=list,
+        max_length=100,
+        description="What may be lost with machines that are well: `vm/web`, and each data disk by "
+        "itself, `vm/web:data-0`.",
+    )
+    dry_run: bool = Field(False, description="Only say what would go.")
+
+
+@router.post("/v1/objects/{kind}/{name}/rebuild", summary="Build again what has failed, or anew")
+def rebuild(
+    *,
+    kind: str,
+    name: str,
+    body: Rebuild,
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    department: pages.Word = None,
+) -> JSONResponse:
+    """Remove what failed after its delivery, or machines that are named, and build them again."""
+    reason = body.given()
+    uid = _uid(services, actor, (kind, name, department))
+    planned = _planned(services, actor, uid, body.machines) if body.machines else None
+    if planned and not body.dry_run:
+        _refuse_losses(planned, {canonical(word) for word in body.allow_replace})
+    if body.dry_run:
+        return JSONResponse({"remake": asdict(planned) if planned else None})
+    with services.store.unit(actor) as unit:
+        if planned is None:
+            row = recover.rebuild(unit, uid, reason)
+        else:
+            row = objects.locked(unit.session, uid)
+            remake.remake(unit, row, planned, reason)
+        shown = views.object_(row, actor, tongue)
+    return JSONResponse(shown)
+
+
+def _planned(
+    services: Services, actor: Actor, uid: str, machines: Sequence[int]
+) -> remake.Remaking:
+    """Return what building machines anew comes to; their driver says it without a call."""
+    with services.store.reading() as session:
+        row = session.get_one(ObjectRow, uid)
+        numbers = power.chosen(row, machines)
+        world = World.read(session, services.store.clock.now().date())
+        found = desired.by_uid(session, [uid])
+        world.add_systems(session, found)
+    with asking.cloud(services, actor, row.cloud or "") as provisioner:
+        resources = [r for one in found for r in resources_of(provisioner, world, one.approved)]
+    return remake.remaking(row, numbers, resources)
+
+
+def _refuse_losses(planned: remake.Remaking, allowed: Collection[str]) -> None:
+    if missing := planned.missing(allowed):
+        flags = " ".join(f"--allow-replace {name}" for name in missing)
+        raise UsageError("controller.would_remake", objects=missing, flags=flags)
 
 
 Act = Callable[[Unit, Services, str, str], ObjectRow]
@@ -127,12 +195,6 @@ def _given_up(reason: str, tongue: str) -> dict[str, Any]:
     }
 
 
-_stepping(
-    "rebuild",
-    "Build again what has failed",
-    "Remove what failed after its delivery, with the data in it, and build it again.",
-    lambda unit, _services, uid, reason: recover.rebuild(unit, uid, reason),
-)
 _stepping(
     "confirm",
     "Let an object go with what it holds",

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from govcloud.api import drivers, keeping, pages, problems, takeovers
 from govcloud.api.bodies import Body, Note, Word
-from govcloud.api.kinds import kind_named
+from govcloud.api.kinds import canonical, kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor, Role
@@ -202,7 +202,7 @@ def submit(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> 
             digest=body.digest,
             urgent=body.urgent,
             options=body.options,
-            allow_replace=[_canonical(word) for word in body.allow_replace],
+            allow_replace=[canonical(word) for word in body.allow_replace],
         )
     except NothingToDoError as nothing:
         if body.replaces:
@@ -345,12 +345,6 @@ def _wanted(body: Wanted, actor: Actor, services: Services) -> tuple[Loaded, lis
     if not found.manifests and not body.releases:
         raise UsageError("requests.nothing_given")
     return found, _keys(body.releases, actor, services, department)
-
-
-def _canonical(word: str) -> str:
-    """Return what may be replaced with its kind's proper name: `VirtualMachine/web:data-0`."""
-    kind, slash, name = word.rpartition("/")
-    return f"{kind_named(kind.rpartition('/')[2]).name}/{name}" if slash else word
 
 
 def _load(files: Sequence[File], department: str = "") -> Loaded:

@@ -131,6 +131,7 @@ class Situation:
     `delivered`: those of them that were ready once, so that someone may have data in them.
     `confirmed`: somebody said that what is held may go. `asked` are the fields in which something
     was asked for beside the spec and has not come about yet: there, a difference is no drift.
+    `remade` are the ids of what is well and is to be built anew all the same.
     Of a release: `copies` is how the names of last copies begin, empty where none are wanted;
     `keep_data`, that what holds data stays; `wipes`, the storage classes that the cloud overwrites,
     where volumes are to be wiped; `forced`, that nothing is waited for any more.
@@ -143,6 +144,7 @@ class Situation:
     delivered: frozenset[str] = frozenset()
     confirmed: bool = False
     asked: frozenset[str] = frozenset()
+    remade: frozenset[str] = frozenset()
     copies: str = ""
     keep_data: bool = False
     wipes: frozenset[str] | None = None
@@ -170,6 +172,7 @@ def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Si
     kept, doubles = _sort_out(seen, situation.known)
     _remove_each(draft, doubles, ranks, Reason.DUPLICATE)
     standing = _compare(draft, wanted, kept, situation)
+    _in_turn(draft, ranks)
     _surplus(
         draft, [item for part, item in kept.items() if part not in ranks.parts], ranks, situation
     )
@@ -242,13 +245,26 @@ def _compare(
     return standing
 
 
+def _in_turn(draft: _Draft, ranks: _Ranks) -> None:
+    """Let what is replaced wait for what hangs on it to be gone: a disk for its server."""
+    replaced = [action for action in draft.actions if action.reason is Reason.REPLACE]
+    going = [action.observed for action in replaced if action.observed is not None]
+    going += [item for item in draft.waiting if item.state is State.DELETING]
+    for action in replaced:
+        item = action.observed
+        assert item is not None
+        if any(ranks.of(o) > action.rank and o.type != item.type for o in going):
+            draft.actions.remove(action)
+            draft.waiting.append(item)
+
+
 def _absent(draft: _Draft, resource: Resource, situation: Situation, *, may_create: bool) -> bool:
     """Plan for a wanted resource that is not there; it never stands.
 
     That something is missing is said whatever the mode: the mode is about what is done.
     """
     reason = Reason.APPROVED
-    if not situation.approved:
+    if not situation.approved and Whole.MISSING not in situation.asked:
         mode = situation.mode(Whole.MISSING)
         mark = f"{resource.uid}/{resource.part}"
         draft.drifts.append(Drift(mark, Whole.MISSING, resource.type, None, mode))
@@ -267,6 +283,9 @@ def _present(draft: _Draft, resource: Resource, item: Observed, situation: Situa
     """Plan for a wanted resource that is there; return whether it stands."""
     if item.type != resource.type or item.tenant != resource.tenant:
         draft.conflicts.append(item)
+        return False
+    if item.id in situation.remade and item.state in (State.READY, State.FAILED):
+        draft.actions.append(_delete(item, resource.rank, Reason.REPLACE))
         return False
     if item.state is State.FAILED:
         return _failed(draft, resource, item, situation)

@@ -94,6 +94,7 @@ class Attempt:
             delivered=self.status.delivered,
             confirmed=self.status.confirmed == self.wanted.generation,
             asked=self.status.asked,
+            remade=self.status.remade,
             copies=self._copies if asked.snapshot else "",
             keep_data=asked.keep_volumes,
             wipes=wipes if asked.wipe_volumes else None,

@@ -180,7 +180,7 @@ def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditio
         window = timedelta(seconds=batch.settings.heal_window_s)
         status = status.healed(outcome.healed, batch.unit.now, window)
     if conditions.ready:
-        status = replace(status, asked=frozenset())
+        status = replace(status, asked=frozenset(), remade=frozenset())
     if conditions.ready and status.built < row.generation:
         status = presence.delivered(batch.unit, row, status)
         _delivered(batch, row)

@@ -35,7 +35,7 @@ def retry(unit: Unit, uid: str) -> ObjectRow:
     """
     row = _row(unit, uid)
     status = replace(Status.read(row.status), heals={})
-    _again(unit, row, status, Text("controller.retried"), "object.retry")
+    again(unit, row, status, Text("controller.retried"), "object.retry")
     return row
 
 
@@ -55,7 +55,7 @@ def rebuild(unit: Unit, uid: str, reason: str) -> ObjectRow:
     )
     detail = {"reason": reason, "resources": [dict(one) for one in status.failed]}
     status = replace(status, resources=resources, heals={})
-    _again(unit, row, status, Text("controller.rebuild_asked"), "object.rebuild", detail=detail)
+    again(unit, row, status, Text("controller.rebuild_asked"), "object.rebuild", detail=detail)
     return row
 
 
@@ -70,7 +70,7 @@ def confirm(unit: Unit, uid: str, reason: str) -> ObjectRow:
     status = replace(Status.read(row.status), confirmed=row.generation)
     detail = {"reason": reason, "resources": [dict(one) for one in status.resources]}
     text = Text("controller.confirmed", {"reason": reason})
-    _again(unit, row, status, text, "object.confirm", detail=detail)
+    again(unit, row, status, text, "object.confirm", detail=detail)
     return row
 
 
@@ -88,7 +88,7 @@ def force(unit: Unit, uid: str, reason: str) -> ObjectRow:
     status = replace(Status.read(row.status), forced=forced)
     detail = {"reason": reason, "resources": [dict(one) for one in status.resources]}
     text = Text("controller.forced", {"by": unit.actor.name, "reason": reason})
-    _again(unit, row, status, text, "object.force", detail=detail, event=("Warning", "Forced"))
+    again(unit, row, status, text, "object.force", detail=detail, event=("Warning", "Forced"))
     return row
 
 
@@ -147,7 +147,7 @@ def _row(unit: Unit, uid: str) -> ObjectRow:
     return row
 
 
-def _again(
+def again(
     unit: Unit,
     row: ObjectRow,
     status: Status,
@@ -157,6 +157,7 @@ def _again(
     detail: Mapping[str, Any] | None = None,
     event: tuple[str, str] = ("Normal", "Retry"),
 ) -> None:
+    """Write what is known of a locked object, and let the controller look at it at once."""
     row.status = status.written(text)
     row.progressing = True
     unit.session.add(row)

@@ -6,7 +6,8 @@ last put right, for the guard against fighting somebody else. `text` is the sent
 `absent` is how many of the units that were delivered the facts say are not there. `confirmed` is
 the generation of which somebody said that what it holds may go with it. `asked` are the fields in
 which something was asked for beside the spec, until it has come about. `forced` says by whom, when
-and why its removal goes on whatever forbids it.
+and why its removal goes on whatever forbids it. `remade` are the ids of what stands and is to be
+built anew.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ class Status:
     confirmed: int = 0
     asked: frozenset[str] = frozenset()
     forced: Mapping[str, str] = field(default_factory=dict)
+    remade: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> "Status":
@@ -46,6 +48,7 @@ class Status:
             stored.get("confirmed", 0),
             frozenset(stored.get("asked", ())),
             stored.get("forced", {}),
+            frozenset(stored.get("remade", ())),
         )
 
     @property
@@ -112,6 +115,7 @@ class Status:
             **({"confirmed": self.confirmed} if self.confirmed else {}),
             **({"asked": sorted(self.asked)} if self.asked else {}),
             **({"forced": dict(self.forced)} if self.forced else {}),
+            **({"remade": sorted(self.remade)} if self.remade else {}),
         }
 
 

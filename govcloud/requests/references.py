@@ -111,6 +111,12 @@ class References:
             params = {"zone": spec.zone, "cloud": zone.cloud, "kind": draft.key.kind}
             others = self._zones_for(draft.key.kind)
             yield draft.fault("requests.not_built_here", "spec.zone", **params, zones=others)
+        elif (
+            isinstance(spec, VirtualMachineSpec) and spec.data_disks and "Volume" not in cloud.kinds
+        ):
+            params = {"zone": spec.zone, "cloud": zone.cloud}
+            others = self._zones_for("Volume")
+            yield draft.fault("requests.no_volumes_here", "spec.dataDisks", **params, zones=others)
         if cloud.storage:  # a cloud that names none has whatever it is asked for
             for field, word in _storage_classes(spec):
                 yield from known(draft, field, "StorageClass", word, cloud.storage)

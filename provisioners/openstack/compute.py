@@ -141,10 +141,11 @@ class Compute:
             "metadata": self._marks.metadata(mark, resource.tags, facts),
             "user_data": base64.b64encode(user_data(build).encode()).decode(),
         }
-        if build.get("boot_volume"):
-            body["block_device_mapping_v2"] = _disks(resource, ids)
-        else:
-            body["imageRef"] = self._catalogue.image(str(build["image"]))
+        image = "" if build.get("boot_volume") else self._catalogue.image(str(build["image"]))
+        if image:
+            body["imageRef"] = image
+        if props["disks"]:
+            body["block_device_mapping_v2"] = _disks(resource, image, ids)
         if build.get("host_zone"):
             body["availability_zone"] = build["host_zone"]
         if self._door.settings.config_drive:
@@ -415,11 +416,21 @@ def _info(row: Json, view: View) -> dict[str, Value]:
     return {name: value for name, value in info.items() if value is not None}
 
 
-def _disks(resource: Resource, ids: Ids) -> list[Json]:
-    """Return the block devices of a server: the disk that it boots from, then its data disks."""
+def _disks(resource: Resource, image: str, ids: Ids) -> list[Json]:
+    """Return the block devices of a server: the disk that it boots from, then its data disks.
+
+    One that boots from an image has that on a disk of its host.
+    """
     boot = str(resource.build["boot_volume"])
-    words = [boot, *(w for w in str(resource.props["disks"]).split() if w != boot)]
-    return [
+    words = sorted(str(resource.props["disks"]).split(), key=lambda word: (word != boot, word))
+    local: Json = {
+        "uuid": image,
+        "source_type": "image",
+        "destination_type": "local",
+        "boot_index": 0,
+        "delete_on_termination": True,
+    }
+    return [local] * bool(image) + [
         {
             "uuid": ids(word),
             "source_type": "volume",

@@ -217,7 +217,7 @@ def _machine_parts(parts: Parts, order: Order) -> Iterable[Resource]:
 
 def _one_machine(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
     spec, name = order.spec, f"{order.name}-{number}"
-    disks = list(_disks(parts, order, number)) if parts.settings.boot_from_volume else []
+    disks = list(_disks(parts, order, number))
     yield from disks
     net: Any = spec.get("network") or {}
     zone: Spec = order.catalogue.get("zone", {})
@@ -256,16 +256,17 @@ def _disks(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
     system: Any = spec.get("systemDisk") or _SYSTEM_DISK
     data: Any = spec.get("dataDisks") or ()
     image = str(spec.get("image") or "")
-    yield parts.made(
-        order,
-        f"disk-{number}",
-        storage.DISK,
-        f"{name}-system",
-        {"size": system["size"], "storage": system.get("type", "hdd"), "image": image},
-        rank=1,
-        immutable=frozenset({"image"}),
-        build={**build, "image": _called(parts, order, "image")},
-    )
+    if parts.settings.boot_from_volume:
+        yield parts.made(
+            order,
+            f"disk-{number}",
+            storage.DISK,
+            f"{name}-system",
+            {"size": system["size"], "storage": system.get("type", "hdd"), "image": image},
+            rank=1,
+            immutable=frozenset({"image"}),
+            build={**build, "image": _called(parts, order, "image")},
+        )
     for index, disk in enumerate(data):
         props = {"size": disk["size"], "storage": disk.get("type", "hdd"), "image": ""}
         part, title = f"data-{number}-{index}", f"{name}-data-{index}"

@@ -141,6 +141,9 @@ def test_nothing_is_built_on_clouds_that_are_observed_or_do_not_build_it(town: T
     (other,) = faults(town, system(), namespace(zone="bare"))
     assert other.key == "requests.not_built_here"
     assert other.params["zones"] == ["front", "public", "second"]
+    (disks,) = faults(town, system(), machine(zone="bare", dataDisks=[{"size": "5Gi"}]))
+    assert (disks.key, disks.field) == ("requests.no_volumes_here", "spec.dataDisks")
+    assert "public" in disks.params["zones"]
 
 
 def test_a_system_of_another_department_is_not_there(town: Town) -> None:

@@ -133,6 +133,13 @@ def test_a_region_without_volumes_boots_from_the_image() -> None:
     assert not found["server-0"].build["boot_volume"]
 
 
+def test_a_machine_that_boots_from_its_image_has_its_data_disks_all_the_same() -> None:
+    bare = Parts("gov", Marks("gc-1"), Settings(boot_from_volume=False))
+    found = parts(order(dataDisks=[{"size": 5}]), bare)
+    assert [part for part, resource in found.items() if resource.type == "disk"] == ["data-0-0"]
+    assert found["server-0"].props["disks"] == "data-0-0"
+
+
 def test_what_machines_are_told_is_not_compared() -> None:
     """A key is compared by its hash, and what is only needed for the making not at all."""
     server = parts(order(key="ssh-ed25519 AAAA me"))["server-0"]

@@ -228,3 +228,34 @@ def test_actions_have_one_order() -> None:
         "server-1",
         "server-0",
     ]
+
+
+def test_what_is_replaced_goes_after_what_hangs_on_it() -> None:
+    """A cloud lets no disk go that its server boots from."""
+    disk, server, data = wanted("disk-0", 1), wanted("server-0", 2), wanted("data-0-0", 1)
+    new = [wanted("disk-0", 1, image="rocky"), data, wanted("server-0", 2, image="rocky")]
+    standing = [there(disk), there(data), there(server)]
+    made = plan(new, standing, APPROVED)
+    assert verbs(made) == [(Verb.DELETE, Reason.REPLACE, "server-0")]
+    assert [item.part for item in made.waiting] == ["disk-0"]
+    going = [there(disk), there(data), there(server, State.DELETING)]
+    assert verbs(plan(new, going, APPROVED)) == []
+    made = plan(new, standing[:2], APPROVED)
+    assert verbs(made) == [(Verb.DELETE, Reason.REPLACE, "disk-0")]
+    assert made.blocked == (new[2],)
+    two = [wanted("server-0", 0, image="rocky"), wanted("server-1", 1, image="rocky")]
+    made = plan(two, [there(wanted("server-0")), there(wanted("server-1", 1))], APPROVED)
+    assert {action.part for action in made.actions} == {"server-0", "server-1"}
+
+
+def test_what_is_to_be_built_anew_goes_although_it_is_well_and_comes_back_whatever_the_mode() -> (
+    None
+):
+    one, other = wanted(), wanted("server-1")
+    asked = Situation(REPORT, remade=frozenset({"id-server-0"}), asked=frozenset({"missing"}))
+    made = plan([one, other], [there(one), there(other)], asked)
+    assert verbs(made) == [(Verb.DELETE, Reason.REPLACE, "server-0")]
+    made = plan([one, other], [there(other)], asked)
+    assert (verbs(made), made.drifts) == ([(Verb.CREATE, Reason.APPROVED, "server-0")], ())
+    made = plan([one, other], [there(one, key="new"), there(other)], asked)
+    assert made == Plan(ready=True)
