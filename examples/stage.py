@@ -47,7 +47,7 @@ class Stage:
         if code not in expect:
             console.print(output.getvalue() + errors.getvalue())
             console.print(f"[bold red]govcloud {line} → {code}[/]")
-            sys.exit(1)
+            sys.exit(Exit.INTERRUPTED if code == Exit.INTERRUPTED else 1)
         return output.getvalue()
 
     def each(self, key: str, commands: Sequence[tuple[str, ...]]) -> list[str]:

@@ -5,11 +5,14 @@ Run by `make demo`; GOVCLOUD_LANG chooses the language.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
+from examples.changshu import wave
 from examples.stage import Stage, console, relative
-from govcloud.messages import preferred
+from govcloud.errors import Exit
+from govcloud.messages import preferred, render
 
 CITY: Final = Path(__file__).parent
 WORKSPACE: Final = CITY.parents[1] / "demo-workspace"
@@ -56,18 +59,28 @@ class Demo(Stage):
         self.type("events", f"vm/{VICTIM}", "--department", SHOWN)
 
 
-def main() -> None:
+def play(workspace: Path) -> None:
     """Play all acts in order."""
-    os.environ.setdefault("GOVCLOUD_LANG", preferred())
-    demo = Demo(CITY, WORKSPACE, preferred())
+    demo = Demo(CITY, workspace, preferred())
     demo.prepare()
     demo.plan()
     demo.approve(demo.submit())
     demo.build()
     demo.heal()
     demo.report()
-    demo.end("next")
+    further = "next_wave" if wave.play(demo) else "next_no_wave"
+    demo.end("next", wave=render(f"demo.{further}", demo.language))
+
+
+def main() -> int:
+    """Play it; Ctrl-C ends it as it ends a command."""
+    os.environ.setdefault("GOVCLOUD_LANG", preferred())
+    try:
+        play(WORKSPACE)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return Exit.OK
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -50,6 +50,12 @@ def impossible() -> str | None:
         return f"rooms of real hosts need the programs {', '.join(missing)} (make setup-dev)"
     if not Path("/lib/systemd/systemd").exists():
         return "rooms of real hosts need systemd's programs"
+    try:
+        groups = legacy_chassis.unified()
+    except SystemExit as none:
+        return f"rooms of real hosts need control groups: {none}"
+    if not os.access(groups, os.W_OK):
+        return f"rooms of real hosts need control groups: {groups} cannot be written"
     tried = subprocess.run(
         ["unshare", "--net", "--mount", "ip", "link", "add", "type", "veth"],  # noqa: S607
         capture_output=True,

@@ -25,6 +25,12 @@ def endpoints(session: Session, department: str, move: Move) -> dict[str, Endpoi
     return found
 
 
+def wanted(move: Move) -> list[str]:
+    """Return the machines that must stand: those the move requests, those without an address."""
+    requested = [one["metadata"].get("name") for one in move.machines if one.get("metadata")]
+    return [one.machine for one in move.targets if one.address is None or one.machine in requested]
+
+
 def machines(session: Session, department: str, names: Iterable[str]) -> dict[str, ObjectRow]:
     """Return the rows of those machines that there are, by name."""
     keys = [ObjectKey("VirtualMachine", department, name) for name in names]

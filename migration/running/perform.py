@@ -126,7 +126,7 @@ class Performer:
         return Played(Verdict.OK, {"workloads": len(job.move.workloads)})
 
     def _provision(self, job: Job) -> Outcome:
-        wanted = [one.machine for one in job.move.targets if one.address is None]
+        wanted = hosts.wanted(job.move)
         with self.store.reading() as session:
             rows = hosts.machines(session, job.department, wanted)
             found = hosts.endpoints(session, job.department, job.move)

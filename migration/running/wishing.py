@@ -126,7 +126,7 @@ def _run(scene: Scene, asked: Asked) -> dict[str, Any]:
     ]
     if found:
         raise InvalidInputError(found)
-    wanted = [one.machine for one in spec.move.targets if one.address is None]
+    wanted = hosts.wanted(spec.move)
     absent = set(wanted) - set(hosts.machines(session, spec.department, wanted))
     if absent and not spec.move.machines:
         raise ConflictError("migrate.run_no_machines", machines=sorted(absent))

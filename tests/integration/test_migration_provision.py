@@ -8,6 +8,7 @@ import pytest
 
 from govcloud.requests.life import Verdict
 from govcloud.store import objects, requests
+from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.lab import ADMIN, CLOUD, DEPARTMENT, Lab
@@ -84,6 +85,28 @@ def test_machines_are_requested_approved_and_built(yard: Yard, clock: FixedClock
     assert yard.read("case-new") == ["file-1"]
     [built] = yard.lab.there()
     assert built.tags["request"] == request.id
+
+
+def test_machines_are_requested_also_where_the_plan_says_how_they_are_reached(
+    yard: Yard, clock: FixedClock
+) -> None:
+    """An address handed over by hand is no reason to go without the machine itself."""
+    with yard.store.unit(ADMIN) as unit:
+        plan = unit.session.get(ObjectRow, yard.plan("case").uid)
+        assert plan is not None
+        targets = [{"machine": "case-new", "address": "10.9.1.1"}]
+        plan.spec = plan.spec | {"move": plan.spec["move"] | {"targets": targets}}
+        unit.session.add(plan)
+    yard.wish("case", "run", CLERK)
+    work(yard)
+    request = yard.shown("case")["request"]
+    assert request, yard.shown("case")["message"]
+    yard.desk.decide(APPROVER, request, Verdict.APPROVE)
+    yard.lab.drive(yard.lab.controller(), CLOUD)
+    clock.advance(2)
+    work(yard)
+    assert yard.state("case") == "syncing", yard.shown("case")
+    assert len(yard.lab.there()) == 1
 
 
 def test_a_request_that_is_rejected_stops_it_and_a_resume_asks_again(

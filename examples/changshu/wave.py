@@ -1,0 +1,283 @@
+"""The wave of the play: two systems move from a unit's server room onto the cloud, for real.
+
+Their hosts are real ones (`room`), the machines are those of the simulated cloud; an address in the
+plan says which host stands in for which machine. Everything else is typed as by people.
+"""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from examples.changshu.room import Moving, furnished, hindrance
+from examples.stage import Stage, console, relative
+from govcloud.messages import render
+from govcloud.testing.legacy import Room
+
+FOLDER: Final = Path(__file__).parent / "wave"
+UNIT: Final = "hrss"
+PROVIDER: Final = "provider"
+WAVE: Final = "w01"
+"""The name that planning gives the first wave."""
+_PROGRAM: Final = [sys.executable, "-m", "cli.main"]
+_WITHIN_S: Final = 300.0
+_LOOK_S: Final = 1.0
+
+
+def play(stage: Stage) -> bool:
+    """Play the wave where it can be played; otherwise say why not, and return False."""
+    reason = hindrance()
+    if reason is not None:
+        stage.say("wave_skipped", reason=reason)
+        return False
+    with _ended_properly(), furnished() as (room, systems):
+        wave = Wave(stage, room, systems)
+        wave.find()
+        wave.assess()
+        wave.plan()
+        wave.move()
+        wave.report()
+    return True
+
+
+class Wave:
+    """What is typed: each method is one scene."""
+
+    def __init__(self, stage: Stage, room: Room, systems: Sequence[Moving]) -> None:
+        self.stage, self.room, self.systems = stage, room, systems
+        self.folder = stage.workspace / "wave"
+        self.folder.mkdir(exist_ok=True)
+        self.before = ""
+
+    def find(self) -> None:
+        """Register the two systems, and scan the room for their hosts."""
+        hosts = ", ".join(f"{one.old.name} ({one.old.address})" for one in self.systems)
+        self.stage.say("wave_begin", hosts=hosts)
+        self._type("token", "create", PROVIDER, "--role", "operator", "--save", shown=False)
+        self._request(FOLDER / "systems.yaml")
+        self.stage.say("wave_scan")
+        self._inventory()
+        found = relative(self.folder / "room.scan")
+        sampling = ("--sample", "1s", "--every", "1s")
+        given = ("-i", relative(self.folder / "room.ini"), "--to", found, *sampling)
+        groups = [word for one in self.systems for word in ("--group", one.name)]
+        self._type("--as", UNIT, "migrate", "inventory", "scan", "room", *given, *groups)
+        self._request(Path(found) / "register")
+        self.before = datetime.now(UTC).isoformat()
+
+    def assess(self) -> None:
+        """Assess both by what was found and by the answers to the rest."""
+        self.stage.say("wave_assess")
+        answers = relative(FOLDER / "answers.yaml")
+        for one in self.systems:
+            self._type("migrate", "assess", f"{UNIT}/{one.name}", "--answers", answers, "--save")
+
+    def plan(self) -> None:
+        """Put them into a wave, say how they move, and open the wave's window."""
+        self.stage.say("wave_plan")
+        begin, file = datetime.now(UTC).date().isoformat(), relative(self.folder / "waves.yaml")
+        self._type("-q", "migrate", "plan", "--begin", begin, "--write", file)
+        self._type("-q", "migrate", "plan", "-f", file, "--apply")
+        self.stage.say("wave_prepare")
+        for one in self.systems:
+            document = self.folder / f"{one.name}.yaml"
+            where = ("--zone", "extranet-l3", "--image", "debian-12", "--write", relative(document))
+            self._type("migrate", "prepare", f"{UNIT}/{one.name}", *where)
+            self._complete(document, one)
+        console.print(document.read_text(encoding="utf-8"), markup=False)
+        self._write("window", self._window())
+        self._type("apply", "-f", relative(self.folder / "window.yaml"), *self._plans())
+
+    def move(self) -> None:
+        """Run the wave, have its machines approved, cut over, and see that it serves."""
+        self.stage.say("wave_run")
+        self._type("--as", UNIT, "migrate", "run", "--wave", WAVE)
+        with self._controller():
+            self._until(lambda one: bool(one["request"]))
+            self._approve()
+            reason = render("demo.wave_no_backup", self.stage.language)
+            self._type("migrate", "cutover", "--wave", WAVE, "--waive-backup", reason, "-y")
+            self.stage.say("wave_watch")
+            with self._watched():
+                self._until(lambda one: one["state"] == "trial")
+            self._type("migrate", "status", f"{UNIT}/{self.systems[0].name}")
+            self._served()
+            self._accept()
+
+    def _accept(self) -> None:
+        """Compare once more, let three parties sign, and record that the old hosts are off."""
+        self.stage.say("wave_verify")
+        self._type("migrate", "verify", "--wave", WAVE)
+        self.stage.say("wave_accept")
+        for who in (UNIT, "approver", PROVIDER):
+            self._type("--as", who, "migrate", "accept", "--wave", WAVE)
+        self._until(lambda one: one["state"] == "accepted")
+        self.stage.say("wave_sources")
+        for number, one in enumerate(self.systems, start=1):
+            host, asset = ("--host", f"{one.name}-1"), ("--asset", f"ZC-{number:04}")
+            wiped = ("--wiped", f"CERT-{number:04}", "--disposal", "scrapped")
+            self._type("migrate", "source-off", f"{UNIT}/{one.name}", *host, *wiped, *asset)
+        self._until(lambda one: one["state"] == "closed")
+        self._type("migrate", "log", f"{UNIT}/{self.systems[0].name}")
+
+    def report(self) -> None:
+        """Show what the wave has done to the on-cloud rate."""
+        self.stage.say("wave_report")
+        explain = ("--as", "auditor", "report", "explain", "on-cloud-rate", "--department", UNIT)
+        self._type(*explain, "--as-of", self.before)
+        self._type(*explain)
+
+    # --- What is typed more than once -------------------------------------------------------------
+
+    def _type(self, *words: str, shown: bool = True) -> str:
+        return self.stage.type(*words, shown=shown)
+
+    def _request(self, path: Path) -> None:
+        """Hand something in as the unit, and approve it."""
+        self._type("--as", UNIT, "submit", "-f", relative(path))
+        self._approve()
+
+    def _approve(self) -> None:
+        note = render("demo.agreed", self.stage.language)
+        for name in self._type("--as", "approver", "requests", "-o", "name", shown=False).split():
+            self._type("--as", "approver", "approve", name.split("/")[-1], "-y", "--note", note)
+
+    def _found(self) -> list[dict[str, Any]]:
+        shown = self._type("migrate", "status", "--wave", WAVE, "-o", "json", shown=False)
+        return list(json.loads(shown)["items"])
+
+    def _until(self, reached: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until both systems have come so far; stop the play where one cannot."""
+        deadline = time.monotonic() + _WITHIN_S
+        while True:
+            found = self._found()
+            if found and all(reached(one) for one in found):
+                return
+            for one in found:
+                if (
+                    one["doing"] == "halted"
+                    or one["state"] == "rolled-back"
+                    or time.monotonic() > deadline
+                ):
+                    self._type("migrate", "status", f"{one['department']}/{one['system']}")
+                    sys.exit(1)
+            time.sleep(_LOOK_S)
+
+    # --- Files ------------------------------------------------------------------------------------
+
+    def _inventory(self) -> None:
+        """Write Ansible's inventory of the room, and show it."""
+        groups = "".join(
+            f"[{one.name}]\n{one.old.name} ansible_host={one.old.address}\n" for one in self.systems
+        )
+        known = shlex.quote(f"-o UserKnownHostsFile={self.room.known_hosts}")
+        everybody = (
+            f"[all:vars]\nansible_user=root\nansible_ssh_private_key_file={self.room.key}\n"
+            f"ansible_ssh_common_args={known}\n"
+        )
+        file = self.folder / "room.ini"
+        file.write_text(groups + everybody, encoding="utf-8")
+        console.print(f"[bold]$ cat {relative(file)}[/]")
+        console.print(groups + everybody, markup=False)
+
+    def _complete(self, file: Path, one: Moving) -> None:
+        """Complete a proposal as a person would, who knows the hosts."""
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        move = document["spec"]["move"]
+        [machine] = move["machines"]
+        for name in ("vcpu", "memory", "dataDisks"):
+            machine["spec"].pop(name, None)
+        machine["spec"]["flavor"] = "2c4g"
+        login = {"keyFile": str(self.room.key), "knownHosts": str(self.room.known_hosts)}
+        document["spec"]["move"] = move | {
+            "trialDays": 0,
+            "login": login,
+            "targets": [{"machine": machine["metadata"]["name"], "address": one.new.address}],
+            "workloads": [{**workload, **one.ends} for workload in one.workloads],
+            "health": [{"tcp": one.health}],
+        }
+        self._write(file.stem, document)
+
+    def _window(self) -> dict[str, Any]:
+        """Return the wave with a window that is open now."""
+        wave = json.loads(self._type("get", "wave", WAVE, "-o", "json", shown=False))
+        opens = datetime.now(UTC) - timedelta(minutes=1)
+        window = {"opens": opens.isoformat(timespec="seconds"), "hours": 8}
+        kept = {name: wave[name] for name in ("apiVersion", "kind")}
+        return {
+            **kept,
+            "metadata": {"name": WAVE},
+            "spec": {**wave["spec"], "window": window, "parallel": 2, "bandwidthMbps": 400},
+        }
+
+    def _plans(self) -> list[str]:
+        files = [relative(self.folder / f"{one.name}.yaml") for one in self.systems]
+        return [word for file in files for word in ("-f", file)]
+
+    def _write(self, name: str, document: dict[str, Any]) -> None:
+        text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
+        (self.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    # --- Programs beside this one -----------------------------------------------------------------
+
+    @contextmanager
+    def _controller(self) -> Iterator[None]:
+        """Run a controller in the background, as in another shell."""
+        console.print("[bold]$ govcloud controller run &[/]")
+        with (self.folder / "controller.log").open("wb") as log:
+            # Should this program be killed, the controller ends by itself.
+            tied = ["setpriv", "--pdeathsig", "TERM", *_PROGRAM, "controller", "run"]
+            with _running(subprocess.Popen(tied, stdout=log, stderr=log), signal.SIGTERM):
+                yield
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Show how far the wave is, live, for as long as it takes."""
+        words = ["migrate", "status", "--wave", WAVE, "--watch"]
+        console.print(f"[bold]$ govcloud {' '.join(words)}[/]")
+        with _running(subprocess.Popen([*_PROGRAM, *words]), signal.SIGINT):
+            yield
+
+    def _served(self) -> None:
+        """Fetch a page from the new host, and knock at the old one."""
+        site = self.systems[0]
+        with urllib.request.urlopen(f"http://{site.new.address}/7.html", timeout=10) as page:
+            text = page.read().decode().strip()
+        address = {"old": site.old.address, "new": site.new.address}
+        assert not site.old.answers(80), "the old host serves still"
+        self.stage.say("wave_served", text=text, **address)
+
+
+@contextmanager
+def _running(process: "subprocess.Popen[bytes]", ending: signal.Signals) -> Iterator[None]:
+    """Let a program run for a while; it is ended with a signal, and waited for."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(ending)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _ended_properly() -> Iterator[None]:
+    """Let SIGTERM end this program as Ctrl-C does: with everything cleaned up."""
+    former = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
