@@ -235,9 +235,10 @@ class Wave:
         """Run a controller in the background, as in another shell."""
         console.print("[bold]$ govcloud controller run &[/]")
         with (self.folder / "controller.log").open("wb") as log:
-            # Should this program be killed, the controller ends by itself.
+            # Ends by itself should this program be killed; Ctrl-C is told to this program alone.
             tied = ["setpriv", "--pdeathsig", "TERM", *_PROGRAM, "controller", "run"]
-            with _running(subprocess.Popen(tied, stdout=log, stderr=log), signal.SIGTERM):
+            process = subprocess.Popen(tied, stdout=log, stderr=log, process_group=0)
+            with _running(process, signal.SIGTERM):
                 yield
 
     @contextmanager
