@@ -30,7 +30,11 @@ TAGS: Final = (
     "xinchuang",
     "digest",
 )
-"""The accounting tags of ALLOC-5 that each resource carries beside its mark."""
+"""The accounting tags of ALLOC-5 that each resource carries beside its mark.
+
+Machines and their disks say as well how often they are to be backed up (`backup`), so that whoever
+operates backups finds them by it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +183,5 @@ def _tags(approved: Approved, spec: Entry, found: Mapping[str, Entry]) -> dict[s
         "lease-end": str((spec.get("lease") or {}).get("end", "")),
         "xinchuang": "true" if system.get("xinchuang") else "false",
         "digest": approved.digest,
+        **({"backup": str(spec["backup"])} if spec.get("backup") else {}),
     }

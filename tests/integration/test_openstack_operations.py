@@ -102,6 +102,11 @@ def test_what_somebody_made_is_taken_over_and_run(region: Region, stranger: Any)
     standing = driver.inspect(server.name)
     assert standing.parts == {"server-0": server.id, "data-0-0": volume.id}
     assert (standing.spec["vcpu"], standing.spec["memory"]) == (1, 1024)
+    listed = [item for page in driver.observe() for item in page if not item.uid]
+    [project] = [item for item in listed if item.id == standing.tenant]
+    assert (project.type, project.tenant) == ("project", standing.tenant)
+    assert project.name not in ("", project.id)
+    assert server.id in {item.id for item in listed if item.tenant == project.id}
     assert (standing.spec["image"], standing.spec["hostZone"]) == ("debian-12", "az-b")
     with region.cloud.connect() as admin:
         assert not admin.compute.get_server(server.id).metadata

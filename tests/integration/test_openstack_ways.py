@@ -1,0 +1,211 @@
+"""On a real OpenStack: built anew, moved, stopped, missed, forced; regions that lack something."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from govcloud.clock import SystemClock
+from govcloud.plan.asked import Asked
+from govcloud.ports import State
+from govcloud.reconcile import brake, power, recover, remake
+from govcloud.reconcile.desired import World, by_uid, resources_of
+from govcloud.store import objects
+from govcloud.store.engine import Database
+from govcloud.store.unit import Store, Unit
+from govcloud.testing.lab import ADMIN, CLOUD
+from govcloud.testing.openstack import OpenStack
+
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
+DISKS = [{"size": "1Gi", "type": "hdd"}]
+PATIENCE_S = 300
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """What is proved here is the cloud's part: one kind of database is enough."""
+    return "sqlite"
+
+
+@pytest.fixture
+def lab(database: Database, openstack: OpenStack) -> Iterator[Any]:
+    from govcloud.testing.regionlab import RegionLab
+
+    lab = RegionLab(Store(database, SystemClock()), openstack)
+    yield lab
+    lab.remove_all()
+
+
+def parts(lab: Any, uid: str) -> dict[str, Any]:
+    row = lab.row(uid)
+    assert row.ready, (row.reason, row.message)
+    found = {item.part: item for item in lab.there(uid)}
+    assert all(item.state is State.READY for item in found.values())
+    return found
+
+
+def ids(found: dict[str, Any]) -> dict[str, str]:
+    return {part: item.id for part, item in found.items()}
+
+
+def differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {part for part in before if before[part].id != after[part].id}
+
+
+def done(lab: Any, uid: str, act: Callable[[Unit, Any], object]) -> None:
+    """Do something with an object's row, and let a controller see to it."""
+    with lab.store.unit(ADMIN) as unit:
+        act(unit, objects.locked(unit.session, uid))
+    lab.finish(lab.controller(f"after-{uuid4().hex[:6]}"))
+
+
+def test_what_is_built_anew_keeps_data_ports_and_addresses(lab: Any) -> None:
+    """By another image, by wish from the same one; a lease's renewal builds nothing anew."""
+    lab.found()
+    with lab.store.unit(ADMIN) as unit:
+        lab.put(unit, "Image", "other", {"os": "Debian", "clouds": {CLOUD: "debian-12"}})
+    uid = lab.machine("web", dataDisks=DISKS, network={"floatingIp": True, "allow": []})
+    lab.finish(lab.controller())
+    first = parts(lab, uid)
+    assert first["server-0"].tags["backup"] == first["data-0-0"].tags["backup"] == "daily"
+
+    lab.change(uid, lease={"end": "2099-12-31"})
+    lab.finish(lab.controller("renewing"))
+    renewed = parts(lab, uid)
+    assert ids(renewed) == ids(first)
+    assert renewed["server-0"].tags["lease-end"] == "2099-12-31"
+
+    lab.change(uid, image="other")
+    lab.finish(lab.controller("replacing"))
+    replaced = parts(lab, uid)
+    assert differing(renewed, replaced) == {"disk-0", "server-0"}
+    assert replaced["server-0"].props["disks"] == "data-0-0 disk-0"
+    assert replaced["server-0"].info["floating_address"]
+
+    def anew(unit: Unit, row: Any) -> None:
+        driver = lab.driver()
+        world = World.read(unit.session, unit.now.date())
+        wanted = by_uid(unit.session, [uid])
+        world.add_systems(unit.session, wanted)
+        resources = [r for one in wanted for r in resources_of(driver, world, one.approved)]
+        remake.remake(unit, row, remake.remaking(row, [0], resources), "compromised")
+
+    done(lab, uid, anew)
+    assert differing(replaced, parts(lab, uid)) == {"disk-0", "server-0"}
+    assert lab.charged()["vms"] == (1, 0)
+
+
+def test_machines_are_stopped_started_and_not_missed_in_crowds(lab: Any) -> None:
+    lab.found(limits={"brakeCount": 1, "brakeShare": 0.5})
+    uid = lab.machine("web")
+    lab.finish(lab.controller())
+    server = parts(lab, uid)["server-0"].id
+
+    def switch(*, on: bool) -> Callable[[Unit, Any], object]:
+        return lambda unit, row: power.switch(unit, row, [], on=on, reason="test")
+
+    for on, status in ((False, "SHUTOFF"), (True, "ACTIVE")):
+        done(lab, uid, switch(on=on))
+        machine = parts(lab, uid)["server-0"]
+        assert (machine.id, machine.info["status"]) == (server, status)
+        found = lab.controller(f"quiet-{on}").pass_once(CLOUD)
+        assert (found.differing, found.enqueued) == (0, 0)
+
+    with lab.region.connect() as admin:
+        admin.compute.delete_server(server)
+        admin.compute.wait_for_delete(admin.compute.get_server(server), wait=PATIENCE_S)
+    braked = lab.controller("braked")
+    assert braked.pass_once(CLOUD).lost == 1
+    lab.finish(braked)
+    assert lab.row(uid).reason == "MassLoss"
+    assert "server-0" not in {item.part for item in lab.there(uid)}
+    with lab.store.unit(ADMIN) as unit:
+        assert brake.resume(unit, CLOUD, "the host burnt") == 1
+    lab.finish(lab.controller("resumed"))
+    assert parts(lab, uid)["server-0"].id != server
+
+
+def test_a_volume_moves_to_another_class_and_is_charged_in_both_meanwhile(lab: Any) -> None:
+    lab.found()
+    uid = lab.approve("files", "Volume", size="1Gi", type="hdd")
+    lab.finish(lab.controller())
+    before = parts(lab, uid)["volume"]
+    lab.change(uid, type="ssd")
+    charged = lab.charged()
+    assert (charged["disk.hdd"], charged["disk.ssd"]) == ((1, 0), (0, 1))
+    lab.finish(lab.controller("moving"))
+    after = parts(lab, uid)["volume"]
+    assert (after.id, after.props["storage"]) == (before.id, "ssd")
+    charged = lab.charged()
+    assert ("disk.hdd" in charged, charged["disk.ssd"]) == (False, (1, 0))
+
+
+@pytest.mark.guarantee("R8")
+@pytest.mark.guarantee("Q3")
+def test_a_release_that_cinder_refuses_goes_on_by_force(lab: Any) -> None:
+    lab.found(wipes=["hdd"])
+    uid = lab.machine("web", dataDisks=DISKS)
+    lab.finish(lab.controller())
+    disk = parts(lab, uid)["data-0-0"].id
+    lab.release(uid, Asked(wipe_volumes=True))
+    with lab.region.connect() as admin:
+        lab.controller("server-first").run_once()
+        admin.block_storage.reset_volume_status(disk, "maintenance", "detached", None)
+    with pytest.raises(AssertionError, match="data-0-0"):
+        lab.finish(lab.controller("refused"))
+    assert (lab.row(uid).phase, lab.charged()["vms"]) == ("releasing", (1, 0))
+    done(lab, uid, lambda unit, row: recover.force(unit, row.uid, "maintenance for ever"))
+    assert (lab.row(uid), lab.there(), lab.charged()) == (None, [], {})
+
+
+@pytest.fixture
+def bare(openstack: OpenStack) -> Iterator[str]:
+    """A region of the same cloud that has no volumes."""
+    name = f"bare-{uuid4().hex[:6]}"
+    with openstack.connect() as admin:
+        identity: Any = admin.identity
+        identity.create_region(id=name)
+        made = [
+            identity.create_endpoint(
+                service_id=old.service_id, interface=old.interface, url=old.url, region_id=name
+            )
+            for old in list(identity.endpoints())
+            if "volume" not in identity.get_service(old.service_id).type
+            and "block" not in identity.get_service(old.service_id).type
+        ]
+        try:
+            yield name
+        finally:
+            for endpoint in made:
+                identity.delete_endpoint(endpoint)
+            identity.delete_region(name)
+
+
+def test_a_region_without_volumes_works_for_what_it_has(lab: Any, bare: str) -> None:
+    lab.connection |= {"region": bare, "boot-from-volume": "false"}
+    lab.found()
+    uid = lab.machine("web", network={"floatingIp": True, "allow": []})
+    volume = lab.approve("files", "Volume", size="1Gi", type="hdd")
+    lab.finish(lab.controller())
+    assert "disk-0" not in parts(lab, uid)
+    assert (lab.row(volume).reason, lab.row(volume).progressing) == ("NoService", False)
+    found = lab.controller("two").pass_once(CLOUD)
+    assert (found.differing, found.enqueued) == (0, 0)
+    report = lab.driver().report()
+    assert "quota" in report.features
+    assert not [problem for problem in report.problems if "volume" in problem]
+
+
+def test_a_machine_that_boots_from_its_image_has_data_disks(lab: Any) -> None:
+    lab.connection |= {"boot-from-volume": "false"}
+    lab.found()
+    uid = lab.machine("web", dataDisks=DISKS)
+    lab.finish(lab.controller())
+    built = parts(lab, uid)
+    assert {part for part in built if part.startswith(("disk", "data"))} == {"data-0-0"}
+    assert built["server-0"].props["disks"] == "data-0-0"
+    lab.release(uid)
+    lab.finish(lab.controller("two"))
+    assert (lab.row(uid), lab.there()) == (None, [])
