@@ -6,6 +6,7 @@ from govcloud.api import asking
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor
 from govcloud.domain.keys import ObjectKey
+from govcloud.policy.context import city_day
 from govcloud.ports import Keeping
 from govcloud.reconcile import desired
 from govcloud.reconcile.desired import World, resources_of
@@ -37,7 +38,7 @@ def _check_one(services: Services, actor: Actor, row: ObjectRow, options: Sequen
         if KEEP_VOLUMES not in options or not row.spec.get("dataDisks"):
             return
         with services.store.reading() as session:
-            world = World.read(session, services.store.clock.now().date())
+            world = World.read(session, city_day(services.store.clock.now()))
             found = desired.by_uid(session, [row.uid])
             world.add_systems(session, found)
         kept = (r.data for one in found for r in resources_of(provisioner, world, one.approved))

@@ -15,6 +15,7 @@ from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.api.services import Services
 from govcloud.domain.access import Actor
 from govcloud.errors import ConflictError, NotFoundError
+from govcloud.policy.context import city_day
 from govcloud.ports import Observed, Operating, Provisioner
 from govcloud.reconcile import machines, power
 from govcloud.reconcile.desired import World
@@ -132,7 +133,7 @@ def _machines(
     """Give the driver and what stands of an object's machines, by number."""
     with asking.cloud(services, actor, row.cloud or "") as provisioner:
         with services.store.reading() as session:
-            world = World.read(session, services.store.clock.now().date())
+            world = World.read(session, city_day(services.store.clock.now()))
             wanted = machines.bodies(session, provisioner, row.uid, world)
         yield provisioner, machines.standing(provisioner, row.uid, wanted)
 

@@ -17,6 +17,7 @@ from govcloud.domain.access import Actor
 from govcloud.errors import ConflictError, Diagnostic, InvalidInputError, UsageError
 from govcloud.messages import render
 from govcloud.plan.phases import Phase
+from govcloud.policy.context import city_day
 from govcloud.reconcile import brake, desired, power, recover, remake
 from govcloud.reconcile.desired import World, resources_of
 from govcloud.requests import fulfilment
@@ -110,7 +111,7 @@ def _planned(
     with services.store.reading() as session:
         row = session.get_one(ObjectRow, uid)
         numbers = power.chosen(row, machines)
-        world = World.read(session, services.store.clock.now().date())
+        world = World.read(session, city_day(services.store.clock.now()))
         found = desired.by_uid(session, [uid])
         world.add_systems(session, found)
     with asking.cloud(services, actor, row.cloud or "") as provisioner:

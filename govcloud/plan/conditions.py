@@ -109,11 +109,13 @@ def conclude(
     releasing: bool = False,
     withheld: str = "",
     total: int = 0,
+    lease_over: str = "",
 ) -> Conditions:
     """Return the conditions after one attempt: a plan, and which of its actions failed.
 
     `total` is how many resources are wanted, for the sentence. `withheld` is why the healing
-    actions were not carried out, if they were not.
+    actions were not carried out, if they were not. `lease_over` is the day on which a lease ended
+    after which machines stand still.
     """
     halted = _halted(plan, failures, withheld)
     if halted is not None:
@@ -122,7 +124,11 @@ def conclude(
         return _retried(failures)
     if releasing and plan.settled:
         return GONE
-    return _running(plan, total, releasing=releasing)
+    said = _running(plan, total, releasing=releasing)
+    if said is READY and lease_over:
+        text = Text("controller.lease_over", {"end": lease_over})
+        return Conditions(True, False, "LeaseOver", text, Next.FORGET)
+    return said
 
 
 def _halted(plan: Plan, failures: Sequence[Failure], withheld: str) -> Conditions | None:

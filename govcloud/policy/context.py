@@ -32,6 +32,7 @@ PARAMETERS: Final[Mapping[str, float]] = {
     "lease-days-test": 90,
     "lease-days-dev": 180,
     "lease-days-emergency": 30,
+    "lease-stop-days": -1,
     "no-project-days": 90,
     "filing-due-days": 30,
     "filing-alarm-days": 20,
@@ -49,6 +50,7 @@ PARAMETERS: Final[Mapping[str, float]] = {
 """The numbers that rules use, unless `Policy.spec.parameters` says otherwise.
 
 Terms are days, of approvals working days; shares of a pool and of a time limit are fractions.
+`lease-stop-days` after a lease's last day its machines are stopped; negative: never.
 """
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from govcloud.errors import CloudError, TransientCloudError
 from govcloud.plan.actions import Action, Plan, Reason, Situation, plan
-from govcloud.plan.asked import read_asked
+from govcloud.plan.asked import POWER, read_asked
 from govcloud.plan.conditions import GONE, HEAL_STORM, MASS_LOSS, Conditions, Failure, conclude
 from govcloud.plan.drift import modes
 from govcloud.plan.orders import read_spec
@@ -27,7 +27,8 @@ class Attempt:
 
     `lease_until` moves as the lease is renewed: no action begins after it (R9). `overtaken`: the
     lease was lost and claimed anew, so what came of this attempt no longer counts. `braked`: so
-    much is missing from the cloud that nothing of it is healed. The fields that actions change are
+    much is missing from the cloud that nothing of it is healed. `lease_over`: the day on which the
+    lease ended after which its machines stand still. The fields that actions change are
     guarded by `lock`, since they run at the same time.
     """
 
@@ -41,6 +42,7 @@ class Attempt:
     lacking: frozenset[int] | None = None
     braked: bool = False
     withheld: str = ""
+    lease_over: str = ""
     seen: dict[str, Observed] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Attempt:
         self.seen = {item.id: item for item in found}
         drift = read_spec(self.wanted.kind, self.wanted.spec).drift
         asked = read_asked(self.wanted.asked)
+        self.lease_over = world.lease_over(self.wanted.approved)
         situation = Situation(
             mode=modes(self.wanted.kind, drift, world.rules),
             approved=self.status.built < self.wanted.generation,
@@ -93,7 +96,7 @@ class Attempt:
             known=self.status.known,
             delivered=self.status.delivered,
             confirmed=self.status.confirmed == self.wanted.generation,
-            asked=self.status.asked,
+            asked=self.status.asked | ({POWER} if self.lease_over else frozenset()),
             remade=self.status.remade,
             copies=self._copies if asked.snapshot else "",
             keep_data=asked.keep_volumes,
@@ -157,4 +160,5 @@ class Attempt:
             releasing=self.releasing,
             withheld=self.withheld,
             total=len(self.resources),
+            lease_over=self.lease_over,
         )

@@ -19,6 +19,7 @@ from govcloud.plan.conditions import DRIFTED, MASS_LOSS, MISSING
 from govcloud.plan.drift import Whole, modes
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
+from govcloud.policy.context import city_day
 from govcloud.ports import Observed, Provisioner
 from govcloud.reconcile import brake, desired, nobodys
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
@@ -126,7 +127,7 @@ class Comparer:
         """
         found = Comparison(self._cloud)
         with self._store.reading() as session:
-            world = World.read(session, self._store.clock.now().date())
+            world = World.read(session, city_day(self._store.clock.now()))
         index = self._expect(world, found)
         self._groundwork.follow(index.ground)
         counts: Counter[str] = Counter()

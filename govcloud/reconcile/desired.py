@@ -5,8 +5,8 @@ specs stays text until `plan.orders.read_spec`, which knows most texts already.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Text as SqlText
@@ -19,6 +19,7 @@ from govcloud.domain.kinds.governance import DriftRule, PolicySpec
 from govcloud.domain.kinds.platform import CloudSpec, FlavorSpec
 from govcloud.plan.asked import read_asked
 from govcloud.plan.orders import Approved, Catalogue, MissingReferenceError, make_order, read_spec
+from govcloud.policy.context import PARAMETERS
 from govcloud.ports import Order, Provisioner, Resource
 from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
@@ -82,11 +83,15 @@ _COLUMNS: Final[tuple[Any, ...]] = (
 
 @dataclass(slots=True)
 class World:
-    """What objects refer to, as far as it has been read: catalogue, policy, systems."""
+    """What objects refer to, as far as it has been read: catalogue, policy, systems.
+
+    Machines whose lease ended before the day `stops_before` (ISO; empty: none) stand still.
+    """
 
     catalogue: Catalogue = field(default_factory=Catalogue)
     flavors: dict[str, FlavorSpec] = field(default_factory=dict)
     rules: Sequence[DriftRule] = ()
+    stops_before: str = ""
     _systems: set[tuple[str, str]] = field(default_factory=set)
     _demands: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
@@ -106,8 +111,17 @@ class World:
             world.catalogue.entries[kind, name] = reading.base
             if isinstance(reading.model, FlavorSpec):
                 world.flavors[name] = reading.model
-        world.rules = _rules_in_force(policies, today)
+        policy = _in_force(policies, today)
+        world.rules = policy.drift if policy else ()
+        world.stops_before = _stops_before(policy, today)
         return world
+
+    def lease_over(self, approved: Approved) -> str:
+        """Return the last day of a lease after which an object's machines stand still, or ""."""
+        if not self.stops_before:
+            return ""
+        end = str((read_spec(approved.kind, approved.spec).base.get("lease") or {}).get("end", ""))
+        return end if end and end < self.stops_before else ""
 
     def add_systems(self, session: Session, objects: Iterable[Wanted]) -> None:
         """Read the systems of objects, as far as they have not been read yet."""
@@ -159,12 +173,23 @@ def resources_of(
     except Exception as error:
         raise UnplannableError(approved.uid) from error
     asked = read_asked(approved.asked)
+    if world.lease_over(approved):
+        units = (resource.unit for resource in resources if resource.unit is not None)
+        asked = replace(asked, off=frozenset(units))
     return asked.over(resources) if asked.off else resources
 
 
-def _rules_in_force(policies: Sequence[tuple[str, PolicySpec]], today: date) -> Sequence[DriftRule]:
+def _in_force(policies: Sequence[tuple[str, PolicySpec]], today: date) -> PolicySpec | None:
     begun = [(p.effective_from, name, p) for name, p in policies if p.effective_from <= today]
-    return max(begun, key=lambda entry: entry[:2])[2].drift if begun else ()
+    return max(begun, key=lambda entry: entry[:2])[2] if begun else None
+
+
+def _stops_before(policy: PolicySpec | None, today: date) -> str:
+    days = (policy.parameters if policy else PARAMETERS).get(_STOP, PARAMETERS[_STOP])
+    return (today - timedelta(days=days)).isoformat() if days >= 0 else ""
+
+
+_STOP: Final = "lease-stop-days"
 
 
 def pages(store: Store, cloud: str, size: int) -> Iterator[list[Wanted]]:

@@ -18,6 +18,7 @@ from govcloud.domain.keys import GROUND
 from govcloud.plan.conditions import ground_stopped, preparing
 from govcloud.plan.orders import ground_spec
 from govcloud.plan.phases import Phase
+from govcloud.policy.context import city_day
 from govcloud.ports import Order, Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt
@@ -164,7 +165,7 @@ class Groundwork:
     def _stood_on(self, session: Session, department: str, system: str) -> set[str] | None:
         """Return the uids of ground that a system's objects stand on; None if that is not known."""
         objects = desired.of_systems(session, self._cloud, {(department, system)})
-        world = World.read(session, self._store.clock.now().date())
+        world = World.read(session, city_day(self._store.clock.now()))
         world.add_systems(session, objects)
         try:
             return {

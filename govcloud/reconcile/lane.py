@@ -16,6 +16,7 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import UnavailableError
 from govcloud.messages import plain
+from govcloud.policy.context import city_day
 from govcloud.ports import Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.acting import Acting
@@ -223,7 +224,7 @@ class Lane:
 
     def _read(self, claims: Sequence[work.Claim], until: datetime) -> tuple[list[Attempt], World]:
         by_uid = {claim.uid: claim for claim in claims}
-        today = self._store.clock.now().date()
+        today = city_day(self._store.clock.now())
         with self._store.reading() as session:
             rows = desired.with_status(session, list(by_uid))
             world = World.read(session, today)

@@ -14,6 +14,8 @@ from govcloud.domain.manifest import parse_spec
 from govcloud.errors import ConflictError, NotFoundError, Text
 from govcloud.plan.asked import POWER, read_asked
 from govcloud.plan.phases import Phase
+from govcloud.policy.context import city_day
+from govcloud.reconcile import desired
 from govcloud.reconcile.record import make_event
 from govcloud.reconcile.status import Status
 from govcloud.store import objects, work
@@ -51,7 +53,7 @@ def switch(unit: Unit, row: ObjectRow, wanted: Sequence[int], *, on: bool, reaso
     """Ask that machines of a locked object run or stand still; asking twice is asking once.
 
     Raises NotFoundError for machines that there are not, and ConflictError for what is not built
-    yet or is being given back, and where the spec itself says that they stand still.
+    yet or is being given back, and where the spec itself or a lease that is over keeps them still.
     """
     meant = frozenset(chosen(row, wanted))
     if row.phase != Phase.ACTIVE:
@@ -59,6 +61,8 @@ def switch(unit: Unit, row: ObjectRow, wanted: Sequence[int], *, on: bool, reaso
     spec = parse_spec(row.kind, row.spec)
     if isinstance(spec, VirtualMachineSpec) and spec.power is Power.OFF:
         raise ConflictError("controller.off_by_spec", name=row.name)
+    if on and (end := _lease_over(unit, row)):
+        raise ConflictError("controller.off_by_lease", name=row.name, end=end)
     asked = read_asked(row.asked)
     off = asked.off - meant if on else asked.off | meant
     if off == asked.off:
@@ -79,3 +83,8 @@ def switch(unit: Unit, row: ObjectRow, wanted: Sequence[int], *, on: bool, reaso
         request_id=row.request_id,
         detail={"machines": sorted(meant), "reason": reason},
     )
+
+
+def _lease_over(unit: Unit, row: ObjectRow) -> str:
+    world = desired.World.read(unit.session, city_day(unit.now))
+    return "".join(world.lease_over(w.approved) for w in desired.by_uid(unit.session, [row.uid]))

@@ -1,11 +1,13 @@
 """Machines that are stopped and started by wish: desired state, and no drift."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from govcloud.domain.access import Actor, Role
 from govcloud.errors import ConflictError, NotFoundError
+from govcloud.policy.context import city_day
 from govcloud.reconcile import power
 from govcloud.store import objects
 from govcloud.store.unit import Store
@@ -132,3 +134,50 @@ def test_machines_keep_their_numbers_when_some_are_left_out(lab: Lab) -> None:
     again = {item.part: item.id for item in lab.there(uid)}
     assert again.keys() == before.keys()
     assert {part: again[part] for part in left} == left
+
+
+@pytest.mark.parametrize("drift", ["heal", "report"])
+def test_machines_stand_still_after_their_lease_where_the_policy_says_so(
+    lab: Lab, drift: str
+) -> None:
+    clock, controller = lab.store.clock, lab.controller()
+    today = city_day(clock.now())
+
+    def day_later() -> None:
+        clock.advance(86_400)  # type: ignore[attr-defined]
+        for _ in range(2):
+            controller.pass_once(CLOUD)
+            lab.drive(controller)
+
+    lease = {"end": (today + timedelta(days=1)).isoformat()}
+    uid = lab.approve("web", count=2, lease=lease, drift=drift)
+    other = lab.approve("other")
+    lab.drive(controller)
+    for _ in range(3):
+        day_later()
+    assert set(powers(lab, uid).values()) == {"on"}, "by default a lease stops nothing"
+
+    with lab.store.unit(ADMIN) as unit:
+        spared = {"lease-stop-days": 3}
+        said = {"version": "1", "effectiveFrom": "2020-01-01", "parameters": spared}
+        lab.put(unit, "Policy", "city", said)
+    day_later()
+    assert set(powers(lab, uid).values()) == {"on"}, "three days are spared"
+    day_later()
+    row = lab.row(uid)
+    assert row is not None
+    assert (row.ready, row.reason, lab.drift()) == (True, "LeaseOver", [])
+    assert lease["end"] in row.message
+    assert (set(powers(lab, uid).values()), powers(lab, other)) == ({"off"}, {"server-0": "on"})
+    assert lab.charged()["vms"] == (3, 0)
+    with pytest.raises(ConflictError) as caught:
+        switch(lab, uid, on=True)
+    assert caught.value.key == "controller.off_by_lease"
+    tamper.change(lab.path(), lab.there(uid)[0].id, "power", "on")
+    day_later()
+    assert set(powers(lab, uid).values()) == {"off"}, "whoever started it by hand"
+
+    lab.change(uid, lease={"end": (today + timedelta(days=99)).isoformat()})
+    lab.drive(controller)
+    assert set(powers(lab, uid).values()) == {"on"}
+    assert lab.row(uid).reason == "Ready"  # type: ignore[union-attr]
