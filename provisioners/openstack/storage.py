@@ -205,8 +205,7 @@ class Storage:
             return None
         if row.get("attachments"):
             return row
-        if row.get("attach_status") != "detached" or row.get("migration_status"):
-            self._reset(observed.id)
+        self._reset(observed.id)
         self._action(observed.id, {"os-force_delete": {}})
         return None
 

@@ -432,6 +432,23 @@ def test_describe_says_why_and_the_commands_it_names_are_the_ways_out(
     assert left.id in govcloud("drift")[0]
 
 
+@pytest.mark.guarantee("R8")
+def test_force_is_a_command_and_describe_says_who_forces_it_and_why(
+    lab: Lab, controller: Controller, govcloud: Typing
+) -> None:
+    uid = stuck(lab, controller)
+    page, _ = govcloud("describe", NAMED)
+    assert f"govcloud force {NAMED} --reason" in page
+    govcloud("force", NAMED, "--reason", REASON, "--yes", code=Exit.FORBIDDEN)
+    said, _ = govcloud("force", NAMED, "--reason", REASON, "--yes", who="admin")
+    assert "whatever forbids it" in said
+    page, _ = govcloud("describe", NAMED, who="clerk")
+    assert REASON in page
+    assert "by admin" in page
+    lab.drive(controller)
+    assert (lab.row(uid), lab.there(uid)) == (None, [])
+
+
 def test_several_are_retried_and_those_that_cannot_be_are_named(
     lab: Lab, controller: Controller, govcloud: Typing
 ) -> None:
