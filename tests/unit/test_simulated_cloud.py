@@ -176,7 +176,8 @@ def test_addresses_are_shown_and_not_compared(world: SimulatedWorld) -> None:
     cloud = world.open()
     resource = build(world, cloud, world.order(1))[0]
     found = one(cloud, resource)
-    assert found.info == {"address": "10.0.0.1", "address6": "fd00::1", "power": "on"}
+    shown = {"address": "10.0.0.1", "address6": "fd00::1", "power": "on", "storage": "hdd ssd"}
+    assert found.info == shown
     assert differences(found, resource) == []
 
 
