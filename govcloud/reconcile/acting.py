@@ -8,7 +8,7 @@ from typing import Final
 
 from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
 from govcloud.plan.actions import Action, Verb
-from govcloud.plan.conditions import OVER_QUOTA, Failure
+from govcloud.plan.conditions import OVER_QUOTA, Failure, unplanned
 from govcloud.ports import (
     Adopting,
     Clock,
@@ -57,31 +57,38 @@ class Acting:
         self._on_done = on_done
         self._crew = Crew(name, parallel)
         self._action_s = 0.0
+        self._whole = bool(getattr(provisioner, "answers_whole", False))
 
-    def in_flight_limit(self) -> int:
-        """Return how many objects may be in flight: about a second's worth of the cloud's work.
+    def room(self, in_flight: int) -> int:
+        """Return how many objects to begin, with so many in flight; 0 where it can wait.
 
-        More would be a queue that a new object has to wait behind, where a claim can no longer
-        let it overtake.
+        About a second's worth of the cloud's work is in flight: more would be a queue that a new
+        object has to wait behind, where a claim can no longer let it overtake. While there is a
+        queue, a few are not begun for themselves: a claim costs as much for one as for fifty.
         """
         floor = self._parallel + 4
-        if not self._action_s:
-            return max(floor, self._settings.batch)
-        return max(floor, min(self._settings.in_flight, int(self._parallel / self._action_s)))
+        limit = max(floor, self._settings.batch)
+        if self._action_s:
+            a_second = int(self._parallel / self._action_s)
+            limit = max(floor, min(self._settings.in_flight, a_second))
+        room = min(self._settings.batch, limit - in_flight)
+        few = min(self._settings.batch, limit - floor) // 4
+        return room if room > few else 0
 
     def close(self) -> None:
         """Drop the actions that have not begun and wait for those that have."""
         self._crew.close()
 
     def begin(self, attempt: Attempt) -> None:
-        """Carry out an attempt's actions; `on_done` is called with it when the last one ended."""
+        """Carry out an attempt's actions, and those that follow from their success.
+
+        `on_done` is called with it when the last one ended.
+        """
         actions = attempt.actions if attempt.conditions is None else ()
         attempt.pending = len(actions)
-        if not actions:
-            self._on_done(attempt)
-            return
         jobs = [self._job(attempt, action) for action in actions]
-        self._crew.submit(jobs, suspect=attempt.claim.attempts > 0)
+        if not (jobs and self._crew.submit(jobs, suspect=attempt.claim.attempts > 0)):
+            self._on_done(attempt)
 
     def _job(self, attempt: Attempt, action: Action) -> Callable[[], None]:
         def job() -> None:
@@ -92,9 +99,21 @@ class Acting:
                     attempt.pending -= 1
                     last = attempt.pending == 0
                 if last:
-                    self._on_done(attempt)
+                    self._end_stage(attempt)
 
         return job
+
+    def _end_stage(self, attempt: Attempt) -> None:
+        try:
+            more = attempt.go_on(whole=self._whole)
+        except Exception as error:
+            LOG.exception("%s: %s", self._name, attempt.claim.uid)
+            attempt.conditions, more = unplanned(error), False
+        if not more:
+            self._on_done(attempt)
+            return
+        self._on_step("planned", attempt.claim.uid)
+        self.begin(attempt)
 
     def _try(self, attempt: Attempt, action: Action) -> None:
         verb = action.verb.name.lower()

@@ -38,6 +38,7 @@ class Attempt:
     lease_until: datetime
     resources: tuple[Resource, ...] = ()
     plan: Plan | None = None
+    situation: Situation | None = None
     conditions: Conditions | None = None
     lacking: frozenset[int] | None = None
     braked: bool = False
@@ -89,7 +90,7 @@ class Attempt:
         drift = read_spec(self.wanted.kind, self.wanted.spec).drift
         asked = read_asked(self.wanted.asked)
         self.lease_over = world.lease_over(self.wanted.approved)
-        situation = Situation(
+        self.situation = Situation(
             mode=modes(self.wanted.kind, drift, world.rules),
             approved=self.status.built < self.wanted.generation,
             releasing=self.releasing,
@@ -103,7 +104,7 @@ class Attempt:
             wipes=wipes if asked.wipe_volumes else None,
             forced=bool(self.status.forced),
         )
-        self.plan = plan(self.resources, found, situation)
+        self.plan = plan(self.resources, found, self.situation)
         if not self.releasing:
             self.lacking = lacking(self.resources, found, self.status.delivered)
         parts = [action.part for action in self.plan.actions if action.reason is Reason.HEAL]
@@ -112,6 +113,26 @@ class Attempt:
             self.withheld = MASS_LOSS
         elif self.status.fought_over(parts, s.heal_limit, since):
             self.withheld = HEAL_STORM
+
+    def go_on(self, *, whole: bool) -> bool:
+        """Plan what follows from the cloud's answers; return whether there is more to do at once.
+
+        Only where all went well, and of what was approved: of a heal is told before anything comes
+        after it. Nothing is done twice without another look (R1). `whole`: the answers say all
+        that a look would find, so that it may be concluded from them that the object is ready.
+        """
+        if self.failures or self.withheld or self.overtaken or self.not_before or not self.done:
+            return False
+        if self.situation is None or any(a.reason is not Reason.APPROVED for a in self.done):
+            return False
+        following = plan(self.resources, self.seen.values(), self.situation)
+        before = {(action.verb, action.part) for action in self.done}
+        if any((action.verb, action.part) in before for action in following.actions):
+            return False
+        if not (following.actions or whole):
+            return False
+        self.plan = following
+        return bool(following.actions)
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -35,14 +35,17 @@ class Crew:
     _change: threading.Condition = field(default_factory=threading.Condition)
     _closing: bool = False
 
-    def submit(self, jobs: list[Job], *, suspect: bool = False) -> None:
-        """Let one object's jobs be done, in any order and at the same time."""
+    def submit(self, jobs: list[Job], *, suspect: bool = False) -> bool:
+        """Let one object's jobs be done, in any order and at the same time; False: it is closed."""
         with self._change:
+            if self._closing:
+                return False
             (self._suspects if suspect else self._turns).append(_Turn(deque(jobs), suspect))
             missing = min(len(jobs) - self._idle, self.hands - len(self._threads))
             for _ in range(max(0, missing)):
                 self._start()
             self._change.notify(len(jobs))
+        return True
 
     def close(self) -> None:
         """Drop what has not begun and wait for what has."""

@@ -2,7 +2,8 @@
 
 One thread claims, looks and writes; the crew acts. An object is leased from its claim until what
 came of it is written, and no action begins once the lease has run out (R9). Each creation comes
-after a look in the same attempt, and an attempt makes at most one creation for each mark (R1).
+after a look in the same attempt, and an attempt makes at most one creation for each mark (R1); as
+long as the cloud answers that all went well, it goes on with what follows.
 """
 
 import logging
@@ -10,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final
 
 from govcloud.domain.access import CONTROLLER
@@ -88,6 +90,7 @@ class Lane:
         self._done: deque[Attempt] = deque()
         self._lock = threading.Lock()
         self._news = threading.Event()
+        self._written = 0.0
         self._patience = Backoff(settings.idle_s, settings.poll_cap_s, lambda: 0.0)
         self.stumbles = 0
         """How many rounds in a row have failed up to now, the last of them with `fault`."""
@@ -105,12 +108,18 @@ class Lane:
 
     def _round(self) -> int:
         try:
-            worked = self.finish() + self.start()
+            worked = (self.finish() if self._ripe() else 0) + self.start()
         except Exception as error:  # noqa: BLE001 (the next round may find the world mended)
             self._stumble(error)
             return 0
         self.stumbles, self.fault = 0, None
         return worked
+
+    def _ripe(self) -> bool:
+        """Whether to write what is done: at once, but while much is under way, much together."""
+        few = len(self._done) < self._settings.batch // 2
+        much = len(self._attempts) - len(self._done) >= self._settings.batch
+        return not (few and much) or monotonic() - self._written > self._settings.gather_s
 
     def _stumble(self, error: Exception) -> None:
         # Told once: a disk may stay full for a night.
@@ -152,6 +161,7 @@ class Lane:
             ready.append(self._done.popleft())
         if not ready:
             return 0
+        self._written = monotonic()
         try:
             later = self._recorder.write([attempt.outcome() for attempt in ready])
         except BaseException:
@@ -186,8 +196,8 @@ class Lane:
 
     def start(self) -> int:
         """Claim what is due, as far as there is room, and begin it; return how much it was."""
-        room = min(self._settings.batch, self._acting.in_flight_limit() - len(self._attempts))
-        if room <= 0 or self._gate.paused_until("find") is not None:
+        room = self._acting.room(len(self._attempts))
+        if not room or self._gate.paused_until("find") is not None:
             return 0
         claims, until = self._claim(room)
         if not claims:

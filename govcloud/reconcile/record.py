@@ -175,7 +175,8 @@ def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditio
     status = Status.read(row.status)
     if outcome.plan is not None:
         status = status.seen(outcome.seen.values())
-        batch.drifts[row.uid] = outcome.plan.drifts
+        if outcome.plan.drifts or status.built:  # None is stored of what was never built.
+            batch.drifts[row.uid] = outcome.plan.drifts
     if outcome.healed:
         window = timedelta(seconds=batch.settings.heal_window_s)
         status = status.healed(outcome.healed, batch.unit.now, window)

@@ -236,10 +236,12 @@ def finish(session: Session, owner: str, done: Sequence[Done]) -> None:
     Rows that were made due anew meanwhile only lose their lease. The caller has checked with
     `held` that the leases are the owner's.
     """
+    ended = 0
     settled = [entry.uid for entry in done if entry.due_at is None]
     for batch in chunks(settled):
         mine = and_(col(WorkRow.uid).in_(batch), col(WorkRow.lease_owner) == owner)
-        session.execute(sql_delete(WorkRow).where(mine, col(WorkRow.fresh).is_(False)))
+        gone = session.execute(sql_delete(WorkRow).where(mine, col(WorkRow.fresh).is_(False)))
+        ended += int(gone.rowcount)  # type: ignore[attr-defined]
     again = [entry for entry in done if entry.due_at is not None]
     if again:
         # Without the ORM and in one go: this is written for each object at each look.
@@ -251,7 +253,13 @@ def finish(session: Session, owner: str, done: Sequence[Done]) -> None:
                 table.c.lease_owner == owner,
                 table.c.fresh.is_(False),
             )
-            .values(due_at=bindparam("due"), attempts=bindparam("failed"), polls=bindparam("seen"))
+            .values(
+                due_at=bindparam("due"),
+                attempts=bindparam("failed"),
+                polls=bindparam("seen"),
+                lease_owner=None,
+                lease_until=None,
+            )
         )
         rows = [
             {
@@ -262,8 +270,9 @@ def finish(session: Session, owner: str, done: Sequence[Done]) -> None:
             }
             for entry in again
         ]
-        session.connection().execute(statement, rows)
-    _unlease(session, owner, [entry.uid for entry in done])
+        ended += session.connection().execute(statement, rows).rowcount
+    if ended < len(done):
+        _unlease(session, owner, [entry.uid for entry in done])
 
 
 def _unlease(session: Session, owner: str, uids: Sequence[str]) -> None:

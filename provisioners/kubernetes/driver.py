@@ -63,6 +63,7 @@ class KubernetesProvisioner:
     """A `Provisioner` of a cluster; see the port for what the methods promise."""
 
     tenant_quotas = False
+    answers_whole = True
 
     def __init__(self, session: Session, settings: Settings, installation: str) -> None:
         self._session = session
@@ -117,12 +118,14 @@ class KubernetesProvisioner:
         return set(uids) - set(unknown) | there
 
     def _remembered(self, uids: Sequence[str]) -> list[Observed]:
-        ending: set[str] = set()
+        found = [seen for kind in TYPES for seen in self._watcher.memories[kind.word].of(uids)]
+        ending = {
+            seen.name
+            for seen in found
+            if seen.type == NAMESPACE.word and seen.state is State.DELETING
+        }
         return [
-            seen
-            for kind in TYPES
-            for item in self._watcher.memories[kind.word].of(uids)
-            if (seen := self._seen(item, kind, ending))
+            replace(seen, state=State.DELETING) if seen.tenant in ending else seen for seen in found
         ]
 
     def _strayed(self, uids: Collection[str], known: Collection[str]) -> list[Observed]:
@@ -162,8 +165,9 @@ class KubernetesProvisioner:
 
     def _known(self, item: Json, kind: Type) -> Observed:
         """Return what a call answered as observed; the streams will tell nothing new by it."""
-        self._watcher.remember(item, kind)
-        return read(item, kind, self._installation)
+        seen = read(item, kind, self._installation)
+        self._watcher.remember(item, seen)
+        return seen
 
     # --- Acting ---
 

@@ -4,26 +4,23 @@ Of what this process is building itself, the things are kept as well, so that no
 them: our own answers and the streams tell all of it. What others began is asked of the server.
 """
 
-import json
 import sys
 import threading
-import zlib
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from govcloud.ports import State
+from govcloud.ports import Observed, State
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import Type
 
 Json = dict[str, Any]
-_QUICKLY: Final = 1
 _BURIED: Final = 1000
 """So many of what was removed last are remembered: an answer may arrive after the end of it."""
-_BEGUN: Final = 1000
-"""So many objects that were begun last are kept whole; far more than are ever built at once."""
+_BEGUN: Final = 500
+"""So many objects that were begun last are kept whole: more than are ever built at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Seen:
     uid: str
     compared: int
     version: int
-    packed: bytes
+    kept: Observed | None
 
 
 class Begun:
@@ -67,21 +64,28 @@ class Memory:
         self._of: dict[str, frozenset[str]] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
 
-    def note(self, item: Json) -> list[str]:
-        """Remember a thing and return the objects that this is news of.
+    def note(self, item: Json, found: Observed | None = None) -> list[str]:
+        """Remember a thing, as it was read if it was, and return the objects that this is news of.
 
-        What is older than what is known is no news: our own answers and the stream cross.
+        What is no newer than what is known is no news: our own answers and the stream cross.
         """
-        key, now = item["metadata"]["uid"], self._read(item)
+        key, version = item["metadata"]["uid"], _version(item)
+        if self._is_old(key, version):
+            return []
+        now = self._read(item, found or observed(item, self._kind, self._installation))
         with self._lock:
-            before = self._seen.get(key)
-            least = self._gone.get(key, -1) + 1 if before is None else before.version
-            if now.version < least:
+            if self._is_old(key, version):
                 return []
+            before = self._seen.get(key)
             self._replace(key, before, now)
         if before is not None and (before.uid, before.compared) == (now.uid, now.compared):
             return []
         return sorted({now.uid, before.uid if before else ""} - {""})
+
+    def _is_old(self, key: str, version: int) -> bool:
+        before = self._seen.get(key)
+        known = self._gone.get(key, -1) if before is None else before.version
+        return version <= known and version != sys.maxsize
 
     def lose(self, item: Json) -> list[str]:
         """Forget a thing that is gone, or no longer selected, and return whose it was."""
@@ -112,21 +116,18 @@ class Memory:
         """Whether anything of an object was seen and is not gone."""
         return uid in self._of
 
-    def of(self, uids: Sequence[str]) -> list[Json]:
+    def of(self, uids: Sequence[str]) -> list[Observed]:
         """Return the things of objects that were begun here, as they were last seen."""
         with self._lock:
             keys = [key for uid in uids for key in sorted(self._of.get(uid, ()))]
-            found = [self._seen[key].packed for key in keys]
-        return [json.loads(zlib.decompress(packed)) for packed in found if packed]
+            return [kept for key in keys if (kept := self._seen[key].kept)]
 
-    def _read(self, item: Json) -> Seen:
-        found = observed(item, self._kind, self._installation)
+    def _read(self, item: Json, found: Observed) -> Seen:
         compared = (found.part, frozenset(found.props.items()), frozenset(found.tags.items()))
         self._strays.note(item, found, self._kind)
-        kept = found.uid in self._begun
-        packed = zlib.compress(json.dumps(item).encode(), _QUICKLY) if kept else b""
+        kept = found if found.uid in self._begun else None
         number = hash((compared, found.state is State.DELETING))
-        return Seen(sys.intern(found.uid), number, _version(item), packed)
+        return Seen(sys.intern(found.uid), number, _version(item), kept)
 
     def _replace(self, key: str, before: Seen | None, now: Seen | None) -> None:
         """Put one thing in the place of what was known; under the lock."""

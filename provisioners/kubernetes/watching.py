@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib3 import BaseHTTPResponse
 
 from govcloud.errors import CloudError, TransientCloudError
-from govcloud.ports import Stop
+from govcloud.ports import Observed, Stop
 from provisioners.kubernetes.errors import Answer, error_of
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING
@@ -119,10 +119,10 @@ class Watcher:
             self._tell(news, uids, known=event["type"] == "ADDED")
         return str(item["metadata"]["resourceVersion"])
 
-    def remember(self, item: Json, kind: Type) -> None:
+    def remember(self, item: Json, seen: Observed) -> None:
         """Take in what the server has answered to ourselves: the stream will bring no news."""
-        if kind.word in self._listed:
-            self.memories[kind.word].note(item)
+        if seen.type in self._listed:
+            self.memories[seen.type].note(item, seen)
 
     def forget(self, item: Json, kind: Type) -> None:
         """Take in that we have removed something, as it was when we did."""

@@ -42,7 +42,7 @@ def test_what_is_older_than_what_is_known_is_no_news() -> None:
     memory = memory_of(WHOSE)
     memory.note(quota(9, pods="31"))
     assert memory.note(quota(8)) == []
-    assert memory.of([UID])[0]["spec"]["hard"]["pods"] == "31"
+    assert memory.of([UID])[0].props["hard.pods"] == 31
 
 
 def test_an_answer_that_comes_after_the_end_brings_nothing_back() -> None:
@@ -75,7 +75,7 @@ def test_a_new_list_forgets_what_is_not_on_it() -> None:
     memory.note(quota(5))
     memory.note(quota(6, key="q2"))
     assert memory.keep_only({"q2"}, "7") == [UID]
-    assert [item["metadata"]["uid"] for item in memory.of([UID])] == ["q2"]
+    assert [seen.id for seen in memory.of([UID])] == ["q2"]
 
 
 def test_what_was_made_after_a_list_is_not_forgotten_by_it() -> None:
@@ -97,7 +97,7 @@ def test_a_label_taken_off_does_not_take_the_thing_out_of_hand() -> None:
     changed = quota(6)
     del changed["metadata"]["labels"]["govcloud.io/uid"]
     assert memory.note(changed) == [UID]
-    assert memory.of([UID]) == [changed]
+    assert memory.of([UID])[0].props["mark"] == "without govcloud.io/uid"
     del changed["metadata"]["annotations"]["govcloud.io/mark"]
     changed["metadata"]["resourceVersion"] = "7"
     assert memory.note(changed) == [UID]
