@@ -65,10 +65,10 @@ def report(session: Session, settings: Settings) -> CloudReport:
         if not any(_grants(rule, right) for rule in (there if right.namespace else everywhere))
         and not _allowed(session, right)
     ]
-    problems = [str(right) for right in missing]
+    problems = [f"no right to {right}" for right in missing]
     may_look = Right("get", "", "namespaces") not in missing
     if may_look and session.get(NAMESPACE.path("", home)) is None:
-        problems.append(f"namespace {home} (spec.connection.access-namespace)")
+        problems.append(f"no namespace {home} (spec.connection.access-namespace)")
     return CloudReport(f"Kubernetes {version}", FEATURES, tuple(problems))
 
 

@@ -425,7 +425,7 @@ def test_what_is_in_an_ending_namespace_is_ending() -> None:
 
 
 def test_the_clusters_own_namespaces_are_nobodys_affair() -> None:
-    names = ["default", "kube-system", "kube-public", "monitoring"]
+    names = ["default", "kube-system", "kube-public", "govcloud-access", "monitoring"]
 
     def script(asked: Asked) -> Say:
         there = asked.path == "/api/v1/namespaces"

@@ -161,9 +161,9 @@ def test_inside_the_cluster_its_own_account_and_address_are_used(
 
 def test_what_is_missing_is_named_with_verb_and_resource(open_as: Opener) -> None:
     problems = open_as("nobody").report().problems
-    assert "create networkpolicies.networking.k8s.io" in problems
-    assert "bind clusterroles.rbac.authorization.k8s.io/edit" in problems
-    assert "create serviceaccounts/token in govcloud-access" in problems
+    assert "no right to create networkpolicies.networking.k8s.io" in problems
+    assert "no right to bind clusterroles.rbac.authorization.k8s.io/edit" in problems
+    assert "no right to create serviceaccounts/token in govcloud-access" in problems
     with pytest.raises(TransientCloudError) as caught:
         open_as("nobody").find(["a"])
     assert caught.value.reason == "Forbidden"
