@@ -35,7 +35,7 @@ def attempt(*found: Observed, built: int = 0) -> Attempt:
     )
     made = Attempt(Claim(UID, 1, True, 0, 0, NOW), wanted, Status(built=built), NOW)
     made.resources = (FIRST, SECOND)
-    made.decide(found, World(), NOW, Settings())
+    made.decide(found, World(), NOW, Settings(), wipes=frozenset())
     return made
 
 
