@@ -3,7 +3,9 @@
 `lab` has the department, its system and the simulated cloud; the yard adds what a migration needs.
 """
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,9 @@ APPROVER: Final = Actor("approver", Role.APPROVER)
 OPERATOR: Final = Actor("operator", Role.OPERATOR)
 OPENS: Final = datetime(2026, 7, 3, 12, tzinfo=UTC)
 QUICK: Final = Pace(hands=4, lease_s=30, idle_s=0.02, poll_s=1, failed_s=1)
+REAL: Final = Pace(hands=10, lease_s=30, idle_s=0.5, poll_s=1, failed_s=1)
+"""For plays that take seconds: looking fifty times in one of them would slow them down."""
+LOOK_S: Final = 0.5
 
 
 class Yard:
@@ -119,7 +124,36 @@ class Yard:
         for actor in (CLERK, APPROVER, OPERATOR):
             self.wish(name, "accept", actor)
 
+    def work(self, reached: Callable[[], bool], within_s: float = 900) -> None:
+        """Let a lane work in real time, its leases renewed, until something is reached."""
+        lane, stop = self.lane("one"), threading.Event()
+
+        def renewed() -> None:
+            while not stop.wait(self.pace.lease_s / 6):
+                lane.renew()
+
+        threads = [
+            threading.Thread(target=renewed),
+            threading.Thread(target=lane.run, args=(stop,)),
+        ]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + within_s
+        try:
+            while not reached():
+                if time.monotonic() > deadline:
+                    raise TimeoutError(str([one["message"] for one in self.all()]))
+                stop.wait(LOOK_S)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
     # --- What is seen ---
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return how far all systems are."""
+        return self.office.listed(ADMIN, "en")
 
     def plan(self, name: str) -> ObjectRow:
         """Return the row of a system's plan."""

@@ -1,0 +1,172 @@
+"""Ten systems of a wave are copied at once on real hosts; one that fails holds up no other.
+
+The copies share the wave's bandwidth: what leaves the source is counted at its network card.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from govcloud.clock import SystemClock
+from govcloud.store.engine import Database
+from govcloud.store.unit import Store
+from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
+from govcloud.testing.legacy import Host, Room
+from govcloud.testing.legacy_fixtures import LEASE_S
+from govcloud.testing.yard import CLERK, REAL, Yard
+from migration.running.player import AnsiblePlayer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
+
+NAMES = [f"system-{number}" for number in range(10)]
+STOPPED = NAMES[4]
+MBPS = 48
+"""Of the wave: some 590 KiB/s a system, so that a copy takes ten seconds and others meet it."""
+BYTES = 6 << 20
+BYTES_PER_S = MBPS * 1_000_000 / 8
+SPAN_S = 4.0
+"""Over which a rate is taken: rsync keeps its limit on the whole, and not in each moment."""
+
+
+class Wave:
+    """Ten systems, each a folder of one host, that move to another one."""
+
+    def __init__(self, room: Room, yard: Yard) -> None:
+        self.room, self.yard = room, yard
+        self.old, self.new = (room.host(f"ten-{name}") for name in ("old", "new"))
+        for name in NAMES:
+            file = f"/srv/{name}/data"
+            self.old.run(f"mkdir /srv/{name}; head -c {BYTES} /dev/urandom > {file}")
+        now = yard.store.clock.now()
+        day = {"start": now.date().isoformat(), "end": now.date().isoformat()}
+        window = {"opens": (now + timedelta(days=1)).isoformat(), "hours": 4}
+        wave = {**day, "window": window, "parallel": len(NAMES), "bandwidthMbps": MBPS}
+        with yard.store.unit(ADMIN) as unit:
+            yard.lab.put(unit, "Wave", "w01", wave)
+            for name in NAMES:
+                yard.lab.add_system(unit, name)
+                host = {"room": "room", "system": name, "address": self.old.address}
+                yard.lab.put(unit, "LegacyHost", f"{name}-old", host, department=DEPARTMENT)
+                yard.lab.put(unit, "MigrationPlan", name, self._plan(name))
+
+    def _plan(self, name: str) -> dict[str, object]:
+        ends = {"source": f"{name}-old", "target": f"{name}-new"}
+        settings = {"paths": [f"/srv/{name}"]}
+        move = {
+            "login": {"keyFile": str(self.room.key), "knownHosts": str(self.room.known_hosts)},
+            "sources": [{"host": ends["source"]}],
+            "targets": [{"machine": ends["target"], "address": self.new.address}],
+            "workloads": [{"name": "files", "role": "files", **ends, "settings": settings}],
+        }
+        told = {"department": DEPARTMENT, "system": name, "state": "assessed", "wave": "w01"}
+        return {**told, "move": move}
+
+    def settled(self, *states: str) -> bool:
+        """Whether nothing runs any more, and each system is in one of the states."""
+        return all(
+            one["state"] in states and one["doing"] in ("waiting", "halted")
+            for one in self.yard.all()
+        )
+
+    def states(self) -> dict[str, str]:
+        return {one["system"]: one["state"] for one in self.yard.all()}
+
+    def digest(self, host: Host, name: str) -> str:
+        return host.run(f"sha256sum /srv/{name}/data")
+
+    def at_once(self, step: str) -> int:
+        """The most copies of a kind that ran at the same time."""
+        marks = []
+        for name in NAMES:
+            for entry in self.yard.log(name):
+                if entry["what"] == step:
+                    marks += [(str(entry["at"]), 1), (str(entry["ended"]), -1)]
+        running = most = 0
+        for _, change in sorted(marks):
+            running += change
+            most = max(most, running)
+        return most
+
+
+@pytest.fixture
+def wave(legacy_room: Room, sqlite_template: Path, tmp_path: Path) -> Wave:
+    (tmp_path / "hosts").mkdir()
+    (tmp_path / "city.db").write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{tmp_path / 'city.db'}")
+    yard = Yard(Lab(Store(database, SystemClock()), tmp_path).found(), tmp_path / "hosts")
+    yard.pace = REAL
+    yard.player = AnsiblePlayer(lease_s=LEASE_S)  # type: ignore[assignment]
+    return Wave(legacy_room, yard)
+
+
+def sent(host: Host) -> int:
+    """The bytes that have left a host by its network card."""
+    lines = Path(f"/proc/{host.chassis}/net/dev").read_text().splitlines()
+    [counters] = [line.split(":")[1] for line in lines if line.strip().startswith("eth0:")]
+    return int(counters.split()[8])
+
+
+@contextmanager
+def counted(host: Host) -> Iterator[list[tuple[float, int]]]:
+    """Note again and again how many bytes a host has sent."""
+    seen = [(time.monotonic(), sent(host))]
+    stop = threading.Event()
+
+    def count() -> None:
+        while not stop.wait(0.25):
+            seen.append((time.monotonic(), sent(host)))
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        counter.join()
+
+
+def fastest(seen: list[tuple[float, int]]) -> float:
+    """The highest rate over a span, in bytes per second."""
+    return max(
+        (later[1] - first[1]) / (later[0] - first[0])
+        for first in seen
+        for later in seen
+        if SPAN_S <= later[0] - first[0] <= 2 * SPAN_S
+    )
+
+
+@pytest.mark.guarantee("M4")
+def test_ten_systems_share_the_link_and_one_that_fails_holds_up_no_other(
+    wave: Wave, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yard = wave.yard
+    wave.new.run(f"mkdir /srv/{STOPPED}; echo ours > /srv/{STOPPED}/ours")
+    for name in NAMES:
+        yard.wish(name, "run", CLERK)
+    with counted(wave.old) as seen:
+        yard.work(lambda: wave.settled("syncing", "stopped"))
+    assert wave.states() == dict.fromkeys(NAMES, "syncing") | {STOPPED: "stopped"}
+    for name in NAMES:
+        if name != STOPPED:
+            assert wave.digest(wave.new, name) == wave.digest(wave.old, name)
+    message = yard.shown(STOPPED)["message"]
+    assert f"/srv/{STOPPED} stands on {STOPPED}-new already" in message
+    assert wave.new.run(f"cat /srv/{STOPPED}/*") == "ours\n"
+
+    rate, most = fastest(seen), max(wave.at_once("test-copy"), wave.at_once("initial-sync"))
+    with capsys.disabled():
+        print(f"\n{most} copies at once, {rate / BYTES_PER_S:.0%} of the wave's bandwidth at most")
+    assert most >= 3
+    assert rate < 1.15 * BYTES_PER_S
+    # Not because the machine is slow: together they were faster than one alone may be.
+    assert rate > 2 * BYTES_PER_S / len(NAMES)
+
+    wave.new.run(f"rm -r /srv/{STOPPED}")
+    yard.wish(STOPPED, "resume", CLERK)
+    yard.work(lambda: wave.settled("syncing"))
+    assert wave.digest(wave.new, STOPPED) == wave.digest(wave.old, STOPPED)
