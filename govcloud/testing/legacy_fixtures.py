@@ -4,11 +4,17 @@ import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from govcloud.clock import SystemClock
+from govcloud.store.engine import Database
+from govcloud.store.unit import Store
+from govcloud.testing.lab import Lab
 from govcloud.testing.legacy import Host, Room, impossible
+from govcloud.testing.yard import REAL, Yard
 from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Play, Played, Stage, Told
 
@@ -73,6 +79,16 @@ class Mover:
         done.set()
         watcher.join()
         return played
+
+
+def real_yard(folder: Path, template: Path, player: AnsiblePlayer) -> Yard:
+    """Return a yard whose hosts are real and whose time is, with a database like a template."""
+    (folder / "hosts").mkdir()
+    (folder / "city.db").write_bytes(template.read_bytes())
+    store = Store(Database(f"sqlite:///{folder / 'city.db'}"), SystemClock())
+    yard = Yard(Lab(store, folder).found(), folder / "hosts", pace=REAL)
+    yard.player = player  # type: ignore[assignment]
+    return yard
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,11 @@ from typing import Any
 
 import pytest
 
-from govcloud.clock import SystemClock
 from govcloud.ports import Stop
-from govcloud.store.engine import Database
-from govcloud.store.unit import Store
-from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
+from govcloud.testing.lab import ADMIN, DEPARTMENT
 from govcloud.testing.legacy import Host, Room
-from govcloud.testing.legacy_fixtures import LEASE_S
-from govcloud.testing.yard import APPROVER, CLERK, OPERATOR, REAL, Yard
+from govcloud.testing.legacy_fixtures import LEASE_S, real_yard
+from govcloud.testing.yard import APPROVER, CLERK, OPERATOR, Yard
 from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Play, Played, Stage, Told
 
@@ -185,12 +182,7 @@ class Tiers:
 
 @pytest.fixture
 def tiers(legacy_room: Room, sqlite_template: Path, tmp_path: Path) -> Tiers:
-    (tmp_path / "hosts").mkdir()
-    (tmp_path / "city.db").write_bytes(sqlite_template.read_bytes())
-    database = Database(f"sqlite:///{tmp_path / 'city.db'}")
-    yard = Yard(Lab(Store(database, SystemClock()), tmp_path).found(), tmp_path / "hosts")
-    yard.pace = REAL
-    yard.player = Spoiling(lease_s=LEASE_S)  # type: ignore[assignment]
+    yard = real_yard(tmp_path, sqlite_template, Spoiling(lease_s=LEASE_S))
     return Tiers(legacy_room, yard)
 
 

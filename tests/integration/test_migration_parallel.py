@@ -13,13 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from govcloud.clock import SystemClock
-from govcloud.store.engine import Database
-from govcloud.store.unit import Store
-from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
+from govcloud.testing.lab import ADMIN, DEPARTMENT
 from govcloud.testing.legacy import Host, Room
-from govcloud.testing.legacy_fixtures import LEASE_S
-from govcloud.testing.yard import CLERK, REAL, Yard
+from govcloud.testing.legacy_fixtures import LEASE_S, real_yard
+from govcloud.testing.yard import CLERK, Yard
 from migration.running.player import AnsiblePlayer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_200)]
@@ -147,14 +144,9 @@ class Wave:
 
 @pytest.fixture
 def wave(legacy_room: Room, sqlite_template: Path, tmp_path: Path) -> Wave:
-    (tmp_path / "hosts").mkdir()
-    (tmp_path / "city.db").write_bytes(sqlite_template.read_bytes())
-    database = Database(f"sqlite:///{tmp_path / 'city.db'}")
-    yard = Yard(Lab(Store(database, SystemClock()), tmp_path).found(), tmp_path / "hosts")
-    yard.pace = REAL
     own_role(tmp_path / "roles")
-    yard.player = AnsiblePlayer([tmp_path / "roles"], lease_s=LEASE_S)  # type: ignore[assignment]
-    return Wave(legacy_room, yard)
+    player = AnsiblePlayer([tmp_path / "roles"], lease_s=LEASE_S)
+    return Wave(legacy_room, real_yard(tmp_path, sqlite_template, player))
 
 
 def sent(host: Host) -> int:
