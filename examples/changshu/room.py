@@ -1,6 +1,6 @@
 """A server room of real hosts for the wave of the play, in namespaces of this machine.
 
-Two old hosts hold what moves, and two new ones stand in for the machines that the simulated cloud
+An old host holds what moves, and a new one stands in for the machine that the simulated cloud
 builds. They are those of the migration's tests (`govcloud.testing.legacy`).
 """
 
@@ -16,6 +16,9 @@ from govcloud.testing.legacy import Host, Room, impossible
 
 SWITCH: Final = "GOVCLOUD_DEMO_MIGRATION"
 """Set to `off`, the wave is left out."""
+OLD: Final = "job-fair-1"
+NEW: Final = "job-fair-1-new"
+"""The names that `migrate prepare` gives the ends."""
 SITE: Final = "server { listen 80; root /srv/job-fair; }\n"
 _PROGRAMS: Final = ("nginx", "ssh", "ssh-agent", "ssh-add")
 _BARE: Final = """
@@ -27,11 +30,6 @@ mkdir -p /srv/job-fair; cd /srv/job-fair
 for i in $(seq 200); do echo "job fair, page $i" > $i.html; done
 systemctl -q enable --now nginx
 """
-_FILES: Final = """
-mkdir -p /srv/training; cd /srv/training
-for i in $(seq 40); do head -c 500000 /dev/urandom > course-$i.bin; done
-chown -R 1200:1200 .
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +39,8 @@ class Moving:
     name: str
     old: Host
     new: Host
-    workloads: tuple[dict[str, Any], ...]
+    workload: dict[str, Any]
     health: str
-
-    @property
-    def ends(self) -> dict[str, str]:
-        """The ends of a workload, by the names that `migrate prepare` gives."""
-        return {"source": f"{self.name}-1", "target": f"{self.name}-1-new"}
 
 
 def hindrance() -> str | None:
@@ -61,36 +54,21 @@ def hindrance() -> str | None:
 
 
 @contextmanager
-def furnished() -> Iterator[tuple[Room, tuple[Moving, ...]]]:
+def furnished() -> Iterator[tuple[Room, Moving]]:
     """Set up the room and what stands in it; at the end everything is gone, however it ends."""
     with Room.open() as room:
-        names = ("job-fair-1", "training-files-1", "job-fair-1-new", "training-files-1-new")
-        hosts = [room.host(name, size="256m", on=False) for name in names]
+        old, new = (room.host(name, size="256m", on=False) for name in (OLD, NEW))
         with ThreadPoolExecutor() as booting:
-            list(booting.map(Host.on, hosts))
-        site, files, new_site, new_files = hosts
-        for host in (site, new_site):
+            list(booting.map(Host.on, (old, new)))
+        for host in (old, new):
             host.run(_BARE)
-        site.write("/etc/nginx/conf.d/job-fair.conf", SITE)
-        site.run(_SITE)
-        files.run(_FILES)
-        paths = ["/etc/nginx/conf.d", "/srv/job-fair"]
-        yield (
-            room,
-            (
-                Moving(
-                    "job-fair",
-                    site,
-                    new_site,
-                    ({"name": "site", "role": "nginx", "settings": {"files": paths}},),
-                    f"{new_site.address}:80",
-                ),
-                Moving(
-                    "training-files",
-                    files,
-                    new_files,
-                    ({"name": "files", "role": "files", "settings": {"paths": ["/srv/training"]}},),
-                    f"{new_files.address}:22",
-                ),
-            ),
-        )
+        old.write("/etc/nginx/conf.d/job-fair.conf", SITE)
+        old.run(_SITE)
+        workload = {
+            "name": "site",
+            "role": "nginx",
+            "settings": {"files": ["/etc/nginx/conf.d", "/srv/job-fair"]},
+            "source": OLD,
+            "target": NEW,
+        }
+        yield room, Moving("job-fair", old, new, workload, f"{new.address}:80")

@@ -1,7 +1,7 @@
-"""The wave of the play: two systems move from a unit's server room onto the cloud, for real.
+"""The wave of the play: a system moves from a unit's server room onto the cloud, for real.
 
-Their hosts are real ones (`room`), the machines are those of the simulated cloud; an address in the
-plan says which host stands in for which machine. Everything else is typed as by people.
+Its hosts are real ones (`room`), the machine is one of the simulated cloud; an address in the plan
+says which host stands in for it. Everything else is typed as by people.
 """
 
 import json
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,8 +40,8 @@ def play(stage: Stage) -> bool:
     if reason is not None:
         stage.say("wave_skipped", reason=reason)
         return False
-    with _ended_properly(), furnished() as (room, systems):
-        wave = Wave(stage, room, systems)
+    with _ended_properly(), furnished() as (room, system):
+        wave = Wave(stage, room, system)
         wave.find()
         wave.assess()
         wave.plan()
@@ -53,15 +53,16 @@ def play(stage: Stage) -> bool:
 class Wave:
     """What is typed: each method is one scene."""
 
-    def __init__(self, stage: Stage, room: Room, systems: Sequence[Moving]) -> None:
-        self.stage, self.room, self.systems = stage, room, systems
+    def __init__(self, stage: Stage, room: Room, system: Moving) -> None:
+        self.stage, self.room, self.system = stage, room, system
+        self.name = f"{UNIT}/{system.name}"
         self.folder = stage.workspace / "wave"
         self.folder.mkdir(exist_ok=True)
         self.before = ""
 
     def find(self) -> None:
-        """Register the two systems, and scan the room for their hosts."""
-        hosts = ", ".join(f"{one.old.name} ({one.old.address})" for one in self.systems)
+        """Register the system, and scan the room for its host."""
+        hosts = f"{self.system.old.name} ({self.system.old.address})"
         self.stage.say("wave_begin", hosts=hosts)
         self._type("token", "create", PROVIDER, "--role", "operator", "--save", shown=False)
         self._request(FOLDER / "systems.yaml")
@@ -70,36 +71,35 @@ class Wave:
         found = relative(self.folder / "room.scan")
         sampling = ("--sample", "1s", "--every", "1s")
         given = ("-i", relative(self.folder / "room.ini"), "--to", found, *sampling)
-        groups = [word for one in self.systems for word in ("--group", one.name)]
-        self._type("--as", UNIT, "migrate", "inventory", "scan", "room", *given, *groups)
+        group = ("--group", self.system.name)
+        self._type("--as", UNIT, "migrate", "inventory", "scan", "room", *given, *group)
         self._request(Path(found) / "register")
         self.before = datetime.now(UTC).isoformat()
 
     def assess(self) -> None:
-        """Assess both by what was found and by the answers to the rest."""
+        """Assess it by what was found and by the answers to the rest."""
         self.stage.say("wave_assess")
         answers = relative(FOLDER / "answers.yaml")
-        for one in self.systems:
-            self._type("migrate", "assess", f"{UNIT}/{one.name}", "--answers", answers, "--save")
+        self._type("migrate", "assess", self.name, "--answers", answers, "--save")
 
     def plan(self) -> None:
-        """Put them into a wave, say how they move, and open the wave's window."""
+        """Put it into a wave, say how it moves, and open the wave's window."""
         self.stage.say("wave_plan")
         begin, file = datetime.now(UTC).date().isoformat(), relative(self.folder / "waves.yaml")
         self._type("-q", "migrate", "plan", "--begin", begin, "--write", file)
         self._type("-q", "migrate", "plan", "-f", file, "--apply")
         self.stage.say("wave_prepare")
-        for one in self.systems:
-            document = self.folder / f"{one.name}.yaml"
-            where = ("--zone", "extranet-l3", "--image", "debian-12", "--write", relative(document))
-            self._type("migrate", "prepare", f"{UNIT}/{one.name}", *where)
-            self._complete(document, one)
+        document = self.folder / f"{self.system.name}.yaml"
+        where = ("--zone", "extranet-l3", "--image", "debian-12", "--write", relative(document))
+        self._type("migrate", "prepare", self.name, *where)
+        self._complete(document)
         console.print(document.read_text(encoding="utf-8"), markup=False)
         self._write("window", self._window())
-        self._type("apply", "-f", relative(self.folder / "window.yaml"), *self._plans())
+        window = relative(self.folder / "window.yaml")
+        self._type("apply", "-f", window, "-f", relative(document))
 
     def move(self) -> None:
-        """Run the wave, have its machines approved, cut over, and see that it serves."""
+        """Run the wave, have its machine approved, cut over, and see that it serves."""
         self.stage.say("wave_run")
         self._type("--as", UNIT, "migrate", "run", "--wave", WAVE)
         with self._controller():
@@ -110,12 +110,12 @@ class Wave:
             self.stage.say("wave_watch")
             with self._watched():
                 self._until(lambda one: one["state"] == "trial")
-            self._type("migrate", "status", f"{UNIT}/{self.systems[0].name}")
+            self._type("migrate", "status", self.name)
             self._served()
             self._accept()
 
     def _accept(self) -> None:
-        """Compare once more, let three parties sign, and record that the old hosts are off."""
+        """Compare once more, let three parties sign, and record that the old host is off."""
         self.stage.say("wave_verify")
         self._type("migrate", "verify", "--wave", WAVE)
         self.stage.say("wave_accept")
@@ -123,12 +123,10 @@ class Wave:
             self._type("--as", who, "migrate", "accept", "--wave", WAVE)
         self._until(lambda one: one["state"] == "accepted")
         self.stage.say("wave_sources")
-        for number, one in enumerate(self.systems, start=1):
-            host, asset = ("--host", f"{one.name}-1"), ("--asset", f"ZC-{number:04}")
-            wiped = ("--wiped", f"CERT-{number:04}", "--disposal", "scrapped")
-            self._type("migrate", "source-off", f"{UNIT}/{one.name}", *host, *wiped, *asset)
+        evidence = ("--wiped", "CERT-0001", "--disposal", "scrapped", "--asset", "ZC-0001")
+        self._type("migrate", "source-off", self.name, "--host", self.system.old.name, *evidence)
         self._until(lambda one: one["state"] == "closed")
-        self._type("migrate", "log", f"{UNIT}/{self.systems[0].name}")
+        self._type("migrate", "log", self.name)
 
     def report(self) -> None:
         """Show what the wave has done to the on-cloud rate."""
@@ -157,29 +155,24 @@ class Wave:
         return list(json.loads(shown)["items"])
 
     def _until(self, reached: Callable[[dict[str, Any]], bool]) -> None:
-        """Wait until both systems have come so far; stop the play where one cannot."""
+        """Wait until the system has come so far; stop the play where it cannot."""
         deadline = time.monotonic() + _WITHIN_S
         while True:
-            found = self._found()
-            if found and all(reached(one) for one in found):
+            [one] = self._found()
+            if reached(one):
                 return
-            for one in found:
-                if (
-                    one["doing"] == "halted"
-                    or one["state"] == "rolled-back"
-                    or time.monotonic() > deadline
-                ):
-                    self._type("migrate", "status", f"{one['department']}/{one['system']}")
-                    sys.exit(1)
+            late = time.monotonic() > deadline
+            if late or one["doing"] == "halted" or one["state"] == "rolled-back":
+                self._type("migrate", "status", self.name)
+                sys.exit(1)
             time.sleep(_LOOK_S)
 
     # --- Files ------------------------------------------------------------------------------------
 
     def _inventory(self) -> None:
         """Write Ansible's inventory of the room, and show it."""
-        groups = "".join(
-            f"[{one.name}]\n{one.old.name} ansible_host={one.old.address}\n" for one in self.systems
-        )
+        old = self.system.old
+        groups = f"[{self.system.name}]\n{old.name} ansible_host={old.address}\n"
         known = shlex.quote(f"-o UserKnownHostsFile={self.room.known_hosts}")
         everybody = (
             f"[all:vars]\nansible_user=root\nansible_ssh_private_key_file={self.room.key}\n"
@@ -190,10 +183,10 @@ class Wave:
         console.print(f"[bold]$ cat {relative(file)}[/]")
         console.print(groups + everybody, markup=False)
 
-    def _complete(self, file: Path, one: Moving) -> None:
-        """Complete a proposal as a person would, who knows the hosts."""
+    def _complete(self, file: Path) -> None:
+        """Complete the proposal as a person would, who knows the hosts."""
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        move = document["spec"]["move"]
+        move, new = document["spec"]["move"], self.system.new
         [machine] = move["machines"]
         for name in ("vcpu", "memory", "dataDisks"):
             machine["spec"].pop(name, None)
@@ -202,9 +195,9 @@ class Wave:
         document["spec"]["move"] = move | {
             "trialDays": 0,
             "login": login,
-            "targets": [{"machine": machine["metadata"]["name"], "address": one.new.address}],
-            "workloads": [{**workload, **one.ends} for workload in one.workloads],
-            "health": [{"tcp": one.health}],
+            "targets": [{"machine": machine["metadata"]["name"], "address": new.address}],
+            "workloads": [self.system.workload],
+            "health": [{"tcp": self.system.health}],
         }
         self._write(file.stem, document)
 
@@ -217,12 +210,8 @@ class Wave:
         return {
             **kept,
             "metadata": {"name": WAVE},
-            "spec": {**wave["spec"], "window": window, "parallel": 2, "bandwidthMbps": 400},
+            "spec": {**wave["spec"], "window": window, "bandwidthMbps": 400},
         }
-
-    def _plans(self) -> list[str]:
-        files = [relative(self.folder / f"{one.name}.yaml") for one in self.systems]
-        return [word for file in files for word in ("-f", file)]
 
     def _write(self, name: str, document: dict[str, Any]) -> None:
         text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
@@ -251,7 +240,7 @@ class Wave:
 
     def _served(self) -> None:
         """Fetch a page from the new host, and knock at the old one."""
-        site = self.systems[0]
+        site = self.system
         with urllib.request.urlopen(f"http://{site.new.address}/7.html", timeout=10) as page:
             text = page.read().decode().strip()
         address = {"old": site.old.address, "new": site.new.address}
