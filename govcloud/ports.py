@@ -186,9 +186,9 @@ class Provisioner(Protocol):
     def create(self, resource: Resource) -> Observed:
         """Ask the cloud to create a resource; return it in whatever state it then has.
 
-        What follows from the answer is done without another look. Where the answers of `create` and
-        `change` say all that `find` would, also of the object's other resources, a driver SHOULD
-        have an attribute `answers_whole` that is True: no look has to follow the last of them.
+        Where the answers of `create` and `change` say all that `find` would, also of the object's
+        other resources, a driver SHOULD have an attribute `answers_whole` that is True: what
+        follows is then created without another look, and none follows the last answer.
 
         The mark and the tags MUST travel in the creating call itself. MUST NOT do anything that
         can fail after the resource exists. Where the answer is lost, raise `TransientCloudError`

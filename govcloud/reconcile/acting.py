@@ -105,7 +105,7 @@ class Acting:
 
     def _end_stage(self, attempt: Attempt) -> None:
         try:
-            more = attempt.go_on(whole=self._whole)
+            more = self._whole and attempt.go_on()
         except Exception as error:
             LOG.exception("%s: %s", self._name, attempt.claim.uid)
             attempt.conditions, more = unplanned(error), False

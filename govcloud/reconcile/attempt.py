@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from govcloud.errors import CloudError, TransientCloudError
-from govcloud.plan.actions import Action, Plan, Reason, Situation, plan
+from govcloud.plan.actions import Action, Plan, Reason, Situation, Verb, plan
 from govcloud.plan.asked import POWER, read_asked
 from govcloud.plan.conditions import GONE, HEAL_STORM, MASS_LOSS, Conditions, Failure, conclude
 from govcloud.plan.drift import modes
@@ -114,22 +114,20 @@ class Attempt:
         elif self.status.fought_over(parts, s.heal_limit, since):
             self.withheld = HEAL_STORM
 
-    def go_on(self, *, whole: bool) -> bool:
+    def go_on(self) -> bool:
         """Plan what follows from the cloud's answers; return whether there is more to do at once.
 
-        Only where all went well, and of what was approved: of a heal is told before anything comes
-        after it. Nothing is done twice without another look (R1). `whole`: the answers say all
-        that a look would find, so that it may be concluded from them that the object is ready.
+        For a driver whose answers say all that a look would find (`Provisioner.create`). Only where
+        all went well, and of what was approved: of a heal is told before anything comes after it.
+        What follows is only ever created, each thing once: all else needs another look (R1).
         """
         if self.failures or self.withheld or self.overtaken or self.not_before or not self.done:
             return False
         if self.situation is None or any(a.reason is not Reason.APPROVED for a in self.done):
             return False
         following = plan(self.resources, self.seen.values(), self.situation)
-        before = {(action.verb, action.part) for action in self.done}
-        if any((action.verb, action.part) in before for action in following.actions):
-            return False
-        if not (following.actions or whole):
+        created = {action.part for action in self.done if action.verb is Verb.CREATE}
+        if any(a.verb is not Verb.CREATE or a.part in created for a in following.actions):
             return False
         self.plan = following
         return bool(following.actions)

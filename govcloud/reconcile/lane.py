@@ -2,8 +2,8 @@
 
 One thread claims, looks and writes; the crew acts. An object is leased from its claim until what
 came of it is written, and no action begins once the lease has run out (R9). Each creation comes
-after a look in the same attempt, and an attempt makes at most one creation for each mark (R1); as
-long as the cloud answers that all went well, it goes on with what follows.
+after a look in the same attempt, and an attempt makes at most one creation for each mark (R1).
+Where the cloud's answers say as much as a look, it goes on with what follows from them.
 """
 
 import logging

@@ -26,15 +26,17 @@ def resource(part: str, rank: int, **props: str) -> Resource:
 FIRST, SECOND = resource("namespace", 0), resource("quota", 1, pods="10")
 
 
-def attempt(*found: Observed, built: int = 0) -> Attempt:
+def attempt(
+    *found: Observed, built: int = 0, wanted: tuple[Resource, ...] = (FIRST, SECOND)
+) -> Attempt:
     """Return an attempt at a namespace with a quota, where this was found."""
     spec = '{"system": "tax", "zone": "a", "cpu": "1", "memory": "1Gi"}'
-    wanted = Wanted(
+    row = Wanted(
         *(UID, "Namespace", "finance", "tax", "tax", "a", 1, spec, "", "REQ-1"),
         *("", "active", False, True, ""),
     )
-    made = Attempt(Claim(UID, 1, True, 0, 0, NOW), wanted, Status(built=built), NOW)
-    made.resources = (FIRST, SECOND)
+    made = Attempt(Claim(UID, 1, True, 0, 0, NOW), row, Status(built=built), NOW)
+    made.resources = wanted
     made.decide(found, World(), NOW, Settings(), wipes=frozenset())
     return made
 
@@ -60,24 +62,34 @@ def test_what_follows_is_done_without_another_look() -> None:
     made = attempt()
     assert [(a.verb, a.part) for a in made.actions] == [(Verb.CREATE, "namespace")]
     answer(made)
-    assert made.go_on(whole=False)
+    assert made.go_on()
     assert [(a.verb, a.part) for a in made.actions] == [(Verb.CREATE, "quota")]
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_that_all_stands_is_concluded_only_from_answers_that_say_all(whole: bool) -> None:
+def test_that_all_stands_is_concluded_from_the_answers() -> None:
     made = attempt(standing(FIRST))
     answer(made)
-    assert not made.go_on(whole=whole)
+    assert not made.go_on()
     conditions = made.outcome().conditions
     assert conditions is not None
-    assert (conditions.ready, conditions.next) == (whole, Next.FORGET if whole else Next.POLL)
+    assert (conditions.ready, conditions.next) == (True, Next.FORGET)
+
+
+@pytest.mark.guarantee("R1")
+def test_from_an_answer_nothing_is_removed_or_changed() -> None:
+    """An answer that says less than was asked for is no reason to begin anew: a look is."""
+    made = attempt(standing(FIRST), wanted=(FIRST, replace(SECOND, immutable=frozenset({"pods"}))))
+    answer(made, pods="5")
+    assert not made.go_on()
+    conditions = made.outcome().conditions
+    assert conditions is not None
+    assert (conditions.ready, conditions.next) == (False, Next.POLL)
 
 
 def test_what_is_still_being_built_is_waited_for() -> None:
     made = attempt()
     answer(made, State.BUILDING)
-    assert not made.go_on(whole=True)
+    assert not made.go_on()
     conditions = made.outcome().conditions
     assert conditions is not None
     assert (conditions.ready, conditions.next) == (False, Next.POLL)
@@ -88,7 +100,7 @@ def test_after_a_failure_nothing_follows() -> None:
     (action,) = made.actions
     answer(made)
     made.failures.append(Failure(action, TransientCloudError("Timeout", "no answer")))
-    assert not made.go_on(whole=True)
+    assert not made.go_on()
     assert made.outcome().conditions.next is Next.RETRY  # type: ignore[union-attr]
 
 
@@ -97,7 +109,7 @@ def test_nothing_is_done_twice_without_another_look() -> None:
     made = attempt(standing(FIRST), replace(standing(SECOND), props={"pods": "5"}))
     assert [a.verb for a in made.actions] == [Verb.CHANGE]
     answer(made, pods="5")
-    assert not made.go_on(whole=True)
+    assert not made.go_on()
     assert not made.outcome().conditions.ready  # type: ignore[union-attr]
 
 
@@ -105,7 +117,7 @@ def test_nothing_is_done_twice_without_another_look() -> None:
 def test_of_a_heal_is_told_before_anything_follows() -> None:
     made = attempt(built=1)
     answer(made)
-    assert not made.go_on(whole=True)
+    assert not made.go_on()
     outcome = made.outcome()
     assert outcome.healed == ("namespace",)
     assert outcome.plan is not None
