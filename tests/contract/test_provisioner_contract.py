@@ -92,6 +92,13 @@ class ForgetsTags(Defective):
         return super().create(replace(resource, tags={}))
 
 
+class AnswersLess(Defective):
+    answers_whole = True
+
+    def create(self, resource: Resource) -> Observed:
+        return replace(super().create(resource), props={})
+
+
 class LeaksErrors(Defective):
     def find(self, uids: Sequence[str]) -> Sequence[Observed]:
         try:
@@ -115,6 +122,7 @@ CASES: list[tuple[type[Defective], str]] = [
     (AsksForEach, "observe_calls_depend_on_pages_only"),
     (PushesQuota, "quota_below_use_is_refused"),
     (ForgetsTags, "what_is_created_becomes_what_was_wanted"),
+    (AnswersLess, "answers_that_say_all_say_what_a_look_says"),
     (LeaksErrors, "errors_are_typed"),
 ]
 

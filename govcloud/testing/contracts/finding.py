@@ -5,7 +5,7 @@ from govcloud.errors import (
     TransientCloudError,
 )
 from govcloud.ports import State
-from govcloud.testing.contracts.harness import Harness
+from govcloud.testing.contracts.harness import Harness, Unsupported
 from govcloud.testing.contracts.steps import (
     build,
     by_id,
@@ -40,6 +40,22 @@ class FindingContract:
             found = one(provisioner, resource)
             assert found.state is State.READY
             assert differences(found, resource) == []
+
+    def test_answers_that_say_all_say_what_a_look_says(self, harness: Harness) -> None:
+        """With `answers_whole`, what is answered MUST be what is found, but for what goes on."""
+        provisioner = harness.open()
+        if not getattr(provisioner, "answers_whole", False):
+            raise Unsupported("the driver's answers need not say all")
+        order = harness.order(1, count=2)
+        prepare(harness, provisioner, order)
+        for rank in by_rank(provisioner.resources(order)):
+            made = [provisioner.create(resource) for resource in rank]
+            harness.settle()
+            found = {seen.id: seen for seen in harness.open().find([order.uid])}
+            for answered in made:
+                seen = found[answered.id]
+                assert (answered.props, answered.tags) == (seen.props, seen.tags)
+                assert answered.state in (seen.state, State.BUILDING)
 
     def test_the_mark_travels_in_the_creating_call(self, harness: Harness) -> None:
         """A lost answer is `outcome_unknown`, and what it made is found by its mark and tags."""
