@@ -77,6 +77,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("rebuild", "vm/social-insurance-app", "--reason", "gone", "-y"),
     ("kubeconfig", "vm/social-insurance-app"),
     ("confirm", "vm/social-insurance-app", "--reason", "saved", "-y"),
+    ("force", "vm/social-insurance-app", "--reason", "gone", "-y"),
     ("abandon", "vm/social-insurance-app", "--reason", "gone", "-y"),
     ("resume", "sim", "--reason", "lost", "-y"),
     ("wait", "REQUEST-1"),
