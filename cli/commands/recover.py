@@ -59,15 +59,13 @@ def rebuild(
     form: Format = Output.TABLE,
 ) -> None:
     """Remove what has failed of an object, or machines that are named, and build them again."""
-    (reference,) = refs.parse([target], department)
+    reference = _sure(target, department, "ask_rebuild", yes=yes or bool(machine))
     body = {"reason": reason, "machines": machine or [], "allowReplace": allow_replace or []}
     if not yes and machine:
         found = acting.post(reference, "rebuild", body | {"dryRun": True})["remake"]
         output.complain(t("remake_parts", parts=", ".join(found["parts"])))
         output.complain(t("remake_lost", lost=" ".join(found["lost"])))
         confirm(t("ask_remake", object=reference.shown))
-    elif not yes:
-        _make_sure(reference, "ask_rebuild")
     acting.tell(acting.post(reference, "rebuild", body), "rebuilt", form)
 
 
@@ -80,9 +78,7 @@ def confirm_release(
     form: Format = Output.TABLE,
 ) -> None:
     """Let an object that is being given back go with what it still holds."""
-    (reference,) = refs.parse([target], department)
-    if not yes:
-        _make_sure(reference, "ask_confirm")
+    reference = _sure(target, department, "ask_confirm", yes=yes)
     _insist(reference, "confirm", reason, "confirmed", form)
 
 
@@ -95,9 +91,7 @@ def force(
     form: Format = Output.TABLE,
 ) -> None:
     """Go on removing an object whose release is stuck, whatever forbids it."""
-    (reference,) = refs.parse([target], department)
-    if not yes:
-        _make_sure(reference, "ask_force")
+    reference = _sure(target, department, "ask_force", yes=yes)
     _insist(reference, "force", reason, "forced", form)
 
 
@@ -110,9 +104,7 @@ def abandon(
     form: Format = Output.TABLE,
 ) -> None:
     """Forget an object that is stuck, although the cloud has not confirmed that it is gone."""
-    (reference,) = refs.parse([target], department)
-    if not yes:
-        _make_sure(reference, "ask_abandon", _leftovers)
+    reference = _sure(target, department, "ask_abandon", _leftovers, yes=yes)
     found = _insist(reference, "abandon", reason, "abandoned", form)
     if yes and form not in (Output.JSON, Output.YAML) and not output.quiet():
         _leftovers(found)
@@ -136,16 +128,23 @@ def resume(
         output.emit(cloud if form is Output.NAME else f"{cloud}  {word('done', 'resumed')}")
 
 
-def _make_sure(
-    reference: refs.Reference,
+def _sure(
+    target: str,
+    department: str | None,
     question: str,
     show: Callable[[dict[str, Any]], None] = lambda _: None,
-) -> None:
-    """Show how an object is, and ask whether to go on."""
+    *,
+    yes: bool,
+) -> refs.Reference:
+    """Return what is meant; unless `yes` was said, show how it is and ask whether to go on."""
+    (reference,) = refs.parse([target], department)
+    if yes:
+        return reference
     seen = client().get(reference.path, department=reference.department)
     output.complain(str(seen["status"].get("message") or columns.status(seen)))
     show(seen)
     confirm(t(question, object=reference.shown))
+    return reference
 
 
 def _insist(
