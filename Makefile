@@ -50,7 +50,7 @@ test-openstack: $(DEVELOPMENT) ## Run all tests on a real OpenStack, also those 
 lint: $(DEVELOPMENT) ## Check style and formatting
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@cd playbooks && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint -q -c ../.ansible-lint --project-dir . scan.yml stage.yml roles
+	@cd playbooks && PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_ACTION_PLUGINS=action_plugins ansible-lint -q -c ../.ansible-lint --project-dir . scan.yml stage.yml roles
 
 .PHONY: types
 types: $(DEVELOPMENT) ## Check types

@@ -15,10 +15,8 @@ import multiprocessing
 import resource
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -30,7 +28,7 @@ from govcloud.clock import SystemClock
 from govcloud.domain.classes import add
 from govcloud.domain.manifest import digest_of, parse_spec
 from govcloud.plan.phases import Phase
-from govcloud.ports import Demand
+from govcloud.ports.ledger import Demand
 from govcloud.reconcile import desired
 from govcloud.reconcile.desired import World
 from govcloud.store import work
@@ -39,6 +37,7 @@ from govcloud.store.schema import create
 from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
 from govcloud.testing.lab import ADMIN, CLOUD, DEPARTMENT, MACHINE, Lab
+from govcloud.testing.meanwhile import FOREVER_S, running, wait_until
 
 SIZES: Final = (1_000, 10_000, 100_000)
 QUICK_SIZES: Final = (1_000, 5_000)
@@ -243,11 +242,13 @@ def compare(folder: Path, _size: int) -> Figures:
 def build(folder: Path, size: int) -> Figures:
     """Measure how a full queue is worked off, and how long one more object waits."""
     lab = open_lab(folder)
-    with running(lab):
+    with running(lab.controller()):
         began = time.perf_counter()
-        wait_for(lambda: bool(lab.settled))
+        wait_until(lambda: lab.settled, FOREVER_S)
         first_s = time.perf_counter() - began
-        wait_for(lambda: time.perf_counter() - began > BUILD_S or len(lab.settled) >= size)
+        wait_until(
+            lambda: time.perf_counter() - began > BUILD_S or len(lab.settled) >= size, FOREVER_S
+        )
         rate = len(lab.settled) / (time.perf_counter() - began)
         waits = [served_after(lab, f"one-more-{number}") for number in range(5)]
     return {"first_s": first_s, "rate": rate, "wait_s": max(waits), "work_mib": peak_mib()}
@@ -257,27 +258,8 @@ def served_after(lab: Lab, name: str) -> float:
     """Approve one more object and return the seconds until the cloud was asked for it."""
     uid = lab.approve(name, system="s0")
     began = time.perf_counter()
-    wait_for(lambda: bool(lab.row(uid).reason))  # type: ignore[union-attr]
+    wait_until(lambda: lab.row(uid).reason, FOREVER_S)  # type: ignore[union-attr]
     return time.perf_counter() - began
-
-
-@contextmanager
-def running(lab: Lab) -> Iterator[None]:
-    """Run a controller meanwhile."""
-    stop = threading.Event()
-    thread = threading.Thread(target=lab.controller().run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    """Look every 50 ms until it is true."""
-    while not true():
-        time.sleep(0.05)
 
 
 def count_writes(lab: Lab) -> list[str]:

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from govcloud.ports import Demand, LimitFact, QuotaLine
+from govcloud.ports.ledger import Demand, LimitFact, QuotaLine
 from govcloud.store.engine import Database
 from govcloud.store.schema import create
 from govcloud.testing.postgres import PostgresServer, find_postgres

@@ -1,57 +1,37 @@
-"""What a migration adds to the programs that it plays: copies beside the bare ones, and a stage.
+"""What a migration adds to the programs that it plays: copies beside the bare ones.
 
-    python benchmarks/moving.py [--quick] [--files 100000] [--kib 20] [--rows 2000000]
+    python benchmarks/moving.py [--quick] [--only files,database] [--rows 12000000]
 
 Two real hosts (`govcloud.testing.legacy`, root): one has a tree of small files and a PostgreSQL
 database, the other is empty. The same is done with bare programs and with our roles, in turn, and
 the best of each counts: a first copy of the files by rsync over SSH, the copy of what changed when
-one file of a hundred was written again, the database by pg_dump into pg_restore over SSH, and the
-stage with the least work in it by bare `ansible-playbook` with the same variables.
+one file of a hundred was written again, and the database by pg_dump into pg_restore over SSH, with
+its compression and without. What a step takes beside a bare `ansible-playbook` is in `steps.py`,
+and larger trees are in `deltas.py`.
 
-The hosts keep their files in memory; the tree stands there three times. Prints a Markdown table;
-returns 1 where an aim is missed, 9 where there can be no hosts.
+The hosts keep their files in memory (16 GiB of it, if nothing else is said); the tree stands there
+three times. Prints a Markdown table; returns 1 where an aim is missed, 9 where there can be no
+hosts.
 """
 
 import argparse
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from govcloud.testing.legacy import Host, Room, impossible
+from measuring import timed
+from trees import BARE, SSH, TREE, Tree, lend_key
+
+from govcloud.testing.legacy import Room, impossible
 from govcloud.testing.legacy_fixtures import Mover
 from govcloud.testing.legacy_postgresql import serve, sql
 from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Stage
-from migration.running.roles import Roles
-from migration.running.staging import environment, private_folder
 
 AIM_RATE: Final = 0.9
 """Of the bare program's rate, for copies."""
 LEASE_S: Final = 20.0
-PATH: Final = "/srv/bench"
-BARE: Final = "/srv/bare"
-KEY: Final = "/srv/bench-key"
-SSH: Final = f"ssh -q -i {KEY} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-FILL: Final = """
-import os, sys
-count, size = int(sys.argv[1]), 1024 * int(sys.argv[2])
-for number in range(count):
-    folder = f"{sys.argv[3]}/{number // 1000:05d}"
-    if number % 1000 == 0:
-        os.makedirs(folder)
-    with open(f"{folder}/{number:07d}", "wb") as file:
-        file.write(os.urandom(size))
-"""
-CHANGE: Final = """
-import os, sys
-for number in range(0, int(sys.argv[1]), 100):
-    with open(f"{sys.argv[3]}/{number // 1000:05d}/{number:07d}", "r+b") as file:
-        file.write(os.urandom(1024 * int(sys.argv[2])))
-"""
 TABLE: Final = """
 CREATE DATABASE bench;
 \\c bench
@@ -66,22 +46,14 @@ CREATE INDEX ON entry (unit, at);
 class Bench:
     """The two hosts, and how much there is to copy."""
 
-    source: Host
-    target: Host
-    files: int
-    kib: int
+    tree: Tree
     rows: int
     rounds: int
-
-    def python(self, program: str) -> None:
-        """Let a program make or change the tree."""
-        words = f"{self.files} {self.kib} {PATH}"
-        self.source.run(f"python3 -I - {words}", stdin=program)
 
     def mover(self, role: str, **settings: object) -> Mover:
         """Return somebody who moves with one of our roles."""
         player = AnsiblePlayer(lease_s=LEASE_S)
-        return Mover(role, self.source, self.target, settings, player=player)
+        return Mover(role, self.tree.source, self.tree.target, settings, player=player)
 
     def best(self, *work: Callable[[], float]) -> list[float]:
         """Do each in turn, as often as rounds; return the best seconds of each."""
@@ -93,9 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; return 1 where an aim is missed, 9 where it cannot be measured."""
     parser = argparse.ArgumentParser(prog="benchmarks/moving.py")
     parser.add_argument("--quick", action="store_true", help="a tenth of it, once")
-    parser.add_argument("--files", type=int, default=100_000, help="files in the tree")
+    parser.add_argument("--only", default="files,database", help="what is done of it")
+    parser.add_argument("--files", type=int, default=200_000, help="files in the tree")
     parser.add_argument("--kib", type=int, default=20, help="size of each, KiB")
-    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the database's table")
+    parser.add_argument("--rows", type=int, default=12_000_000, help="rows of the database's table")
     parser.add_argument("--rounds", type=int, default=2, help="how often; the best counts")
     options = parser.parse_args(argv)
     if reason := impossible():
@@ -103,23 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 9
     part, rounds = (10, 1) if options.quick else (1, options.rounds)
     files, rows = options.files // part, options.rows // part
-    mib = 512 + 3 * files * (options.kib + 5) // 1024 + rows // 1000
+    mib = 512 + max(3 * files * (options.kib + 5) // 1024, rows // 1000)
     with Room.open() as room:
         source, target = (room.host(name, size=f"{mib}m") for name in ("old", "new"))
-        target.write(KEY, room.key.read_text("ascii"), mode=0o600)
-        bench = Bench(source, target, files, options.kib, rows, rounds)
+        lend_key(room, target)
+        bench = Bench(Tree(source, target, files, options.kib), rows, rounds)
         print("| what | bare, s | ours, s | ratio of rates | aim |\n|---|--:|--:|--:|--:|")
-        missed = copies_of_files(bench) + copies_of_database(bench)
-        a_stage(bench)
+        parts = {"files": copies_of_files, "database": copies_of_database}
+        missed = sum(parts[name](bench) for name in options.only.split(","))
     print(f"\nAims: copies at {AIM_RATE} of the bare rate: {'missed' if missed else 'met'}.")
     return int(missed > 0)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Return how many seconds it took."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def row(what: str, bare: float, ours: float, aim: float | None = None) -> bool:
@@ -133,33 +99,31 @@ def row(what: str, bare: float, ours: float, aim: float | None = None) -> bool:
 
 def copies_of_files(bench: Bench) -> int:
     """Copy a tree, then what changed in it."""
-    bench.python(FILL)
-    mover = bench.mover("files", paths=[PATH])
-    rsync = f"rsync -aHAXS --delete -e '{SSH}' root@{bench.source.address}:{PATH}/ {BARE}/"
+    tree, mover = bench.tree, bench.mover("files", paths=[TREE])
+    tree.write()
 
-    def bare_first() -> float:
-        bench.target.run(f"rm -rf {BARE}")
-        return timed(lambda: bench.target.run(rsync))
-
-    def our_first() -> float:
+    def first(work: Callable[[], object]) -> float:
+        # Memory that nobody has written to yet is slower: both begin with an empty target.
         mover.well(Stage.UNDO, Mode.ABORTED)
-        return timed(lambda: mover.well(Stage.SYNC, Mode.INITIAL))
+        tree.target.run(f"rm -rf {BARE}")
+        return timed(work)
 
-    def changed(work: Callable[[], object]) -> Callable[[], float]:
-        def run() -> float:
-            bench.python(CHANGE)
-            return timed(work)
+    def changed(work: Callable[[], object]) -> float:
+        tree.write(each=100)
+        return timed(work)
 
-        return run
+    def ours(mode: Mode) -> object:
+        return mover.well(Stage.SYNC, mode)
 
-    gib = bench.files * bench.kib / 2**20
-    first = bench.best(bare_first, our_first)
-    missed = row(f"{bench.files:,} files, {gib:.1f} GiB", *first, AIM_RATE)
-    delta = bench.best(
-        changed(lambda: bench.target.run(rsync)),
-        changed(lambda: mover.well(Stage.SYNC, Mode.DELTA)),
-    )
+    gib = tree.files * tree.kib / 2**20
+    firsts = bench.best(lambda: first(tree.fetch), lambda: first(lambda: ours(Mode.INITIAL)))
+    missed = row(f"{tree.files:,} files, {gib:.1f} GiB", *firsts, AIM_RATE)
+    tree.fetch()
+    delta = bench.best(lambda: changed(tree.fetch), lambda: changed(lambda: ours(Mode.DELTA)))
     row("1 % of them written again", *delta)
+    mover.well(Stage.UNDO, Mode.ABORTED)
+    for host in (tree.source, tree.target):
+        host.run(f"rm -rf {TREE} {BARE}")
     return missed
 
 
@@ -168,52 +132,30 @@ def copies_of_files(bench: Bench) -> int:
 
 def copies_of_database(bench: Bench) -> int:
     """Copy a database into an empty server."""
-    for host in (bench.source, bench.target):
+    source, target = bench.tree.source, bench.tree.target
+    for host in (source, target):
         serve(host)
-    sql(bench.source, "postgres", TABLE.format(rows=bench.rows))
+    sql(source, "postgres", TABLE.format(rows=bench.rows))
     mover = bench.mover("postgresql", databases=["bench"])
-    dump = f"{SSH} root@{bench.source.address} 'cd /; runuser -u postgres -- pg_dump -Fc bench'"
-    restore = f"set -o pipefail; cd /; {dump} | runuser -u postgres -- pg_restore -d bare"
+    login = f"{SSH} root@{source.address}"
 
-    def bare() -> float:
-        sql(bench.target, "postgres", "DROP DATABASE IF EXISTS bare;\nCREATE DATABASE bare;")
-        return timed(lambda: bench.target.run(restore))
+    def bare(compressed: str) -> float:
+        sql(target, "postgres", f"{empty};\nCREATE DATABASE bare;\nCHECKPOINT;")
+        dump = f"{login} 'cd /; runuser -u postgres -- pg_dump -Fc {compressed} bench'"
+        restore = f"set -o pipefail; cd /; {dump} | runuser -u postgres -- pg_restore -d bare"
+        return timed(lambda: target.run(restore))
 
     def ours() -> float:
         mover.well(Stage.UNDO, Mode.ABORTED)
+        sql(target, "postgres", f"{empty};\nCHECKPOINT;")
         return timed(lambda: mover.well(Stage.SYNC, Mode.INITIAL))
 
-    size = int(sql(bench.source, "bench", "SELECT pg_database_size('bench')")) / 2**30
-    best = bench.best(bare, ours)
-    return row(f"PostgreSQL, {bench.rows:,} rows, {size:.1f} GiB", *best, AIM_RATE)
-
-
-# --- A stage ---
-
-
-def a_stage(bench: Bench) -> None:
-    """Plan to move an empty folder: next to nothing is done on the hosts."""
-    bench.source.run("mkdir -p /srv/empty")
-    mover = bench.mover("files", paths=["/srv/empty"])
-    bare, ours = bench.best(
-        lambda: played_bare(mover), lambda: timed(lambda: mover.well(Stage.PLAN))
-    )
-    row("a stage with nothing to do", bare, ours)
-
-
-def played_bare(mover: Mover) -> float:
-    """Let `ansible-playbook` do what the player would; return the seconds."""
-    order, roles = mover.order(Stage.PLAN), Roles(())
-    with private_folder() as folder:
-        mover.player.furnish(folder, order)
-        asked = [
-            *("ansible-playbook", "-i", str(folder / "inventory/hosts.json")),
-            *("-e", f"@{folder / 'env/extravars'}", str(roles.playbooks / "stage.yml")),
-        ]
-        lend = 'ssh-add -q "$0" && exec "$@"'
-        command = ["ssh-agent", "sh", "-c", lend, order.source.key_file, *asked]
-        spoken = os.environ | environment(folder, roles)
-        return timed(lambda: subprocess.run(command, env=spoken, check=True, capture_output=True))
+    empty = "DROP DATABASE IF EXISTS bare"
+    size = int(sql(source, "bench", "SELECT pg_database_size('bench')")) / 2**30
+    packed, plain, own = bench.best(lambda: bare(""), lambda: bare("-Z0"), ours)
+    what = f"PostgreSQL, {bench.rows:,} rows, {size:.1f} GiB"
+    missed = row(f"{what}, beside pg_dump -Fc", packed, own, AIM_RATE)
+    return missed + row(f"{what}, beside pg_dump -Fc -Z0", plain, own, AIM_RATE)
 
 
 if __name__ == "__main__":

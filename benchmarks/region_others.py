@@ -30,7 +30,7 @@ Figures = dict[str, float]
 NETWORK: Final = "bench"
 FLAVOR: Final = "c1m1"
 THREADS: Final = 8
-_IMAGE: Final = str(MACHINE["image"])
+IMAGE: Final = str(MACHINE["image"])
 _ENVIRONMENT: Final = Path("~/.cache/govcloud/bench-ansible").expanduser()
 _ANSIBLE: Final = ("ansible>=9,<10", "openstacksdk<2")
 """The collection reads what later releases of the SDK do not have any more."""
@@ -80,7 +80,7 @@ def build_bare(
 
 def _bare(connection: Any, machines: int) -> Figures:
     network = connection.network.find_network(NETWORK).id
-    image = connection.image.find_image(_IMAGE).id
+    image = connection.image.find_image(IMAGE).id
     flavor = connection.compute.find_flavor(FLAVOR).id
 
     def make(number: int) -> None:
@@ -167,7 +167,7 @@ def _play(machines: int) -> list[dict[str, Any]]:
         return {"name": module, f"openstack.cloud.{module}": said, "loop": loop}
 
     tasks = [
-        task("volume", size=2, volume_type="hdd", image=_IMAGE),
+        task("volume", size=2, volume_type="hdd", image=IMAGE),
         task("port", network=NETWORK),
         task(
             "server",
@@ -234,7 +234,7 @@ def _template(machines: int) -> dict[str, Any]:
 
     for number in range(machines):
         disk, port = f"disk-{number}", f"port-{number}"
-        add(disk, "OS::Cinder::Volume", size=2, volume_type="hdd", image=_IMAGE, name=disk)
+        add(disk, "OS::Cinder::Volume", size=2, volume_type="hdd", image=IMAGE, name=disk)
         add(port, "OS::Neutron::Port", network=NETWORK, name=port)
         boot = {"device_name": "vda", "volume_id": {"get_resource": disk}}
         add(

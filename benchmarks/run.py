@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 NAMES = ("startup", "ledger", "controller", "report", "waves")
-NAMED = ("region", "clusters", "moving")
+NAMED = ("region", "clusters", "moving", "steps", "deltas")
 """Those that run only by name: they need a cloud or hosts, and take long (docs/labs.md)."""
 
 

@@ -91,8 +91,7 @@ class Client:
         try:
             answer = self._http.request(method, path, params=sent, json=body)
         except httpx.TransportError as error:
-            detail = _why(error)
-            raise UnavailableError("cli.unreachable", server=self._where, detail=detail) from error
+            raise _unanswered(self._where, error) from error
         with suppress(GovcloudError):  # a time zone that this machine does not know
             city.use(answer.headers.get("Govcloud-Time-Zone", city.zone()))
         if answer.status_code >= httpx.codes.BAD_REQUEST:
@@ -144,14 +143,22 @@ def _trust(server: str) -> ssl.SSLContext | bool:
     return ssl.create_default_context() if server.startswith("https:") else False
 
 
-def _why(error: httpx.TransportError) -> Text | str:
+def _unanswered(server: str, error: httpx.TransportError) -> UnavailableError:
     """Return why nothing answered: what the system said beneath the libraries, if it did."""
-    if isinstance(error, httpx.TimeoutException):
-        return Text("labels.os.ETIMEDOUT")
     beneath: BaseException | None = error
     while beneath is not None and not (isinstance(beneath, OSError) and beneath.errno):
         beneath = beneath.__cause__ or beneath.__context__
-    return system_fault(beneath) if beneath else str(error) or type(error).__name__
+    # The numbers of these are not the system's.
+    if isinstance(beneath, ssl.SSLCertVerificationError):
+        return UnavailableError("cli.untrusted", server=server, detail=beneath.verify_message)
+    if isinstance(beneath, ssl.SSLError):
+        return UnavailableError("cli.no_tls", server=server, detail=beneath.reason or str(beneath))
+    detail: Text | str = str(error) or type(error).__name__
+    if isinstance(error, httpx.TimeoutException):
+        detail = Text("labels.os.ETIMEDOUT")
+    elif beneath is not None:
+        detail = system_fault(beneath)
+    return UnavailableError("cli.unreachable", server=server, detail=detail)
 
 
 def _camel(name: str) -> str:

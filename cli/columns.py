@@ -149,6 +149,7 @@ _PLACE: Final = (_spec("system", "system"), _spec("zone", "zone"))
 _BUILT: Final = (
     Column("cloud", at("status.cloud"), wide=True),
     _spec("environment", "environment", wide=True),
+    _spec("lease_end", "lease.end", wide=True),
     Column("generation", at("metadata.generation"), wide=True, right=True),
     REQUEST,
     Column("message", at("status.message"), wide=True),
@@ -369,7 +370,7 @@ def worst_quota(item: Item) -> str:
 
     def after(line: Item) -> float:
         used = sum(int(line.get(name) or 0) for name in ("allocated", "reserved", "requested"))
-        return used / int(line["limit"])
+        return (used - int(line.get("freed") or 0)) / int(line["limit"])
 
     line = max(lines, key=after)
     return f"{resource(str(line.get('class')))} {after(line):.0%} ({line.get('department')})"

@@ -24,6 +24,8 @@ def read(paths: Sequence[str], *, recursive: bool = True) -> list[dict[str, str]
     """
     if paths.count("-") > 1:
         raise UsageError("cli.stdin_twice")
+    if "" in paths:  # to the system, the current folder
+        raise UsageError("cli.empty_path")
     return [{"name": name, "text": text} for path in paths for name, text in _read(path, recursive)]
 
 

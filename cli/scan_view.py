@@ -8,6 +8,7 @@ from cli.render import Column
 from cli.render import show as show_items
 from cli.speech import language
 from govcloud import messages
+from migration.running.refusals import explained
 
 if TYPE_CHECKING:
     from migration.inventory.scan.record import Record
@@ -29,17 +30,27 @@ def subject(name: str) -> str:
 
 def reason(text: str) -> str:
     """Return why something was not read."""
-    return _word("scan_not_understood") if text == "?" else text
+    if text == "?":
+        return _word("scan_not_understood")
+    refused = explained(text)
+    return messages.render(refused.key, language(), refused.params) if refused else text
 
 
-def show_targets(targets: "Iterable[Target]", login: "Endpoint | None", form: Output) -> None:
-    """Print whom a scan would ask; `login` where all are logged in to alike."""
+def lost(text: str) -> str:
+    """Return the sentence for a host of which nothing is read, for this reason."""
+    refused = explained(text)
+    no_root = refused is not None and refused.key.startswith("migrate.refused_sudo")
+    return "scan_no_root" if no_root else "scan_lost"
+
+
+def show_targets(targets: "Iterable[Target]", login: "Endpoint", form: Output) -> None:
+    """Print whom a scan would ask, and how it logs in as far as that is no matter of Ansible's."""
     items = [
         {
             "name": one.name,
             "address": one.address,
-            "user": login.user if login else None,
-            "bastion": (login.bastion or None) if login else None,
+            "user": login.user or None,
+            "bastion": login.bastion or None,
             "groups": list(one.groups),
         }
         for one in targets

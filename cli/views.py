@@ -174,6 +174,19 @@ def _quota_row(line: Item) -> list[str]:
     ]
 
 
+def room(lines: Sequence[Item]) -> None:
+    """Print what is free at each level that limits it, what is requested, and what is lacking."""
+    headings = ("department", "resource", "place", "limit", "left", "requested", "lacking")
+    columns = [Column(name, lambda _: "", right=index > 2) for index, name in enumerate(headings)]
+    rows = [
+        [str(line["department"]), resource(line), place(line)]
+        + [amount(line["class"], line[name]) for name in ("limit", "free", "requested", "lacking")]
+        for line in lines
+        if line["free"] is not None and line["requested"]
+    ]
+    table([t(f"col_{name}") for name in headings], rows, columns, indent="  ")
+
+
 def limitless(line: Item) -> str:
     """Return what stands for a limit where a line has none: what will really happen."""
     return t("limit_above") if line.get("limited", True) else t("limit_nowhere")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from govcloud.domain.kinds.platform import CloudSpec
-    from govcloud.ports import Clock, Ledger, Provisioner
+    from govcloud.ports.clock import Clock
+    from govcloud.ports.cloud import Provisioner
+    from govcloud.ports.ledger import Ledger
     from govcloud.reconcile.controller import Controller
     from govcloud.requests.desk import Desk
     from govcloud.store.engine import Database
@@ -96,7 +98,7 @@ class Wired:
         """Migrations that run."""
         from migration.running.office import Office
 
-        return Office(self.store, lambda: self.player)
+        return Office(self.store, self.desk, lambda: self.player)
 
     @cached_property
     def installation(self) -> str:
@@ -129,7 +131,7 @@ class Wired:
         return self._driver(name, spec, "")
 
     def _driver(self, name: str, spec: "CloudSpec", installation: str) -> "Provisioner":
-        from govcloud.ports import CloudAddress
+        from govcloud.ports.cloud import CloudAddress
         from provisioners.registry import open_provisioner
 
         folder = self.settings.clouds_folder
@@ -203,6 +205,7 @@ def controller(settings: Settings, name: str) -> "Controller":
     leases for its own.
     """
     from govcloud.reconcile.controller import Controller
+    from govcloud.reconcile.leases import Leases
     from govcloud.requests.fulfilment import settle
 
     wired = services(settings)
@@ -213,7 +216,7 @@ def controller(settings: Settings, name: str) -> "Controller":
         wired.provisioner,
         owner,
         on_settled=settle,
-        beside=[_migrations(wired, owner)],
+        beside=[_migrations(wired, owner), Leases(wired.store)],
     )
 
 

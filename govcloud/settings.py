@@ -109,6 +109,12 @@ def find_workspace(env: Mapping[str, str], folder: Path) -> Path | None:
     return None
 
 
+def home(env: Mapping[str, str]) -> Path:
+    """Return the folder that a new workspace belongs into: the one that is named, or this one."""
+    named = Path(env.get("GOVCLOUD_WORKSPACE") or ".")
+    return named.parent if named.name == FOLDER else named
+
+
 def _of_workspace(workspace: Path) -> Settings:
     config = read_config(workspace / CONFIG)
     return Settings(

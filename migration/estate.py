@@ -1,6 +1,6 @@
 """The legacy estate as the API answers it, as values: systems with their hosts, and who talks."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, cast
@@ -56,8 +56,13 @@ def estate(
     plans: Iterable[Item],
     exemptions: Iterable[Item],
     today: date,
+    *,
+    besides: Collection[str] = (),
 ) -> Estate:
-    """Return the estate from objects in their JSON form; what has moved is not part of it."""
+    """Return the estate from objects in their JSON form; what has moved is not part of it.
+
+    Neither are the systems `besides`, by their keys.
+    """
     exempted = set(_exempted(exemptions, today))
     known = {
         f"{spec.department}/{spec.system}": spec
@@ -77,6 +82,7 @@ def estate(
         if system.spec.origin is Origin.LEGACY
         and system.spec.lifecycle in _LIVE
         and system.state not in MOVED
+        and system.key not in besides
     }
     return Estate(found, _edges(found))
 
@@ -114,6 +120,7 @@ def _system(
         exempted=key in exempted,
         state=plan.state if plan else MigrationState.PLANNED,
         answers=plan.answers if plan else {},
+        machines=plan.move.machines if plan and plan.move else (),
     )
 
 

@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
 from govcloud.errors import NotFoundError, UnavailableError
-from govcloud.ports import CloudAddress, Provisioner, ProvisionerFactory
+from govcloud.ports.cloud import CloudAddress, Provisioner, ProvisionerFactory
 
 GROUP: Final = "govcloud.provisioners"
 

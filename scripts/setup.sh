@@ -61,7 +61,7 @@ development)
         policy=/usr/sbin/policy-rc.d
         ours=false
         [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && ours=true; }
-        debian acl attr cron iproute2 mariadb-server nginx-light openssh-server rsync systemd || true
+        debian acl attr cron iproute2 mariadb-server nginx-light openssh-server qemu-utils rsync sudo systemd || true
         ! $ours || rm -f $policy
     fi
     say "Installing what tests and checks need"

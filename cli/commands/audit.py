@@ -1,5 +1,6 @@
 """The audit log: reading it, and proving that nobody has touched it."""
 
+import re
 from typing import Annotated, Any, Final
 
 import typer
@@ -82,7 +83,7 @@ def verify(
 
 
 def _head(text: str) -> dict[str, Any]:
-    seq, _, digest = text.partition(":")
-    if not seq.isdigit() or not digest:
+    found = re.fullmatch("([0-9]{1,18}):([0-9a-f]{8,64})", text.lower())
+    if found is None:
         raise UsageError("cli.bad_head", head=text)
-    return {"seq": int(seq), "hash": digest}
+    return {"seq": int(found[1]), "hash": found[2]}

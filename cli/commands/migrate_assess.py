@@ -1,6 +1,6 @@
 """Whether and how a system moves: the questionnaire, its verdict, the sizes of its target."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -105,15 +105,23 @@ def questionnaire_of(file: str | None) -> "QuestionnaireSpec":
     return papers.parse(source, "Questionnaire", QuestionnaireSpec).spec
 
 
-def estate(department: str | None = None) -> "Estate":
-    """Return what is off the cloud, of one department or of all that the caller may see."""
+def estate(department: str | None = None, *, besides: Collection[str] = ()) -> "Estate":
+    """Return what is off the cloud, of one department or of all that the caller may see.
+
+    The systems `besides` are left out.
+    """
     from migration.estate import estate as made
 
     door = client()
     owned = {kind: door.items(path("objects", kind), department=department) for kind in OWNED}
     free = {kind: door.items(path("objects", kind)) for kind in ("migrationplan", "exemption")}
     return made(
-        owned["system"], owned["legacyhost"], free["migrationplan"], free["exemption"], today()
+        owned["system"],
+        owned["legacyhost"],
+        free["migrationplan"],
+        free["exemption"],
+        today(),
+        besides=besides,
     )
 
 

@@ -21,6 +21,7 @@ from govcloud.domain import city
 from govcloud.errors import Diagnostic, InvalidInputError, UsageError
 
 if TYPE_CHECKING:
+    from govcloud.domain.kinds.platform import FlavorSpec
     from migration.assessment.assess import Assessment
     from migration.estate import Estate
     from migration.papers import Paper
@@ -69,8 +70,10 @@ def plan(
         raise UsageError("migrate.plan_needs_file")
     settings = paper.spec.settings if paper else _settings(begin)
     scene = _Scene(settings, questionnaire)
-    found = paper.spec if paper and not again else scene.computed()
+    found = paper.spec if paper and not again else scene.computed(paper.spec if paper else None)
     target = write
+    if apply:
+        _refuse_begun(scene, found, file, paper if paper and found is paper.spec else None)
     if move:
         found, target = _moved(found, move), write or file
         _refuse(scene, found, file, force=force)
@@ -98,7 +101,11 @@ class _Scene:
         door = client()
         asked, day = questionnaire_of(questionnaire), today()
         self.settings = settings
-        self.estate: Estate = estate()
+        live = [one for one in door.get("/v1/migrations")["items"] if one["live"]]
+        running = {f"{one['department']}/{one['system']}": one["wave"] for one in live}
+        self.begun = {wave: key for key, wave in running.items() if wave}
+        """Waves of which a system moves, with one such system."""
+        self.estate: Estate = estate(besides=running)
         neighbours = self.estate.neighbours()
         self.verdicts: dict[str, Assessment] = {
             key: assess(
@@ -116,20 +123,29 @@ class _Scene:
         }
         nodes = door.get("/v1/quota/tree")["nodes"]
         above = chains({node["department"]: node.get("parent") for node in nodes})
-        self.prepared: Prepared = prepare(self.estate, self.verdicts, sizes, above, settings)
+        named = _requested(self.estate, flavors)
+        self.prepared: Prepared = prepare(
+            self.estate, self.verdicts, sizes, above, settings, requested=named
+        )
         clouds = capacity(door.items(path("objects", "cloud")), nodes, settings.begin)
         self.budget = clouds | budget(door.items(path("objects", "quota")), nodes, settings.begin)
         self.works = _calendar()
 
-    def computed(self) -> "WavePlanSpec":
-        """Return the waves, each system with why it is where it is, and what is held back."""
+    def computed(self, former: "WavePlanSpec | None") -> "WavePlanSpec":
+        """Return the waves, each system with why it is where it is, and what is held back.
+
+        Names of waves that are in the register are not given anew, but for those of a former plan.
+        """
         from migration.waves.compute import compute
         from migration.waves.file import planned
         from migration.waves.model import HeldSystem
 
         ready = self.prepared
         result = compute(ready.loads, ready.edges, self.settings, self.works, self.budget)
-        found = planned(result, self.settings, partial(_why, ready.loads))
+        waves = {item["metadata"]["name"] for item in client().items(path("objects", "wave"))}
+        again = {wave.name for wave in former.waves} - self.begun.keys() if former else set()
+        why = partial(_why, ready.loads)
+        found = planned(result, self.settings, why, taken=waves - again)
         said = {key: _said(text) for key, text in ready.held.items()}
         for unplaced in result.unplaced:
             reason = _unplaced(unplaced, ready)
@@ -144,6 +160,16 @@ class _Scene:
         held = {key: _said(text) for key, text in self.prepared.held.items()}
         ready = self.prepared
         return World(ready.loads, ready.edges, held, self.budget, self.works)
+
+
+def _requested(estate: "Estate", flavors: "Mapping[str, FlavorSpec]") -> dict[str, Any]:
+    """Return what machines need that plans name; which stand already is asked only then."""
+    from migration.waves.requested import requested
+
+    naming = [system for system in estate.systems.values() if system.machines]
+    there = client().items(path("objects", "virtualmachine")) if naming else ()
+    standing = {(one["metadata"]["department"], one["metadata"]["name"]) for one in there}
+    return requested(naming, standing, flavors)
 
 
 def _said(text: Any) -> str:
@@ -218,6 +244,29 @@ def _refuse(
     for fault in faults:
         for line in failures.diagnostic(failures.localised(fault)):
             output.complain(line)
+
+
+def _refuse_begun(
+    scene: _Scene, found: "WavePlanSpec", file: str | None, paper: "Paper[WavePlanSpec] | None"
+) -> None:
+    """Raise where a plan that is to be put to work has waves of which a system moves already."""
+    from migration.waves.check import Breach
+
+    faults = [
+        _fault(
+            Breach(
+                "migrate.plan_begun",
+                ("waves", number, "name"),
+                {"wave": wave.name, "system": scene.begun[wave.name]},
+            ),
+            file,
+            paper,
+        )
+        for number, wave in enumerate(found.waves)
+        if wave.name in scene.begun
+    ]
+    if faults:
+        raise InvalidInputError(faults)
 
 
 def _fault(breach: "Breach", file: str | None, paper: "Paper[WavePlanSpec] | None") -> Diagnostic:

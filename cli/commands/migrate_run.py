@@ -6,14 +6,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from cli import acting, complete, output, render
+from cli import acting, complete, failures, output, render, views
 from cli.client import path
 from cli.commands.migrate_inventory import m
 from cli.commands.submit import confirm
 from cli.options import Department, DryRun, Format, Note, Output, Yes
 from cli.output import emit
 from cli.session import client
-from govcloud.errors import NotFoundError, UsageError
+from govcloud.errors import NotFoundError, QuotaExceededError, UsageError
 
 System = tuple[str, str]
 Systems = Annotated[
@@ -194,7 +194,13 @@ def wish(
     done, failed = acting.attempt(
         systems, shown, lambda system: client().post(path("migrations", *system, verb), body)
     )
-    _tell(verb, done, form, dry_run=dry_run)
+    weighed = _weighed(systems) if verb == "run" and dry_run else {}
+    _tell(verb, done, form, weighed, dry_run=dry_run)
+    refusals = weighed.get("refusals")
+    if refusals and failed is None:
+        raise QuotaExceededError(refusals)
+    if refusals:
+        failures.show(QuotaExceededError(refusals))
     if failed is not None:
         raise typer.Exit(failed.exit_code)
 
@@ -202,9 +208,25 @@ def wish(
 _STRUCTURED: Final = (Output.JSON, Output.YAML)
 
 
-def _tell(verb: str, done: Sequence[Mapping[str, Any]], form: Output, *, dry_run: bool) -> None:
+def _weighed(systems: Sequence[System]) -> dict[str, Any]:
+    """Return what the machines that systems lack would come to, requested all at once."""
+    named = [{"department": department, "system": system} for department, system in systems]
+    found: dict[str, Any] = client().post("/v1/migrations/weigh", {"systems": named})
+    return found
+
+
+def _tell(
+    verb: str,
+    done: Sequence[Mapping[str, Any]],
+    form: Output,
+    weighed: Mapping[str, Any],
+    *,
+    dry_run: bool,
+) -> None:
     if form in _STRUCTURED:
-        render.structured(done[0] if len(done) == 1 else {"items": list(done)}, form)
+        sums = {name: weighed[name] for name in ("quota", "refusals") if name in weighed}
+        items = done[0] if len(done) == 1 else {"items": list(done)}
+        render.structured({**items, **sums}, form)
         return
     for item in done:
         key = shown((item["department"], item["system"]))
@@ -216,6 +238,10 @@ def _tell(verb: str, done: Sequence[Mapping[str, Any]], form: Output, *, dry_run
                 emit(f"  {line}")
         else:
             emit(m("wished", verb=m(f"verb_{verb.replace('-', '_')}"), system=key, run=item["run"]))
+    if weighed.get("systems") and form is not Output.NAME:
+        emit()
+        emit(m("weighed", count=weighed["systems"]))
+        views.room(weighed["quota"])
     if done and not dry_run:
         output.hint(m("hint_wished"))
 
@@ -223,7 +249,7 @@ def _tell(verb: str, done: Sequence[Mapping[str, Any]], form: Output, *, dry_run
 def _steps(item: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is still to be done, a line a step."""
     for step in item.get("steps", ()):
-        if step["state"] != "done":
+        if step["state"] != "done" and step["step"] != "check":
             parts = [step_word(step["step"]), step["part"], step["role"]]
             yield "  ".join(part for part in parts if part)
 

@@ -1,5 +1,6 @@
 """What stands in a room, from the hosts themselves: asked over SSH, proposed, never registered."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ def scan(
     groups: Annotated[
         list[str] | None, typer.Option("--group", metavar="NAME", help=m("opt_group"))
     ] = None,
-    user: Annotated[str, typer.Option("--user", metavar="NAME", help=m("opt_user"))] = "root",
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help=m("opt_user"))] = "",
     key_file: Annotated[
         str, typer.Option("--key-file", metavar="FILE", help=m("opt_key_file"))
     ] = "",
@@ -74,14 +75,21 @@ def scan(
     form: Format = Output.TABLE,
 ) -> None:
     """Read what stands on a room's hosts over SSH, and propose it for the register."""
+    from govcloud.domain.kinds.moving import BASTION, USER
     from migration.inventory.scan.asking import asker
     from migration.inventory.scan.folder import Folder
+    from migration.inventory.scan.targets import instead
+    from migration.running.login import ways
     from migration.running.port import Endpoint
 
     register, rooms = migrate_inventory.register(migrate_inventory.whose(department))
     place = migrate_inventory.room_of(room, rooms) or room
     folder = Folder(to or f"{place}.scan")
-    login = Endpoint("", "", 22, user, _path(key_file), _path(known_hosts), bastion, become)
+    ours = _is_ours(hosts)
+    through = _formed(bastion, BASTION, "input.bad_bastion")
+    keys = (_path(key_file), _path(known_hosts), through)
+    name = _formed(user, USER, "input.bad_user") or ("root" if ours else "")
+    login = Endpoint("", "", 22, name, *keys, become)
     source = _Source(place, hosts, limit)
     samples, every_s = _sampling(sample, every)
     with asker() as ask:
@@ -94,13 +102,15 @@ def scan(
                 output.note(m("scan_all_read"))
                 return
         if dry_run:
-            scan_view.show_targets(targets, login if _is_ours(hosts) else None, form)
+            scan_view.show_targets(targets, login, form)
             return
         if propose:
             known = folder.records()
             found = [known[one.address] for one in targets if one.address in known]
         else:
             question = _question(inventory, targets, samples, every_s, become_password, check=check)
+            if not ours:
+                question = replace(question, login=instead(login), ways=ways(login, ask.complaints))
             found = _ask(ask, question, targets, None if check else folder)
     if not check:
         _propose(folder, register, place, groups or (), enough_days)
@@ -119,6 +129,12 @@ class _Source:
 
 def _path(text: str) -> str:
     return str(Path(text).expanduser().absolute()) if text else ""
+
+
+def _formed(text: str, pattern: str, fault: str) -> str:
+    if text and not re.fullmatch(pattern, text):
+        raise UsageError(fault)
+    return text
 
 
 def _is_ours(file: str | None) -> bool:
@@ -154,7 +170,7 @@ def _targets(
         found = targets.of_register(register.hosts, source.room)
     else:
         found = _of_sheet(source.file, source.room, rooms)
-    inventory = ask.inventory(targets.inventory(found, login))
+    inventory = ask.inventory(targets.inventory(found, login, ask.complaints))
     if source.limit:
         chosen = {one.key for one in targets.of_listing(ask.listing(inventory, source.limit))}
         found = [one for one in found if one.key in chosen]
@@ -200,6 +216,7 @@ def _question(
         samples=samples,
         every_s=every_s,
         become_password=become_password,
+        addresses={one.key: one.address for one in targets},
     )
     return replace(question, subjects=()) if check else question
 
@@ -261,13 +278,13 @@ def _end(found: "Sequence[Record]") -> None:
     for one in found:
         host = one["name"]
         for subject, reason in one["missing"].items():
-            said = "scan_lost" if subject == "login" else "scan_missing"
+            said = scan_view.lost(reason) if subject == "login" else "scan_missing"
             words = {"subject": scan_view.subject(subject), "reason": scan_view.reason(reason)}
             output.complain(m(said, host=host, **words))
         for database, reason in unmeasured(one["found"]):
             output.complain(m("scan_unmeasured", host=host, database=database, reason=reason))
             left = True
-        if one["scanned"] and not one["root"]:
+        if "login" not in one["missing"] and not one["root"]:
             output.note(m("scan_not_root", host=host))
     if found and all("login" in one["missing"] for one in found):
         raise typer.Exit(Exit.UNAVAILABLE)

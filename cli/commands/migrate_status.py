@@ -17,6 +17,7 @@ from cli.output import emit
 from cli.render import Column
 from cli.session import client
 from cli.speech import word
+from govcloud.errors import NotFoundError
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 INTERVAL_S: Final = 1.0
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
-_MARKS: Final = {"done": "✓", "doing": "▶", "open": "·", "failed": "✗", "unreachable": "…"}
+_MARKS: Final = {
+    "done": "✓",
+    "doing": "▶",
+    "open": "·",
+    "failed": "✗",
+    "unreachable": "…",
+    "broken-off": "…",
+}
 
 
 def status(
@@ -148,7 +156,7 @@ LOG: Final = (
     Column("at", lambda item: moment(item["at"])),
     Column("what", _what),
     Column("part", lambda item: item["part"] or ""),
-    Column("outcome", lambda item: m(f"outcome_{item['outcome']}")),
+    Column("outcome", lambda item: m(f"outcome_{item['outcome'].replace('-', '_')}")),
     Column("actor", lambda item: item["by"]),
     Column("message", lambda item: item["note"] or ""),
     Column("detail", lambda item: _pairs(item["detail"]), wide=True),
@@ -167,6 +175,8 @@ def _found(
     found: list[dict[str, Any]] = client().get("/v1/migrations", wave=wave, department=department)[
         "items"
     ]
+    if wave is not None and not found:
+        raise NotFoundError("migrate.empty_wave", wave=wave)
     return found
 
 
@@ -209,6 +219,8 @@ def _facts(item: Item) -> Iterator[str]:
         yield m("fact_trial", at=moment(item["trialEnds"]))
     for party, signed in (item.get("signatures") or {}).items():
         yield m("fact_signed", party=m(f"party_{party}"), by=signed["by"], at=moment(signed["at"]))
+    if differs := item.get("differs"):
+        yield m("fact_differs", at=moment(differs["at"]), part=differs["part"])
     if item.get("downtimeSeconds") is not None:
         yield m("fact_downtime", time=lasting(item["downtimeSeconds"]))
 

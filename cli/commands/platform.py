@@ -36,12 +36,14 @@ def delete(
         ),
     ],
     dry_run: DryRun = False,
+    force: Annotated[bool, typer.Option("--force", help=t("opt_force_delete"))] = False,
     yes: Yes = False,
     form: Format = Output.TABLE,
 ) -> None:
     """Delete platform objects that nothing refers to."""
     references = refs.parse(objects)
-    body = {"objects": [{"kind": r.kind, "name": r.name} for r in references], "dryRun": dry_run}
+    named = [{"kind": r.kind, "name": r.name} for r in references]
+    body = {"objects": named, "dryRun": dry_run, "force": force}
     if not dry_run and not yes:
         confirm(t("ask_delete", objects=", ".join(reference.shown for reference in references)))
     show_proposal(client().post("/v1/delete", body), form, done=not dry_run)

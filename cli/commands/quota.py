@@ -312,7 +312,7 @@ def _limit(text: str) -> tuple[str, object]:
     name, equals, amount = text.partition("=")
     if not equals or not name or not amount:
         raise UsageError("cli.bad_limit", text=text)
-    return name, int(amount) if amount.isdigit() else amount
+    return name, int(amount) if amount.isdecimal() and amount.isascii() else amount
 
 
 def _document(department: str, cloud: str | None, zone: str | None) -> dict[str, Any]:

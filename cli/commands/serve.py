@@ -1,17 +1,18 @@
 """Serving the API to others over HTTP."""
 
-import os
 import signal
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from cli import lean, output, session
 from cli.speech import t
-from govcloud.errors import Text, UnavailableError, UsageError
+from govcloud.errors import UnavailableError, UsageError
 from govcloud.messages import system_fault
 from govcloud.settings import LOOPBACK
 
@@ -44,9 +45,16 @@ def serve(
     if session.current.settings.server is not None:
         raise UsageError("cli.serve_needs_database")
     for file in (tls_cert, tls_key):
-        if file is not None and not os.access(file, os.R_OK):
-            raise UsageError("cli.unreadable", file=file, detail=Text("labels.os.EACCES"))
+        _check_readable(file)
     _run(host, port, tls_cert, tls_key)
+
+
+def _check_readable(file: str | None) -> None:
+    try:
+        if file is not None:
+            Path(file).open("rb").close()
+    except OSError as error:
+        raise UsageError("cli.unreadable", file=file, detail=system_fault(error)) from error
 
 
 def _run(host: str, port: int, cert: str | None, key: str | None) -> None:
@@ -71,10 +79,14 @@ def _run(host: str, port: int, cert: str | None, key: str | None) -> None:
     former = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
     lean.settle()
     try:
+        config.load()
         with _listening(host, port) as listener:
             output.note(t("serving", url=_url(host, listener, "https" if cert else "http")))
             with suppress(KeyboardInterrupt):
                 server.run(sockets=[listener])
+    except ssl.SSLError as error:
+        detail = error.reason or str(error)
+        raise UsageError("cli.bad_certificate", cert=cert, key=key, detail=detail) from error
     finally:
         signal.signal(signal.SIGTERM, former)
         services.close()

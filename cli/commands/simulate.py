@@ -17,7 +17,7 @@ from cli.speech import t, word
 from govcloud.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from govcloud.ports import Observed
+    from govcloud.ports.cloud import Observed
 
 Cloud = Annotated[
     str | None, typer.Option("--cloud", metavar="NAME", help=t("opt_simulated_cloud"))

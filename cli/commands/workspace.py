@@ -14,7 +14,7 @@ from cli.options import Format, Output, Text, TextFormat
 from cli.output import emit, pad, paint
 from cli.render import Column
 from cli.speech import t, word
-from govcloud import __version__
+from govcloud import __version__, settings
 from govcloud.errors import Exit, GovcloudError
 
 
@@ -33,7 +33,9 @@ CHECKS: Final = (
 
 
 def init(
-    directory: Annotated[str, typer.Argument(metavar="[FOLDER]", help=t("arg_folder"))] = ".",
+    directory: Annotated[
+        str | None, typer.Argument(metavar="[FOLDER]", help=t("arg_folder"))
+    ] = None,
     new_database: Annotated[
         bool, typer.Option("--new-database", help=t("opt_new_database"))
     ] = False,
@@ -45,10 +47,11 @@ def init(
     from cli.progress import spinner
     from govcloud import bootstrap
 
+    environment = session.current.environment
     with spinner(t("initialising")):
         made = bootstrap.init(
-            Path(directory),
-            session.current.environment,
+            Path(directory) if directory else settings.home(environment),
+            environment,
             new_database=new_database,
             time_zone=time_zone,
         )
@@ -121,13 +124,13 @@ def _python() -> dict[str, Any]:
 
 def _workspace() -> list[dict[str, Any]]:
     try:
-        settings = session.current.settings
+        configured = session.current.settings
     except GovcloudError as error:
         from cli import failures
 
         return [_check("fail", "workspace", "\n".join(failures.lines(error)))]
-    where = _check("ok", "workspace", str(settings.workspace or "-"))
-    server = settings.server or t("in_process")
+    where = _check("ok", "workspace", str(configured.workspace or "-"))
+    server = configured.server or t("in_process")
     return [where, _check("ok", "server", server)]
 
 

@@ -27,8 +27,6 @@ from govcloud.testing.legacy import Room
 FOLDER: Final = Path(__file__).parent / "wave"
 UNIT: Final = "hrss"
 PROVIDER: Final = "provider"
-WAVE: Final = "w01"
-"""The name that planning gives the first wave."""
 _PROGRAM: Final = [sys.executable, "-m", "cli.main"]
 _WITHIN_S: Final = 300.0
 _LOOK_S: Final = 1.0
@@ -59,6 +57,7 @@ class Wave:
         self.folder = stage.workspace / "wave"
         self.folder.mkdir(exist_ok=True)
         self.before = ""
+        self.wave = ""
 
     def find(self) -> None:
         """Register the system, and scan the room for its host."""
@@ -87,6 +86,7 @@ class Wave:
         self.stage.say("wave_plan")
         begin, file = datetime.now(UTC).date().isoformat(), relative(self.folder / "waves.yaml")
         self._type("-q", "migrate", "plan", "--begin", begin, "--write", file)
+        self.wave = self._planned(Path(file))
         self._type("-q", "migrate", "plan", "-f", file, "--apply")
         self.stage.say("wave_prepare")
         document = self.folder / f"{self.system.name}.yaml"
@@ -98,15 +98,21 @@ class Wave:
         window = relative(self.folder / "window.yaml")
         self._type("apply", "-f", window, "-f", relative(document))
 
+    def _planned(self, file: Path) -> str:
+        """Return the name of the wave that it is in."""
+        waves = yaml.safe_load(file.read_text(encoding="utf-8"))["spec"]["waves"]
+        within = {one["system"]: wave["name"] for wave in waves for one in wave["systems"]}
+        return str(within[self.name])
+
     def move(self) -> None:
         """Run the wave, have its machine approved, cut over, and see that it serves."""
         self.stage.say("wave_run")
-        self._type("--as", UNIT, "migrate", "run", "--wave", WAVE)
+        self._type("--as", UNIT, "migrate", "run", "--wave", self.wave)
         with self._controller():
             self._until(lambda one: bool(one["request"]))
             self._approve()
             reason = render("demo.wave_no_backup", self.stage.language)
-            self._type("migrate", "cutover", "--wave", WAVE, "--waive-backup", reason, "-y")
+            self._type("migrate", "cutover", "--wave", self.wave, "--waive-backup", reason, "-y")
             self.stage.say("wave_watch")
             with self._watched():
                 self._until(lambda one: one["state"] == "trial")
@@ -117,10 +123,10 @@ class Wave:
     def _accept(self) -> None:
         """Compare once more, let three parties sign, and record that the old host is off."""
         self.stage.say("wave_verify")
-        self._type("migrate", "verify", "--wave", WAVE)
+        self._type("migrate", "verify", "--wave", self.wave)
         self.stage.say("wave_accept")
         for who in (UNIT, "approver", PROVIDER):
-            self._type("--as", who, "migrate", "accept", "--wave", WAVE)
+            self._type("--as", who, "migrate", "accept", "--wave", self.wave)
         self._until(lambda one: one["state"] == "accepted")
         self.stage.say("wave_sources")
         evidence = ("--wiped", "CERT-0001", "--disposal", "scrapped", "--asset", "ZC-0001")
@@ -151,7 +157,7 @@ class Wave:
             self._type("--as", "approver", "approve", name.split("/")[-1], "-y", "--note", note)
 
     def _found(self) -> list[dict[str, Any]]:
-        shown = self._type("migrate", "status", "--wave", WAVE, "-o", "json", shown=False)
+        shown = self._type("migrate", "status", "--wave", self.wave, "-o", "json", shown=False)
         return list(json.loads(shown)["items"])
 
     def _until(self, reached: Callable[[dict[str, Any]], bool]) -> None:
@@ -203,13 +209,13 @@ class Wave:
 
     def _window(self) -> dict[str, Any]:
         """Return the wave with a window that is open now."""
-        wave = json.loads(self._type("get", "wave", WAVE, "-o", "json", shown=False))
+        wave = json.loads(self._type("get", "wave", self.wave, "-o", "json", shown=False))
         opens = datetime.now(UTC) - timedelta(minutes=1)
         window = {"opens": opens.isoformat(timespec="seconds"), "hours": 8}
         kept = {name: wave[name] for name in ("apiVersion", "kind")}
         return {
             **kept,
-            "metadata": {"name": WAVE},
+            "metadata": {"name": self.wave},
             "spec": {**wave["spec"], "window": window, "bandwidthMbps": 400},
         }
 
@@ -233,7 +239,7 @@ class Wave:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """Show how far the wave is, live, for as long as it takes."""
-        words = ["migrate", "status", "--wave", WAVE, "--watch"]
+        words = ["migrate", "status", "--wave", self.wave, "--watch"]
         console.print(f"[bold]$ govcloud {' '.join(words)}[/]")
         with _running(subprocess.Popen([*_PROGRAM, *words]), signal.SIGINT):
             yield

@@ -8,7 +8,7 @@ from govcloud.domain.access import Actor
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import CloudError, ConflictError, TransientCloudError, UnavailableError
-from govcloud.ports import Provisioner
+from govcloud.ports.cloud import Provisioner
 from govcloud.store import objects
 
 

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from govcloud.api import pages, views
-from govcloud.api.bodies import Body, Word
+from govcloud.api.bodies import Body
 from govcloud.api.security import GuardedRoute, Tongue, Wired
 from govcloud.messages import render
 from govcloud.store import audit
@@ -19,7 +19,9 @@ class KnownHead(Body):
     """The head of the chain as an earlier verification printed it."""
 
     seq: Annotated[int, Field(ge=0, lt=2**63)] = Field(description="Number of the record.")
-    hash: Word = Field(description="Its hash.")
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] = Field(
+        description="Its hash, or at least the first eight digits of it."
+    )
 
 
 class Verify(Body):

@@ -20,7 +20,7 @@ from govcloud.plan.discovery import Known, proposal
 from govcloud.plan.nobodys import named
 from govcloud.plan.owners import guess
 from govcloud.plan.takeover import Target, takeover
-from govcloud.ports import Adopting, Discovering
+from govcloud.ports.abilities import Adopting, Discovering
 from govcloud.store import objects, observed
 from govcloud.store.tables import DriftRow, ObjectRow
 

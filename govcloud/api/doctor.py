@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from sqlmodel import select
 
 from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
 from govcloud.api.services import Services
@@ -24,7 +25,7 @@ from govcloud.settings import CREDENTIALS
 from govcloud.store import observed, schema
 from govcloud.store.objects import of_kinds, sees_all
 from govcloud.store.observed import Sight, Watched
-from govcloud.store.tables import ObjectRow
+from govcloud.store.tables import ChainRow, ObjectRow
 from govcloud.store.users import Caller
 from govcloud.workspace import is_private
 
@@ -33,6 +34,7 @@ MIB: Final = 1024**2
 DISK_WARN_MIB: Final = 2048
 DISK_FAIL_MIB: Final = 256
 TOKEN_WARN: Final = timedelta(days=14)
+CLOCK_FAIL: Final = timedelta(minutes=5)
 
 
 class Health(StrEnum):
@@ -88,6 +90,7 @@ def _of_caller(who: Caller, now: datetime) -> Iterator[Check]:
 
 def _of_installation(services: Services) -> Iterator[Check]:
     yield _database(services)
+    yield _clock(services)
     yield from _files(services)
     now = services.store.clock.now()
     with services.store.reading() as session:
@@ -111,6 +114,16 @@ def _database(services: Services) -> Check:
     if found == schema.HEAD:
         return Check("database", Health.OK, "api.doctor_database", params)
     return Check("database", Health.FAIL, "api.doctor_schema", params)
+
+
+def _clock(services: Services) -> Check:
+    """Whether the last record lies ahead of the clock: reports leave out what is dated so."""
+    now = services.store.clock.now()
+    with services.store.reading() as session:
+        last = session.exec(select(ChainRow.at)).one()
+    if last - now > CLOCK_FAIL:
+        return Check("clock", Health.FAIL, "api.doctor_clock_ahead", {"last": last, "now": now})
+    return Check("clock", Health.OK, "api.doctor_clock", {"now": now})
 
 
 def _files(services: Services) -> Iterator[Check]:

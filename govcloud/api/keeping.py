@@ -7,7 +7,7 @@ from govcloud.api.services import Services
 from govcloud.domain.access import Actor
 from govcloud.domain.keys import ObjectKey
 from govcloud.policy.context import city_day
-from govcloud.ports import Keeping
+from govcloud.ports.abilities import Keeping
 from govcloud.reconcile import desired
 from govcloud.reconcile.desired import World, resources_of
 from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT

@@ -18,7 +18,8 @@ from govcloud.domain.access import Actor
 from govcloud.domain.kinds.systems import NamespaceSpec
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import ConflictError, ForbiddenError, GovcloudError
-from govcloud.ports import Admitting, Metering, TenantQuota
+from govcloud.ports.abilities import Admitting, Metering
+from govcloud.ports.cloud import TenantQuota
 from govcloud.store import objects
 from govcloud.store.tables import ObjectRow
 

@@ -48,6 +48,21 @@ class Closing(Body):
     confirmed_by: Word = Field(description="The auditor who confirmed it.")
 
 
+class Named(Body):
+    """A system."""
+
+    department: Word = Field(description="Whose it is.")
+    system: Word = Field(description="Its name.")
+
+
+class Several(Body):
+    """Systems that are to move together."""
+
+    systems: Annotated[list[Named], Field(min_length=1, max_length=10_000)] = Field(
+        description="Which."
+    )
+
+
 @router.get("/v1/migrations", summary="How far systems are")
 def list_migrations(
     *,
@@ -60,6 +75,16 @@ def list_migrations(
     """Return the migrations that the caller may see, by department and system."""
     found = services.migrations.listed(actor, tongue, wave=wave, department=department)
     return JSONResponse({"items": found})
+
+
+@router.post("/v1/migrations/weigh", summary="What systems would request together")
+def weigh(body: Several, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Return what their missing machines need beside what is free, level by level; write nothing.
+
+    Machines that nobody could request are left out: a dry run of the system says why.
+    """
+    systems = [(one.department, one.system) for one in body.systems]
+    return JSONResponse(services.migrations.weigh(actor, systems, tongue))
 
 
 @router.get("/v1/migrations/{department}/{system}", summary="One migration in full")

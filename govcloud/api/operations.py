@@ -16,7 +16,8 @@ from govcloud.api.services import Services
 from govcloud.domain.access import Actor
 from govcloud.errors import ConflictError, NotFoundError
 from govcloud.policy.context import city_day
-from govcloud.ports import Observed, Operating, Provisioner
+from govcloud.ports.abilities import Operating
+from govcloud.ports.cloud import Observed, Provisioner
 from govcloud.reconcile import machines, power
 from govcloud.reconcile.desired import World
 from govcloud.reconcile.record import make_event

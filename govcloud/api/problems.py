@@ -24,7 +24,7 @@ from govcloud.errors import (
     TooLargeError,
     UsageError,
 )
-from govcloud.messages import DEFAULT_LANGUAGE, LANGUAGES, remedy, render
+from govcloud.messages import DEFAULT_LANGUAGE, LANGUAGES, lookup, remedy, render
 
 CHOICES: Final = ("enum", "literal_error")
 """What pydantic finds where a word is none of a few."""
@@ -190,6 +190,12 @@ def _fault(found: Mapping[str, Any]) -> Diagnostic:
         return Diagnostic(key, {"name": name}, field=name or None)
     if kind == "extra_forbidden":
         return Diagnostic("api.unknown", {"name": name}, field=name)
+    if kind == "value_error":
+        from govcloud.domain.faults import coded  # It loads all kinds.
+
+        key, params, _ = coded(str(found["ctx"]["error"]), tuple(path), found.get("input"))
+        if lookup(key, DEFAULT_LANGUAGE) is not None:
+            return Diagnostic(key, {"name": name} | params, field=name or None)
     given, bound = _short(found.get("input")), next(iter(found.get("ctx", {}).values()), None)
     # As words, because pydantic joins them by an English "or".
     words = re.findall(r"'([^']*)'", str(bound)) if kind in CHOICES else []

@@ -1,6 +1,6 @@
 """Quota: the tree with its numbers, what holds for one department, and the recount."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -11,7 +11,7 @@ from govcloud.api import pages, views
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
 from govcloud.domain.access import Actor
 from govcloud.errors import UsageError
-from govcloud.ports import Difference, QuotaLine
+from govcloud.ports.ledger import Difference, Leeway, QuotaLine
 from govcloud.store import objects, organisation
 from govcloud.store.objects import sees_all
 from govcloud.store.organisation import Node
@@ -52,13 +52,13 @@ def effective(department: str, actor: Acting, services: Wired, tongue: Tongue) -
         objects.must_exist(session, actor, department=department)
         shown = {node.name: node for node in organisation.tree(session, actor)}
         chain = organisation.chain(session, department)
-        lines = services.ledger.lines(session, services.store.clock.now(), chain)
+        found = services.ledger.leeways(session, services.store.clock.now(), department)
     return JSONResponse(
         {
             "department": department,
             "displayName": shown[department].display_name,
             "levels": chain,
-            "lines": [_binding(line, chain, lines, tongue) for line in _cells(department, lines)],
+            "lines": [_leeway(one, tongue) for one in found],
         }
     )
 
@@ -122,39 +122,12 @@ def _free(line: QuotaLine) -> int | None:
     return max(0, line.limit + line.borrowable - line.allocated - line.reserved)
 
 
-def _cells(department: str, lines: Sequence[QuotaLine]) -> list[QuotaLine]:
-    """Return a line of the department for every scope and class that any of its levels has."""
-    own = {_cell(line): line for line in lines if line.department == department}
-    wanted = {_cell(line) for line in lines}
-    limited = {_cell(line) for line in lines if line.limited}
-    return [
-        own.get(cell)
-        or QuotaLine(department, cell[1], cell[2], cell[0], None, 0, 0, limited=cell in limited)
-        for cell in sorted(wanted)
-    ]
-
-
-def _cell(line: QuotaLine) -> tuple[str, str, str]:
-    return (line.resource_class, line.cloud, line.zone)
-
-
-def _binding(
-    own: QuotaLine, chain: Sequence[str], lines: Sequence[QuotaLine], tongue: str
-) -> dict[str, Any]:
-    """Return a line with the level that leaves least: wider scopes bind narrower ones as well."""
-    limiting = [
-        (free, chain.index(line.department), line)
-        for line in lines
-        if line.resource_class == own.resource_class
-        and line.cloud in ("", own.cloud)
-        and line.zone in ("", own.zone)
-        and (free := _free(line)) is not None
-    ]
-    shown = _line(own, tongue)
-    if not limiting:
-        return shown | {"left": 0, "binding": None}
-    free, _, line = min(limiting, key=lambda entry: entry[:2])
-    return shown | {"left": free, "binding": {"department": line.department} | _line(line, tongue)}
+def _leeway(found: Leeway, tongue: str) -> dict[str, Any]:
+    """Return a line with what is left of it, and the level that decides that."""
+    shown, binding = _line(found.line, tongue), None
+    if found.binding is not None:
+        binding = {"department": found.binding.department} | _line(found.binding, tongue)
+    return shown | {"left": found.left, "binding": binding}
 
 
 def _difference(found: Difference) -> dict[str, Any]:

@@ -167,6 +167,7 @@ class Deletion(Body):
 
     objects: list[Reference] = Field(min_length=1, max_length=MAX_FILES, description="Objects.")
     dry_run: bool = Field(False, description="Say what would change, and change nothing.")
+    force: bool = Field(False, description="Delete limits of what is in use.")
 
 
 @router.post("/v1/plan", summary="What a change set would come to; changes nothing")
@@ -334,7 +335,7 @@ def apply(body: Application, actor: Acting, services: Wired, tongue: Tongue) -> 
 def delete(body: Deletion, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
     """Delete platform objects that nothing refers to; administrators only."""
     keys = _keys(body.objects, actor, services)
-    proposal = services.desk.delete_platform(actor, keys, dry_run=body.dry_run)
+    proposal = services.desk.delete_platform(actor, keys, dry_run=body.dry_run, force=body.force)
     return JSONResponse(proposal.plain(tongue))
 
 

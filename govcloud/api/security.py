@@ -74,6 +74,7 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("POST", "/v1/clouds/{name}/adoption"): _any(P.APPLY),
     ("GET", "/v1/unmanaged"): _any(P.READ_ALL),
     ("GET", "/v1/migrations"): READ,
+    ("POST", "/v1/migrations/weigh"): RUN,
     ("GET", "/v1/migrations/{department}/{system}"): READ,
     ("GET", "/v1/migrations/{department}/{system}/journal"): READ,
     ("GET", "/v1/migrations/{department}/{system}/evidence/{number}"): READ,
@@ -104,6 +105,17 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
 }
 """Route to what it needs: any one of the permissions. None for a route: it cannot be made."""
 
+WHOLE: Final = frozenset(
+    {
+        ("POST", "/v1/clouds/{name}/resume"),
+        ("GET", "/v1/clouds/{name}/discovery"),
+        ("POST", "/v1/quota/check"),
+        ("GET", "/v1/audit"),
+        ("POST", "/v1/audit/verify"),
+    }
+)
+"""Routes about what belongs to all departments: nobody confined to one calls them (P1)."""
+
 
 class GuardedRoute(APIRoute):
     """A route that asks for permission, and knows its query parameters, before it does anything."""
@@ -115,7 +127,10 @@ class GuardedRoute(APIRoute):
         known = frozenset(field.alias for field in self.dependant.query_params)
 
         async def guarded(request: Request) -> Response:
-            authorise(caller(request).actor, needs[request.method])
+            actor = caller(request).actor
+            authorise(actor, needs[request.method])
+            if (request.method, self.path_format) in WHOLE and not actor.may(P.READ_ALL):
+                raise ForbiddenError("errors.not_of_all", user=actor.name)
             for name in request.query_params:
                 if name not in known:
                     raise unknown_parameter(name, sorted(known))

@@ -10,7 +10,8 @@ from govcloud.store.unit import Store
 if TYPE_CHECKING:
     from govcloud.domain.kinds.platform import CloudSpec
     from govcloud.domain.manifest import Manifest
-    from govcloud.ports import Ledger, Provisioner
+    from govcloud.ports.cloud import Provisioner
+    from govcloud.ports.ledger import Ledger
     from govcloud.requests.desk import Desk
 
 
@@ -26,6 +27,12 @@ class Migrations(Protocol):
         tongue: str,
     ) -> dict[str, Any]:
         """Note what somebody wishes of a `(department, system)`; return how it stands then."""
+        ...
+
+    def weigh(
+        self, actor: Actor, systems: Iterable[tuple[str, str]], tongue: str
+    ) -> dict[str, Any]:
+        """Return what the machines that systems still lack would come to, requested at once."""
         ...
 
     def listed(

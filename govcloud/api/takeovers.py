@@ -9,7 +9,8 @@ from govcloud.api.services import Services
 from govcloud.domain.access import Actor
 from govcloud.plan.orders import Approved, MissingReferenceError
 from govcloud.policy.context import Action, city_day
-from govcloud.ports import Adopting, Order, Provisioner, Resource, Standing, Value
+from govcloud.ports.abilities import Adopting, Standing
+from govcloud.ports.cloud import Order, Provisioner, Resource, Value
 from govcloud.reconcile.desired import World
 from govcloud.requests.changes import Change
 from govcloud.requests.proposal import Proposal

@@ -30,6 +30,7 @@ class ResourceClass:
 
 
 def _count(value: object) -> int:
+    quantity.refuse_wide(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise QuantityError("not_a_count")
     return value

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from govcloud.domain import schema
 from govcloud.domain.base import Model
 from govcloud.domain.classes import CLASSES
+from govcloud.domain.quantity import is_wide, narrow
 from govcloud.domain.suggest import nearest
 from govcloud.domain.yamltext import Node, field_path
 from govcloud.errors import Diagnostic, Text
@@ -92,7 +93,7 @@ def _faults(details: ErrorDetails, model: type[Model]) -> Iterator[Found]:
     elif type_ == "enum":
         yield _choice(model, path, value)
     elif type_ == "value_error":
-        yield _coded(str(context.get("error", "")), path, value)
+        yield coded(str(context.get("error", "")), path, value)
     elif type_ in _WANTED:
         yield _mistyped(_WANTED[type_], path, value)
     else:
@@ -103,12 +104,18 @@ def _faults(details: ErrorDetails, model: type[Model]) -> Iterator[Found]:
 _LIMITS: Final = ("ge", "gt", "le", "lt", "max_length", "min_length")
 
 
-def _coded(error: str, path: Path, value: object) -> Found:
+def coded(error: str, path: Path, value: object) -> Found:
     """Return the fault that a validator of ours raised by its code."""
     code, _, detail = error.partition(":")
     meant = _class_meant(detail) if code == "unknown_class" else {}
+    if code == "wide":
+        return "input.wide", _narrowed(detail or value), path
     key = f"input.{code}_meant" if meant.get("meant") else f"input.{code}"
     return key, {"value": _short(detail or value), **meant}, path
+
+
+def _narrowed(value: object) -> dict[str, object]:
+    return {"value": _short(value), "meant": _short(narrow(str(value)))}
 
 
 def _class_meant(word: str) -> dict[str, object]:
@@ -175,8 +182,11 @@ def _mistyped(wanted: str, path: Path, value: object) -> Found:
         return "input.empty", params, path
     if wanted == "text" and isinstance(value, int | float):
         return "input.text_wanted", params, path
-    if wanted in {"integer", "number"} and isinstance(value, str) and _is_number(value):
-        return "input.number_in_quotes", params, path
+    if wanted in {"integer", "number"} and isinstance(value, str):
+        if is_wide(value) and _is_number(narrow(value)):
+            return "input.wide", _narrowed(value), path
+        if _is_number(value):
+            return "input.number_in_quotes", params, path
     if wanted == "flag":
         return "input.flag_wanted", params, path
     found = Text(f"input.type_{_type_name(value)}")
@@ -184,7 +194,7 @@ def _mistyped(wanted: str, path: Path, value: object) -> Found:
 
 
 def _is_number(text: str) -> bool:
-    return text.removeprefix("-").replace(".", "", 1).isdecimal()
+    return text.isascii() and text.removeprefix("-").replace(".", "", 1).isdecimal()
 
 
 def _type_name(value: object) -> str:

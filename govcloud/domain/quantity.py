@@ -5,6 +5,7 @@ GiB. Whole numbers only, so that sums are exact; what does not divide is a fault
 """
 
 import re
+import unicodedata
 from fractions import Fraction
 from typing import Annotated, Final
 
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 _BYTES: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15} | {
     f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)
 }
-_FORM: Final = re.compile(r"^(?P<number>\d{1,12}(?:\.\d{1,3})?)(?P<unit>[A-Za-z]{0,2})$")
+_FORM: Final = re.compile(r"^(?P<number>\d{1,12}(?:\.\d{1,3})?)(?P<unit>[A-Za-z]{0,2})$", re.ASCII)
 _BYTES_PATTERN: Final = r"^(?!0+(\.0+)?[KMGTP])\d{1,12}(\.\d{1,3})?[KMGTP]i?$"
 MIB: Final = 1024**2
 GIB: Final = 1024**3
@@ -23,12 +24,29 @@ class QuantityError(ValueError):
     """A quantity that cannot be read or does not divide into its base unit."""
 
 
+def narrow(text: str) -> str:
+    """Return a text with the half-width form of what is full-width in it (`２Ｇｉ`: `2Gi`)."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def is_wide(value: object) -> bool:
+    """Whether a value would be ASCII, were it not written full-width."""
+    return isinstance(value, str) and not value.isascii() and narrow(value).isascii()
+
+
+def refuse_wide(value: object) -> None:
+    """Raise QuantityError for what is written full-width."""
+    if is_wide(value):
+        raise QuantityError("wide")
+
+
 def parse_cpu(value: object) -> int:
     """Return millicores of `4`, `0.5` or `500m`."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise QuantityError("not_a_quantity")
     text = str(value)
-    if text.endswith("m") and text[:-1].isdigit():
+    refuse_wide(text)
+    if text.endswith("m") and text[:-1].isdecimal() and text.isascii():
         return int(text[:-1])
     return _whole(text, {"": Fraction(1000)})
 
@@ -44,13 +62,14 @@ def parse_storage(value: object) -> int:
 
 
 def _bytes_in(value: object, base: int) -> int:
-    if not isinstance(value, str) or value.isdigit():
+    refuse_wide(value)
+    if not isinstance(value, str) or _numeric(value):
         raise QuantityError("quantity_without_unit" if _numeric(value) else "not_a_quantity")
     return _whole(value, {unit: Fraction(factor, base) for unit, factor in _BYTES.items()})
 
 
 def _numeric(value: object) -> bool:
-    return (isinstance(value, str) and value.isdigit()) or (
+    return (isinstance(value, str) and value.isdecimal() and value.isascii()) or (
         isinstance(value, int | float) and not isinstance(value, bool)
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from govcloud.ports import Resource
+from govcloud.ports.cloud import Resource
 
 POWER: Final = "power"
 """The property that says whether a machine runs."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from govcloud.domain.classes import show
 from govcloud.errors import (
     AwaitedCloudError,
     CloudConflictError,
@@ -16,8 +17,9 @@ from govcloud.errors import (
     TerminalCloudError,
     Text,
 )
-from govcloud.plan.actions import Action, Plan, Reason, Verb
-from govcloud.ports import Observed, State
+from govcloud.plan.model import Action, Plan, Reason, Verb
+from govcloud.ports.cloud import Observed, State
+from govcloud.ports.ledger import Refusal
 
 
 class Next(Enum):
@@ -262,6 +264,15 @@ def missing_reference(kind: str, name: str) -> Conditions:
     """Return the conditions of an object whose spec names what is no longer there."""
     text = Text("controller.missing_reference", {"kind": kind, "name": name})
     return Conditions(False, True, "MissingReference", text, Next.RETRY)
+
+
+def over_quota(refusal: Refusal) -> Conditions:
+    """Return the conditions of an object whose reservation has lapsed, and fits no longer (Q4)."""
+    word = refusal.resource_class
+    amounts = ("limit", "allocated", "reserved", "requested", "available")
+    params: dict[str, object] = {name: show(word, getattr(refusal, name)) for name in amounts}
+    params |= {"department": refusal.department, "class": word}
+    return Conditions(False, True, OVER_QUOTA, Text("controller.over_quota", params), Next.RETRY)
 
 
 def preparing(ground: Sequence[str]) -> Conditions:

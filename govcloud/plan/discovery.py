@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from govcloud.domain.base import API_VERSION
 from govcloud.messages import render
-from govcloud.ports import Offer
+from govcloud.ports.abilities import Offer
 
 Spec = Mapping[str, Any]
 _GIB: Final = 1024

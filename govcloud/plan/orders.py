@@ -16,7 +16,7 @@ from govcloud.domain.base import Model
 from govcloud.domain.drift import DriftMode
 from govcloud.domain.keys import GROUND
 from govcloud.domain.manifest import parse_spec
-from govcloud.ports import Order
+from govcloud.ports.cloud import Order
 
 TAGS: Final = (
     "department",

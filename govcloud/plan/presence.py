@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from govcloud.ports import Observed, Resource, State
+from govcloud.ports.cloud import Observed, Resource, State
 
 
 def lacking(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from govcloud.domain.base import API_VERSION
 from govcloud.plan.discovery import Known
-from govcloud.ports import Standing
+from govcloud.ports.abilities import Standing
 
 Spec = Mapping[str, Any]
 _KEPT: Final = ("power",)

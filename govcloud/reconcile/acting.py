@@ -7,22 +7,15 @@ from time import monotonic
 from typing import Final
 
 from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
-from govcloud.plan.actions import Action, Verb
 from govcloud.plan.conditions import OVER_QUOTA, Failure, unplanned
-from govcloud.ports import (
-    Adopting,
-    Clock,
-    Forcing,
-    Keeping,
-    Leaving,
-    Observed,
-    Provisioner,
-    Resource,
-    State,
-)
+from govcloud.plan.model import Action, Verb
+from govcloud.ports.abilities import Adopting, Forcing, Keeping, Leaving
+from govcloud.ports.clock import Clock
+from govcloud.ports.cloud import Observed, Provisioner, Resource, State
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.crew import Crew
 from govcloud.reconcile.gate import Gate, PausedError
+from govcloud.reconcile.holding import Holding
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep
 from govcloud.reconcile.settings import Settings
@@ -56,6 +49,7 @@ class Acting:
         self._on_step = on_step
         self._on_done = on_done
         self._crew = Crew(name, parallel)
+        self._holding = Holding(provisioner, settings.hold_s)
         self._action_s = 0.0
         self._whole = bool(getattr(provisioner, "answers_whole", False))
 
@@ -67,6 +61,7 @@ class Acting:
         queue, a few are not begun for themselves: a claim costs as much for one as for fifty.
         """
         floor = self._parallel + 4
+        in_flight -= len(self._holding)
         limit = max(floor, self._settings.batch)
         if self._action_s:
             a_second = int(self._parallel / self._action_s)
@@ -76,8 +71,9 @@ class Acting:
         return room if room > few else 0
 
     def close(self) -> None:
-        """Drop the actions that have not begun and wait for those that have."""
+        """Drop the actions that have not begun, wait for those that have, let go who waits."""
         self._crew.close()
+        self.tend(closing=True)
 
     def begin(self, attempt: Attempt) -> None:
         """Carry out an attempt's actions, and those that follow from their success.
@@ -109,11 +105,22 @@ class Acting:
         except Exception as error:
             LOG.exception("%s: %s", self._name, attempt.claim.uid)
             attempt.conditions, more = unplanned(error), False
-        if not more:
+        if more:
+            self._on_step("planned", attempt.claim.uid)
+            self.begin(attempt)
+        elif not self._holding.takes(attempt):
             self._on_done(attempt)
-            return
-        self._on_step("planned", attempt.claim.uid)
-        self.begin(attempt)
+
+    def tend(self, *, closing: bool = False) -> None:
+        """Go on with the attempts that waited for the cloud and need not any longer.
+
+        `closing`: no more is done, and what came of them is to be written.
+        """
+        for attempt in self._holding.give(everything=closing):
+            if closing:
+                self._on_done(attempt)
+            else:
+                self._end_stage(attempt)
 
     def _try(self, attempt: Attempt, action: Action) -> None:
         verb = action.verb.name.lower()

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from govcloud.domain.keys import GROUND
 from govcloud.errors import CloudError, TransientCloudError
-from govcloud.plan.actions import Action, Plan, Reason, Situation, Verb, plan
+from govcloud.plan.actions import plan
 from govcloud.plan.asked import POWER, read_asked
 from govcloud.plan.conditions import GONE, HEAL_STORM, MASS_LOSS, Conditions, Failure, conclude
 from govcloud.plan.drift import modes
+from govcloud.plan.model import Action, Plan, Reason, Situation, Verb
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
 from govcloud.plan.presence import lacking
-from govcloud.ports import Observed, Resource
+from govcloud.ports.cloud import Observed, Resource, State
 from govcloud.reconcile.desired import Wanted, World
 from govcloud.reconcile.outcome import Outcome
 from govcloud.reconcile.settings import Settings
@@ -28,8 +30,10 @@ class Attempt:
     `lease_until` moves as the lease is renewed: no action begins after it (R9). `overtaken`: the
     lease was lost and claimed anew, so what came of this attempt no longer counts. `braked`: so
     much is missing from the cloud that nothing of it is healed. `lease_over`: the day on which the
-    lease ended after which its machines stand still. The fields that actions change are
-    guarded by `lock`, since they run at the same time.
+    lease ended after which its machines stand still. `patience_ends`: until when it waits for what
+    the cloud is making (`holding`), by the monotonic clock; 0 until it first waits. `spoilt`: the
+    database did not take what was seen, and is told why instead. The fields that actions
+    change are guarded by `lock`, since they run at the same time.
     """
 
     claim: Claim
@@ -50,12 +54,22 @@ class Attempt:
     not_before: datetime | None = None
     overtaken: bool = False
     pending: int = 0
+    patience_ends: float = 0.0
+    spoilt: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def releasing(self) -> bool:
         """Whether the object is to be given back."""
         return self.wanted.phase == Phase.RELEASING
+
+    @property
+    def builds(self) -> bool:
+        """Whether something is about to be done for what is approved and does not stand."""
+        unbuilt = self.status.built < self.wanted.generation and self.wanted.kind != GROUND
+        if self.releasing or self.conditions is not None or not unbuilt:
+            return False
+        return bool(self.actions) and not (self.seen and not self.status.built)
 
     @property
     def system(self) -> tuple[str, str]:
@@ -121,9 +135,7 @@ class Attempt:
         all went well, and of what was approved: of a heal is told before anything comes after it.
         What follows is only ever created, each thing once: all else needs another look (R1).
         """
-        if self.failures or self.withheld or self.overtaken or self.not_before or not self.done:
-            return False
-        if self.situation is None or any(a.reason is not Reason.APPROVED for a in self.done):
+        if self._stopped or self.situation is None:
             return False
         following = plan(self.resources, self.seen.values(), self.situation)
         created = {action.part for action in self.done if action.verb is Verb.CREATE}
@@ -133,6 +145,22 @@ class Attempt:
         return bool(following.actions)
 
     @property
+    def waits_for(self) -> tuple[Observed, ...]:
+        """What is being made and is all that keeps an attempt that may go on from doing so."""
+        plan = self.plan
+        if self._stopped or plan is None or plan.actions:
+            return ()
+        building = all(item.state is State.BUILDING for item in plan.waiting)
+        return plan.waiting if building else ()
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether it ends here: something went wrong, or was done that others hear of first."""
+        if self.failures or self.withheld or self.overtaken or self.not_before or not self.done:
+            return True
+        return self.situation is None or any(a.reason is not Reason.APPROVED for a in self.done)
+
+    @property
     def actions(self) -> tuple[Action, ...]:
         """The actions to carry out: all, or all but the healing ones."""
         if self.plan is None:
@@ -140,6 +168,11 @@ class Attempt:
         if not self.withheld:
             return self.plan.actions
         return tuple(a for a in self.plan.actions if a.reason is not Reason.HEAL)
+
+    def spoil(self, conditions: Conditions) -> None:
+        """Forget what was seen, which cannot be written; say instead why."""
+        self.spoilt, self.conditions = True, conditions
+        self.plan, self.seen, self.lacking = None, {}, None
 
     def put_off(self, until: datetime) -> None:
         """Note that something could not be tried before `until`."""

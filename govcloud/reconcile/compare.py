@@ -6,6 +6,7 @@ queue if there is something to do or to say. When nothing changed, nothing is wr
 cloud was asked once for each page of its listings.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,16 +15,19 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.platform import CloudLimits
-from govcloud.plan.actions import Plan, Situation, plan
+from govcloud.errors import CloudError
+from govcloud.messages import plain
+from govcloud.plan.actions import plan
 from govcloud.plan.conditions import DRIFTED, MASS_LOSS, MISSING
 from govcloud.plan.drift import Whole, modes
+from govcloud.plan.model import Plan, Situation
 from govcloud.plan.orders import read_spec
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import city_day
-from govcloud.ports import Observed, Provisioner
+from govcloud.ports.cloud import Observed, Provisioner
 from govcloud.reconcile import brake, desired, nobodys
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
-from govcloud.reconcile.gate import Gate
+from govcloud.reconcile.gate import Gate, PausedError
 from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.index import Index, Need, fingerprint
 from govcloud.reconcile.nobodys import Said, said_of
@@ -32,6 +36,7 @@ from govcloud.reconcile.settings import Settings
 from govcloud.store import work
 from govcloud.store.unit import Store
 
+LOG: Final = logging.getLogger(__name__)
 _MANY: Final = 2_000
 """Objects on their way whose tenants are looked up at most; beyond it is a great move-in."""
 
@@ -256,4 +261,10 @@ class Comparer:
             quiet |= quotas.keys() - index.needs.keys() - index.busy_tenants
         for tenant in sorted(quiet):
             need = index.needs.get(tenant)
-            found.quotas_set += self._push.follow(tenant, need.amounts if need else {})
+            try:
+                found.quotas_set += self._push.follow(tenant, need.amounts if need else {})
+            except PausedError:
+                return  # The next comparison goes on.
+            except CloudError as error:
+                # What was compared is true all the same, and other tenants' quotas can be set (R6).
+                LOG.warning("%s: the quota of %s: %s", self._cloud, tenant, plain(error))

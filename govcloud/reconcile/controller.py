@@ -13,7 +13,8 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import GovcloudError, UnavailableError
 from govcloud.messages import plain
-from govcloud.ports import Ledger, Provisioner
+from govcloud.ports.cloud import Provisioner
+from govcloud.ports.ledger import Ledger
 from govcloud.reconcile import desired, leftover
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.compare import Comparison
@@ -185,7 +186,10 @@ class Controller:
     def _keep(self, stop: threading.Event) -> None:
         """Renew all leases well before they run out, whatever the lanes are doing."""
         while not stop.wait(self._settings.lease_s / 3):
-            self.renew()
+            try:
+                self.renew()
+            except Exception:
+                LOG.exception("leases: they are renewed at the next turn")
 
     def renew(self) -> None:
         """Renew all leases, and store which clouds are left alone until when."""

@@ -41,7 +41,9 @@ class Crew:
             if self._closing:
                 return False
             (self._suspects if suspect else self._turns).append(_Turn(deque(jobs), suspect))
-            missing = min(len(jobs) - self._idle, self.hands - len(self._threads))
+            # Hands that were told of earlier jobs and have not woken yet are idle still.
+            queued = sum(len(turn.jobs) for turn in (*self._turns, *self._suspects))
+            missing = min(queued - self._idle, self.hands - len(self._threads))
             for _ in range(max(0, missing)):
                 self._start()
             self._change.notify(len(jobs))

@@ -20,7 +20,7 @@ from govcloud.domain.kinds.platform import CloudSpec, FlavorSpec
 from govcloud.plan.asked import read_asked
 from govcloud.plan.orders import Approved, Catalogue, MissingReferenceError, make_order, read_spec
 from govcloud.policy.context import PARAMETERS
-from govcloud.ports import Order, Provisioner, Resource
+from govcloud.ports.cloud import Order, Provisioner, Resource
 from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
 from govcloud.store.work import chunks

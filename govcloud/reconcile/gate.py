@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from govcloud.errors import CloudError, TransientCloudError
-from govcloud.ports import Clock
+from govcloud.ports.clock import Clock
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.settings import Settings
 

@@ -10,7 +10,7 @@ from govcloud.domain.keys import GROUND
 from govcloud.domain.manifest import digest_of
 from govcloud.plan.orders import ground_spec
 from govcloud.plan.phases import Phase
-from govcloud.ports import Order, Provisioner
+from govcloud.ports.cloud import Order, Provisioner
 from govcloud.reconcile.desired import UNPLANNABLE, UnplannableError, Wanted, World
 
 System = tuple[str, str]

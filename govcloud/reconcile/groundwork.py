@@ -19,7 +19,7 @@ from govcloud.plan.conditions import ground_stopped, preparing
 from govcloud.plan.orders import ground_spec
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import city_day
-from govcloud.ports import Order, Provisioner
+from govcloud.ports.cloud import Order, Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.desired import UNPLANNABLE, World

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from govcloud.plan.drift import Whole
-from govcloud.ports import Observed, Resource, State, Value
+from govcloud.ports.cloud import Observed, Resource, State, Value
 from govcloud.reconcile import nobodys
 from govcloud.reconcile.desired import Wanted
 from govcloud.reconcile.ground import Survey

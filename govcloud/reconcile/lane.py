@@ -18,8 +18,9 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import UnavailableError
 from govcloud.messages import plain
+from govcloud.plan.conditions import over_quota, unplanned
 from govcloud.policy.context import city_day
-from govcloud.ports import Provisioner
+from govcloud.ports.cloud import Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.acting import Acting
 from govcloud.reconcile.attempt import Attempt
@@ -29,7 +30,7 @@ from govcloud.reconcile.gate import Gate
 from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.looking import Looking, withhold
 from govcloud.reconcile.quota_push import QuotaPush
-from govcloud.reconcile.record import OnStep, Recorder
+from govcloud.reconcile.record import OnStep, Recorder, key_of
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.status import Status
 from govcloud.store import clouds, work
@@ -108,6 +109,7 @@ class Lane:
 
     def _round(self) -> int:
         try:
+            self._acting.tend()
             worked = (self.finish() if self._ripe() else 0) + self.start()
         except Exception as error:  # noqa: BLE001 (the next round may find the world mended)
             self._stumble(error)
@@ -134,6 +136,7 @@ class Lane:
         """Do what is due now and wait until it is done and written; return how much it was."""
         started = self.start()
         while self._attempts:
+            self._acting.tend()
             if not self.finish():
                 self._news.wait(self._settings.idle_s)
                 self._news.clear()
@@ -144,7 +147,7 @@ class Lane:
         self._news.set()
 
     def close(self) -> None:
-        """Finish the actions that are running, write what came of them, give leases back."""
+        """Finish the actions that are running and write what came of them; leases run out."""
         self._acting.close()
         try:
             while self.finish():
@@ -163,7 +166,7 @@ class Lane:
             return 0
         self._written = monotonic()
         try:
-            later = self._recorder.write([attempt.outcome() for attempt in ready])
+            later = self._write(ready)
         except BaseException:
             self._done.extendleft(reversed(ready))
             raise
@@ -177,6 +180,26 @@ class Lane:
             attempt.system for attempt in ready if attempt.gone and attempt.claim.uid not in later
         )
         return len(ready) - len(postponed)
+
+    def _write(self, ready: Sequence[Attempt]) -> set[str]:
+        """Write what came of attempts; return what must be written later.
+
+        What the database takes from nobody is found by halving, so that the others go on (R6).
+        """
+        try:
+            return self._recorder.write([attempt.outcome() for attempt in ready])
+        except UnavailableError:
+            raise
+        except Exception as error:
+            if len(ready) > 1:
+                middle = len(ready) // 2
+                return self._write(ready[:middle]) | self._write(ready[middle:])
+            [attempt] = ready
+            LOG.exception("%s: %s cannot be written", self.name, attempt.claim.uid)
+            if not attempt.spoilt:
+                attempt.spoil(unplanned(error))
+                return self._write(ready)
+            return set()  # Its lease runs out, and it is tried again.
 
     # --- Leases ---
 
@@ -209,6 +232,7 @@ class Lane:
         try:
             self._looking.look(attempts, world)
             self._on_step("planned", ",".join(attempt.claim.uid for attempt in attempts))
+            self._admit(attempts)
             self._looking.raise_quotas(attempts, world)
         except UnavailableError as error:
             LOG.warning("%s: %s", self.name, plain(error))
@@ -252,6 +276,16 @@ class Lane:
         if uids:
             with self._store.unit(CONTROLLER) as unit:
                 work.forget(unit.session, sorted(uids))
+
+    def _admit(self, attempts: Sequence[Attempt]) -> None:
+        """Let nothing be built that has lost its reservation and fits into the quota no more (Q1).
+
+        Reservations last for days, and are renewed while they are worked on: they lapse where
+        nobody could work on them for so long, and others may have the quota now.
+        """
+        begun = {key_of(attempt.wanted): attempt for attempt in attempts if attempt.builds}
+        for key, refusals in self._recorder.readmit(list(begun)).items():
+            begun[key].conditions = over_quota(refusals[0])
 
     def _complete(self, attempt: Attempt) -> None:
         self._done.append(attempt)

@@ -13,7 +13,7 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.errors import CloudError, GovcloudError
 from govcloud.plan.phases import Phase
-from govcloud.ports import Stop, Watching
+from govcloud.ports.abilities import Stop, Watching
 from govcloud.reconcile import desired
 from govcloud.reconcile.backoff import Backoff
 from govcloud.store import work

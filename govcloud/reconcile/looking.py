@@ -7,10 +7,10 @@ from typing import Final
 
 from govcloud.domain.keys import GROUND
 from govcloud.errors import CloudError
-from govcloud.plan.actions import Verb
 from govcloud.plan.conditions import missing_reference, unplanned, unreachable
+from govcloud.plan.model import Verb
 from govcloud.plan.orders import MissingReferenceError
-from govcloud.ports import Observed, Provisioner
+from govcloud.ports.cloud import Observed, Provisioner
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.desired import UnplannableError, World, resources_of
@@ -114,7 +114,7 @@ class Looking:
         """Let the cloud's own quota allow what is about to be built (Q5)."""
         growing: dict[str, list[Attempt]] = {}
         for attempt in attempts:
-            if attempt.wanted.kind == GROUND:
+            if attempt.wanted.kind == GROUND or attempt.conditions is not None:
                 continue  # it counts for nothing, and a tenant's quota needs the tenant
             if attempt.resources and attempt.resources[0].adopts:
                 continue  # it stays in a tenant of others, whose quota is none of ours

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlmodel import Session
 
 from govcloud.plan.asked import POWER
-from govcloud.ports import Observed, Provisioner, Resource
+from govcloud.ports.cloud import Observed, Provisioner, Resource
 from govcloud.reconcile import desired
 from govcloud.reconcile.desired import World, resources_of
 

@@ -14,7 +14,7 @@ from sqlmodel import Session, col
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.drift import DriftMode
 from govcloud.plan.drift import ModeOf
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from govcloud.store.tables import DriftRow
 from govcloud.store.unit import Store
 

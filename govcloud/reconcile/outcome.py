@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from govcloud.plan.actions import Plan
 from govcloud.plan.conditions import Conditions, Next
-from govcloud.ports import Observed
+from govcloud.plan.model import Plan
+from govcloud.ports.cloud import Observed
 from govcloud.reconcile.backoff import Backoff
 from govcloud.store.work import Claim, Done
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from govcloud.domain.classes import Amounts, add
-from govcloud.ports import Provisioner, TenantQuota
+from govcloud.ports.cloud import Provisioner, TenantQuota
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
 

@@ -4,7 +4,7 @@ Only for leases that are still ours, and only for the generation that was worked
 moved on meanwhile keeps its place in the queue and is looked at anew.
 """
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,8 +19,9 @@ from govcloud.messages import DEFAULT_LANGUAGE, render
 from govcloud.plan.conditions import GONE, Conditions, Next
 from govcloud.plan.drift import Drift
 from govcloud.plan.phases import Phase
-from govcloud.ports import Ledger
+from govcloud.ports.ledger import Ledger, Refusal
 from govcloud.reconcile import presence
+from govcloud.reconcile.desired import Wanted
 from govcloud.reconcile.outcome import Outcome, Pace, follow_up
 from govcloud.reconcile.settings import Settings
 from govcloud.reconcile.status import Status
@@ -81,7 +82,7 @@ class Recorder:
         self._settings = settings
         self._on_settled = on_settled
         self._on_step = on_step
-        self._renewed: dict[str, datetime] = {}
+        self._renewed: dict[str, tuple[str, datetime]] = {}
 
     def write(self, outcomes: Sequence[Outcome]) -> set[str]:
         """Write a batch; return the uids that must be written later.
@@ -117,16 +118,34 @@ class Recorder:
         if batch.requests:
             self._on_settled(batch.unit, sorted(batch.requests))
 
+    def readmit(self, keys: Sequence[str]) -> Mapping[str, Sequence[Refusal]]:
+        """Charge again what has lost its reservation; return what stands against it (Q1).
+
+        Nothing is written where nothing has lapsed, which is nearly always.
+        """
+        with self._store.reading() as session:
+            lapsed = sorted(self._ledger.lapsed(session, keys)) if keys else []
+        if not lapsed:
+            return {}
+        with self._store.unit(CONTROLLER) as unit:
+            until = unit.now + timedelta(seconds=self._settings.reservation_s)
+            return self._ledger.readmit(unit.session, lapsed, unit.now, until)
+
     def _renew(self, session: Session, ledger: _Ledger, now: datetime) -> None:
         """Let reservations live on while they are worked on; not at every look, but in time."""
         for key in (*ledger.allocate, *ledger.release):
-            self._renewed.pop(key, None)
+            self._renewed.pop(_owner(key), None)
         early = now - timedelta(seconds=self._settings.reservation_s / 4)
-        due = [key for key in ledger.renew if self._renewed.get(key, early) <= early]
+        due = [key for key in ledger.renew if not self._lives(key, early)]
         if due:
             until = now + timedelta(seconds=self._settings.reservation_s)
             self._ledger.renew(session, due, until)
-            self._renewed.update(dict.fromkeys(due, now))
+            self._renewed.update({_owner(key): (key, now) for key in due})
+
+    def _lives(self, key: str, early: datetime) -> bool:
+        """Whether a reservation was renewed lately."""
+        known, at = self._renewed.get(_owner(key), ("", early))
+        return known == key and at > early
 
 
 def _locked(session: Session, uids: Sequence[str]) -> dict[str, ObjectRow]:
@@ -239,9 +258,14 @@ def _charge(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditi
         batch.ledger.allocate.append(key_of(row))
 
 
-def key_of(row: ObjectRow) -> str:
-    """Return the ledger's key of the row's generation."""
-    return f"{row.uid}@{row.generation}"
+def key_of(of: ObjectRow | Wanted) -> str:
+    """Return the ledger's key of an object's generation."""
+    return f"{of.uid}@{of.generation}"
+
+
+def _owner(key: str) -> str:
+    """Return the uid of a key."""
+    return key.partition("@")[0]
 
 
 def _request(batch: _Batch, row: ObjectRow) -> None:

@@ -14,7 +14,7 @@ from sqlmodel import select
 from govcloud.errors import ConflictError, NotFoundError, Text
 from govcloud.plan.conditions import HELD, held_up
 from govcloud.plan.phases import Phase
-from govcloud.ports import Ledger
+from govcloud.ports.ledger import Ledger
 from govcloud.reconcile.record import forget_object, make_event
 from govcloud.reconcile.status import Status
 from govcloud.store import objects, work

@@ -12,7 +12,7 @@ from typing import Final
 from govcloud.errors import ConflictError, Text
 from govcloud.plan.drift import Whole
 from govcloud.plan.phases import Phase
-from govcloud.ports import Resource
+from govcloud.ports.cloud import Resource
 from govcloud.reconcile.recover import again
 from govcloud.reconcile.status import Status
 from govcloud.store.tables import ObjectRow

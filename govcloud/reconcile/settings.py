@@ -14,8 +14,10 @@ class Settings:
     """Objects claimed, looked up and written together: one call and one transaction for all."""
     in_flight: int = 200
     """Objects of one cloud that are being acted on at most, however fast it is."""
-    gather_s: float = 0.5
+    gather_s: float = 1.0
     """What is done is written after this time at the latest, where a batch is still under way."""
+    hold_s: float = 2.0
+    """How long an attempt waits for what the cloud tells by itself, before it is written."""
     lease_s: float = 30.0
     """How long a dead controller's work lies still; renewed at a third of it."""
     idle_s: float = 0.2

@@ -9,10 +9,11 @@ from typing import Final
 
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec, Management
-from govcloud.errors import CloudError, UnavailableError
+from govcloud.errors import CloudError, GovcloudError, UnavailableError
 from govcloud.messages import plain
 from govcloud.plan.drift import Whole
-from govcloud.ports import Provisioner, Watching
+from govcloud.ports.abilities import Watching
+from govcloud.ports.cloud import Provisioner
 from govcloud.reconcile import nobodys
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.compare import Comparer, Comparison, listing
@@ -23,13 +24,18 @@ from govcloud.reconcile.listening import Listener
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep, Recorder
 from govcloud.reconcile.settings import Settings
-from govcloud.store import clouds
+from govcloud.store import clouds, work
 from govcloud.store.tables import CloudRow
 from govcloud.store.unit import Store
 
 LOG: Final = logging.getLogger(__name__)
 _EARLY: Final = 0.1
 """A comparison begins up to this part of the period early, so that clouds do not march in step."""
+
+
+def _told(error: Exception) -> str:
+    """Return what is said of a cloud that could not be compared; what others throw says little."""
+    return str(error) if isinstance(error, GovcloudError) else f"InternalError: {error!r}"[:500]
 
 
 class Site:
@@ -130,16 +136,24 @@ class Site:
                 unit.session, self.name, self._owner, now=now, until=until, latest=latest
             ):
                 return None
+            work.mend(unit.session, self.name, now)
         return self.look()
 
     def look(self) -> Comparison | None:
         """Compare now, and note when to look next; None if the cloud could not be asked."""
-        began = self._store.clock.now()
         try:
-            found = self.comparer.run() if self.managed else self._count()
+            return self._look()
         except (CloudError, PausedError) as error:
             self._missed(error)
             return None
+        except Exception as error:
+            # Whatever it was, it is noted, so that somebody looks again, and not at once.
+            self._missed(error)
+            raise
+
+    def _look(self) -> Comparison:
+        began = self._store.clock.now()
+        found = self.comparer.run() if self.managed else self._count()
         early = self._period * (_EARLY * self._random())
         with self._store.unit(CONTROLLER) as unit:
             clouds.looked(
@@ -153,7 +167,7 @@ class Site:
             self.lane.wake()
         return found
 
-    def _missed(self, error: CloudError | PausedError) -> None:
+    def _missed(self, error: Exception) -> None:
         now = self._store.clock.now()
         with self._store.unit(CONTROLLER) as unit:
             row = clouds.remember(unit.session, self.name)
@@ -161,7 +175,7 @@ class Site:
             next_at = now + min(wait, self._period)
             if isinstance(error, PausedError):
                 next_at = max(next_at, min(error.until, now + self._period))
-            message = row.error if isinstance(error, PausedError) else str(error)
+            message = row.error if isinstance(error, PausedError) else _told(error)
             clouds.missed(unit.session, self.name, next_at=next_at, error=message)
 
     def _count(self) -> Comparison:

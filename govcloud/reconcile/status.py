@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from govcloud.errors import Text
-from govcloud.ports import Observed, State
+from govcloud.ports.cloud import Observed, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from govcloud.errors import (
     QuotaExceededError,
 )
 from govcloud.policy.context import Action, city_day
-from govcloud.ports import Ledger
+from govcloud.ports.ledger import Ledger
+from govcloud.requests import fulfilment
 from govcloud.requests.building import build
 from govcloud.requests.changes import Change, moved
 from govcloud.requests.conditions import condition
@@ -69,6 +70,8 @@ def approve(
         requests.unclaim(unit.session, row.id)
     checks = [f"{found.rule}: {found.severity.value}" for found in proposal.findings]
     note(unit, row, judgement, proposal.policy_version, step=step["name"], checks=checks)
+    if building and not built.building:
+        fulfilment.record(unit, row)
     return None
 
 

@@ -12,7 +12,7 @@ from govcloud.messages import DEFAULT_LANGUAGE, render
 from govcloud.plan.asked import read_asked
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import Action
-from govcloud.ports import Demand, Ledger, QuotaLine, Refusal
+from govcloud.ports.ledger import Demand, Ledger, QuotaLine, Refusal
 from govcloud.requests.changes import KEEP_VOLUMES, SNAPSHOT, WIPE_VOLUMES, Change
 from govcloud.requests.fulfilment import close_records
 from govcloud.requests.proposal import Proposal

@@ -10,8 +10,9 @@ from govcloud.domain.access import Actor
 from govcloud.domain.keys import ObjectKey
 from govcloud.domain.manifest import Manifest
 from govcloud.errors import GovcloudError, QuotaExceededError, UnavailableError
-from govcloud.ports import Ledger
-from govcloud.requests import submitting, verdicts
+from govcloud.ports.ledger import Ledger
+from govcloud.ports.ledger import Verdict as Weighed
+from govcloud.requests import submitting, together, verdicts
 from govcloud.requests.judging import Judgement
 from govcloud.requests.life import Verdict
 from govcloud.requests.metering import NOTHING, Meter, Used, may_shrink
@@ -79,6 +80,15 @@ class Desk:
         proposal = self._assess(wish)
         used = self._used(proposal)
         return self._assess(wish, used) if used else proposal
+
+    def weigh(self, actor: Actor, change_sets: Sequence[Sequence[Manifest]]) -> Weighed:
+        """Return what quota says to several submissions at once; nothing is written.
+
+        What `plan` would raise for is left out.
+        """
+        with self._store.reading() as session:
+            assessor = Assessor(session, self._ledger, self._store.clock.now(), ask_ledger=False)
+            return together.weigh(assessor, self._ledger, actor, change_sets)
 
     def _assess(self, wish: Wish, used: Used = NOTHING) -> Proposal:
         with self._store.reading() as session:

@@ -70,13 +70,18 @@ def _finish(unit: Unit, row: RequestRow, changes: Sequence[Change]) -> None:
     if not all(_done(change, standing) for change in changes):
         return
     if requests.move(unit.session, row, {"state": State.FULFILLED.value}, unit.now):
-        unit.audit(
-            "request.fulfilled",
-            row.id,
-            department=row.department,
-            request_id=row.id,
-            after=row.digest,
-        )
+        record(unit, row)
+
+
+def record(unit: Unit, row: RequestRow) -> None:
+    """Record that a request is fulfilled: how long requests take is counted from this (MET-10)."""
+    unit.audit(
+        "request.fulfilled",
+        row.id,
+        department=row.department,
+        request_id=row.id,
+        after=row.digest,
+    )
 
 
 def _standing(session: Session, changes: Iterable[Change]) -> dict[str, _Standing]:

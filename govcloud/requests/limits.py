@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from govcloud.domain.kinds.platform import QuotaSpec, QuotaType
 from govcloud.policy.context import day_begins
-from govcloud.ports import LimitFact
+from govcloud.ports.ledger import LimitFact
 
 
 def facts_of(source: str, spec: QuotaSpec) -> tuple[LimitFact, ...]:

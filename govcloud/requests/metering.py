@@ -9,7 +9,8 @@ from govcloud.domain.kinds.systems import NamespaceSpec
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import CloudError, GovcloudError
 from govcloud.policy.context import Action
-from govcloud.ports import Metering, Provisioner
+from govcloud.ports.abilities import Metering
+from govcloud.ports.cloud import Provisioner
 from govcloud.requests.changes import Change
 from govcloud.requests.proposal import Proposal
 from govcloud.requests.wishes import Wish

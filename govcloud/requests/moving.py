@@ -6,16 +6,22 @@ from typing import Final
 
 from sqlmodel import Session
 
-from govcloud.domain.kinds.governance import MigrationPlanSpec
+from govcloud.domain.kinds.estate import HostState, LegacyHostSpec
+from govcloud.domain.kinds.governance import MigrationPlanSpec, MigrationState
 from govcloud.domain.manifest import ObjectKey, parse_spec
 from govcloud.errors import Diagnostic
 from govcloud.requests.drafts import Draft
-from govcloud.store import moves
+from govcloud.requests.wishes import Wish
+from govcloud.store import moves, objects
 from govcloud.store.tables import ObjectRow
 
 _WRITTEN: Final = ("state", "accepted_on")
 """Fields that the journal writes."""
 _BOUND: Final = ("department", "system", "wave")
+_HOSTS: Final = ("LegacyHost", "VirtualMachine")
+_ACCEPTED: Final = frozenset(
+    {MigrationState.ACCEPTED, MigrationState.SOURCE_OFF, MigrationState.CLOSED}
+)
 
 
 def kept(session: Session, draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) -> Draft:
@@ -44,3 +50,40 @@ def faults(session: Session, draft: Draft, row: ObjectRow) -> Iterator[Diagnosti
             field = MigrationPlanSpec.model_fields[name].alias or name
             params = {"field": field, "object": str(draft.key)}
             yield draft.fault("requests.plan_field_runs", f"spec.{field}", **params)
+
+
+def needed(
+    session: Session, wish: Wish, rows: Mapping[ObjectKey, ObjectRow]
+) -> Iterator[Diagnostic]:
+    """Yield a fault for each host that a running migration needs and that would be no more.
+
+    A source is needed until it is off, which only `migrate source-off` says, with its evidence; a
+    target until the migration is accepted, and from then on it is a machine like any other.
+    """
+    leaving = {key: str(key) for key in wish.releases if key.kind in _HOSTS}
+    leaving |= {
+        draft.key: "spec.state"
+        for draft in wish.drafts
+        if isinstance(draft.spec, LegacyHostSpec) and draft.spec.state is HostState.OFF
+    }
+    leaving = {key: field for key, field in leaving.items() if key in rows and _runs(rows[key])}
+    if not leaving:
+        return
+    plans = objects.of_kinds(session, ["MigrationPlan"], subject=wish.department)
+    running = moves.of_plans(session, (plan.uid for plan in plans))
+    for plan in plans:
+        spec = parse_spec(plan.kind, plan.spec)
+        row = running.get(plan.uid)
+        if row is None or not row.live or not isinstance(spec, MigrationPlanSpec) or not spec.move:
+            continue
+        used = {ObjectKey("LegacyHost", wish.department, one.host) for one in spec.move.sources}
+        if spec.state not in _ACCEPTED:
+            targets = spec.move.targets
+            used |= {ObjectKey("VirtualMachine", wish.department, one.machine) for one in targets}
+        for key in sorted(used & leaving.keys()):
+            params = {"object": str(key), "system": spec.system}
+            yield Diagnostic("requests.host_moves", params, field=leaving[key])
+
+
+def _runs(row: ObjectRow) -> bool:
+    return row.spec.get("state") != HostState.OFF.value

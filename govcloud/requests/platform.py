@@ -21,7 +21,7 @@ from govcloud.errors import (
 )
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import Action
-from govcloud.ports import Ledger, LimitFact, Refusal
+from govcloud.ports.ledger import Ledger, LimitFact, Refusal
 from govcloud.requests import moving, organisation, platform_references
 from govcloud.requests.changes import Change, compare, give_back
 from govcloud.requests.drafts import Draft

@@ -9,7 +9,7 @@ from govcloud.errors import PolicyDeniedError, QuotaExceededError, Text
 from govcloud.messages import remedy, render
 from govcloud.policy.context import Action
 from govcloud.policy.rules import Finding
-from govcloud.ports import Demand, Obstacle, QuotaLine, Refusal
+from govcloud.ports.ledger import Demand, Obstacle, QuotaLine, Refusal
 from govcloud.requests.changes import Change, digest_of_changes, summary
 from quotas.ledger import sentences
 

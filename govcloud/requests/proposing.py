@@ -15,7 +15,8 @@ from govcloud.domain.kinds.systems import SystemSpec
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
 from govcloud.policy.context import Action, Pool, city_day
 from govcloud.policy.evaluate import evaluate
-from govcloud.ports import Demand, Ledger, Verdict
+from govcloud.ports.ledger import Demand, Ledger, Verdict
+from govcloud.requests import moving
 from govcloud.requests.briefing import Briefing
 from govcloud.requests.changes import Change, compare, give_back
 from govcloud.requests.metering import Used
@@ -54,7 +55,7 @@ class Assessor:
         """
         today = city_day(self.at)
         world = load_world(self.session, wish.department, wish.keys, today, hold=self.hold)
-        _check(wish, world)
+        _check(self.session, wish, world)
         changes = tuple(
             replace(_weighed(change, world), anew=self.anew(change, world))
             for change in _changes(wish, world)
@@ -131,13 +132,14 @@ class Assessor:
                     yield Pool(name, word, (used.get((name, word), 0) + added[name][word]) / size)
 
 
-def _check(wish: Wish, world: World) -> None:
+def _check(session: Session, wish: Wish, world: World) -> None:
     for key in wish.releases:
         if key not in world.rows:
             raise NotFoundError("requests.no_such_object", kind=key.kind, name=key.name)
     faults = References(world, wish.drafts, wish.releases).faults()
     faults += _adopted_wrongly(wish, world)
     faults += wiped_wrongly(wish, world)
+    faults += moving.needed(session, wish, world.rows)
     if world.owner is None and wish.keys:
         faults.append(_no_department(wish))
     if faults:

@@ -21,7 +21,7 @@ from govcloud.plan.orders import (
     make_order,
 )
 from govcloud.policy.context import Action
-from govcloud.ports import Provisioner, Resource
+from govcloud.ports.cloud import Provisioner, Resource
 from govcloud.requests.changes import MOVING, Change
 from govcloud.requests.world import World
 

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from govcloud.domain.keys import ObjectKey
 from govcloud.errors import ConflictError, UsageError
 from govcloud.policy.context import city_day
-from govcloud.ports import Ledger
+from govcloud.ports.ledger import Ledger
 from govcloud.requests.changes import Change
 from govcloud.requests.life import State
 from govcloud.requests.metering import Used
@@ -86,10 +86,12 @@ def _refuse_losses(proposal: Proposal, allowed: frozenset[str]) -> None:
 
 def _already(unit: Unit, submission: Submission) -> RequestRow | None:
     key = submission.idempotency_key
-    row = requests.by_idempotency_key(unit.session, key) if key else None
+    if not key:
+        return None
+    row = requests.by_idempotency_key(unit.session, submission.wish.department, key)
     if row is None:
         return None
-    if row.department != submission.wish.department or not _same(unit, row, submission.wish):
+    if not _same(unit, row, submission.wish):
         raise ConflictError("requests.key_is_used", idempotency_key=key)
     return row
 
@@ -128,14 +130,15 @@ def _returned(unit: Unit, submission: Submission) -> RequestRow:
 
 
 def _first(unit: Unit, submission: Submission, proposal: Proposal) -> RequestRow:
-    session, counter = unit.session, f"requests-{unit.now.year}"
+    year = city_day(unit.now).year
+    session, counter = unit.session, f"requests-{year}"
     number = requests.hold_counter(session, counter) + 1
     known = _already(unit, submission)  # somebody may have come first while we waited
     if known is not None:
         return known
     row = RequestRow(
-        id=f"REQ-{unit.now.year}-{number:04d}",
-        seq=unit.now.year * 10_000_000 + number,
+        id=f"REQ-{year}-{number:04d}",
+        seq=year * 10_000_000 + number,
         department=submission.wish.department,
         state=State.REVIEW.value,
         submitted_by=unit.actor.name,
@@ -172,12 +175,12 @@ def _again(unit: Unit, row: RequestRow, submission: Submission, proposal: Propos
 
 def _contents(unit: Unit, submission: Submission, proposal: Proposal) -> dict[str, Any]:
     before, after = proposal.price
-    today = city_day(unit.now)
+    today, key = city_day(unit.now), submission.idempotency_key
     policy = policy_in_force(unit.session, today)
     return {
         "title": submission.title,
         "justification": submission.justification,
-        "idempotency_key": submission.idempotency_key,
+        "idempotency_key": requests.own_key(submission.wish.department, key) if key else None,
         "steps": begun(proposal.steps, 0, policy, today),
         "policy_version": proposal.policy_version,
         "changes": [change.stored() for change in proposal.effective],

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from govcloud.errors import GovcloudError
-from govcloud.ports import Ledger
+from govcloud.ports.ledger import Ledger
 from govcloud.requests.approval import approve
 from govcloud.requests.conditions import confirm
 from govcloud.requests.judging import Judgement, change, check

@@ -61,7 +61,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Number and hash of the last record."""
+    """Number and hash of the last record; of a noted one, the hash may be a beginning."""
 
     seq: int
     hash: str
@@ -159,10 +159,17 @@ def verify(session: Session, known: Head | None = None) -> Verification:
     head = Head(chain.seq, chain.hash) if chain else None
     found = walk(_records(session), head)
     if known is not None and known.seq > 0:
-        kept = session.exec(select(AuditRow.hash).where(AuditRow.seq == known.seq)).first()
-        if kept != known.hash:
-            found.add(Fault(known.seq, Tampering.REWRITTEN))
+        _compare(session, found, known)
     return found
+
+
+def _compare(session: Session, found: Verification, known: Head) -> None:
+    last = found.head.seq if found.head else 0
+    kept = session.exec(select(AuditRow.hash).where(AuditRow.seq == known.seq)).first()
+    if kept is not None and not kept.startswith(known.hash):
+        found.add(Fault(known.seq, Tampering.REWRITTEN))
+    elif kept is None and known.seq > last:
+        found.add(Fault(last + 1, Tampering.REMOVED, known.seq - last))
 
 
 def walk(records: Iterable[Mapping[str, Any]], head: Head | None) -> Verification:

@@ -28,12 +28,15 @@ def take(
     """Lease the observation of a cloud if it is due and nobody has it; whether that worked.
 
     A stored time beyond `latest` counts as due: a clock that was wrong must not stop the looking.
+    Nor must an own lease that is left over: one thread of a controller asks, and it is not looking.
     """
     remember(session, cloud)
     dialect = session.get_bind().dialect.name
     statement = lock_row(select(CloudRow).where(col(CloudRow.cloud) == cloud), dialect)
     row: CloudRow = session.execute(statement).scalar_one()
-    busy = row.lease_owner is not None and row.lease_until is not None and row.lease_until > now
+    lasting = until + (until - now)  # No lease lives longer, but by a clock that was wrong.
+    leased = row.lease_until is not None and now < row.lease_until <= lasting
+    busy = leased and row.lease_owner not in (None, owner)
     waiting = row.next_at is not None and now < row.next_at <= latest
     if busy or waiting:
         return False

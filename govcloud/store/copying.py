@@ -13,11 +13,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from govcloud.errors import UnavailableError, UsageError, VerificationError
+from govcloud.errors import (
+    GovcloudError,
+    Text,
+    UnavailableError,
+    UsageError,
+    VerificationError,
+)
 from govcloud.store import audit, schema
 from govcloud.store.engine import Database
 
 _COMPANIONS: Final = ("-wal", "-shm", "-journal")
+_NOT_WRITTEN: Final = (
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+)
 
 
 def back_up(source: Path, target: Path) -> audit.Verification:
@@ -29,7 +40,7 @@ def back_up(source: Path, target: Path) -> audit.Verification:
     if target.exists():
         raise UsageError("errors.backup_exists", file=str(target))
     with _draft_of(target) as draft:
-        found = _copied(source, draft)
+        found = _copied(source, draft, target)
         draft.replace(target)
     return found
 
@@ -40,7 +51,7 @@ def restore(copy: Path, database: Path) -> tuple[audit.Verification, Path | None
     The former database is kept under another name. Raises UnavailableError while others use it.
     """
     with _draft_of(database) as draft:
-        found = _copied(copy, draft)
+        found = _copied(copy, draft, database)
         former = _set_aside(database)
         draft.replace(database)
     return found, former
@@ -61,18 +72,35 @@ def _draft_of(target: Path) -> Iterator[Path]:
             name.unlink(missing_ok=True)
 
 
-def _copied(source: Path, draft: Path) -> audit.Verification:
+def _copied(source: Path, draft: Path, target: Path) -> audit.Verification:
     try:
         with closing(_opened(source)) as old, closing(_opened(draft)) as new:
             old.backup(new)
+        with closing(_opened(draft)) as new:
+            (damage,) = new.execute("PRAGMA integrity_check(1)").fetchone()
+        if damage != "ok":
+            raise VerificationError("errors.copy_unsound", file=str(source), detail=damage)
         found = _proven(draft, source)
         with closing(_opened(draft)) as new:
             new.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
-        raise UnavailableError("errors.database", detail=f"{source}: {error}") from error
+        raise _failure(error, source, target) from error
     with draft.open("rb") as written:
         os.fsync(written.fileno())
     return found
+
+
+def _failure(error: sqlite3.Error, source: Path, target: Path) -> GovcloudError:
+    """Return what an error while copying says, of the file that it is about."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code == sqlite3.SQLITE_FULL:
+        full = Text("labels.os.ENOSPC")
+        return UsageError("errors.unwritable", file=str(target), detail=full)
+    if code in _NOT_WRITTEN:
+        return UsageError("errors.unwritable", file=str(target), detail=str(error))
+    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return VerificationError("errors.copy_unsound", file=str(source), detail=str(error))
+    return UnavailableError("errors.database", detail=f"{source}: {error}")
 
 
 def _opened(file: Path) -> sqlite3.Connection:
@@ -82,14 +110,16 @@ def _opened(file: Path) -> sqlite3.Connection:
 def _proven(draft: Path, source: Path) -> audit.Verification:
     database = Database(f"sqlite:///{draft}")
     try:
+        if schema.current(database):
+            schema.upgrade(database)  # What an older program has backed up.
         schema.require_current(database)
         with database.reading() as session:
-            damage = session.connection().exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
             found = audit.verify(session)
+    except schema.NoSchemaError as error:
+        nothing = Text("labels.copy.empty")
+        raise VerificationError("errors.copy_unsound", file=str(source), detail=nothing) from error
     finally:
         database.close()
-    if damage != "ok":
-        raise VerificationError("errors.copy_unsound", file=str(source), detail=damage)
     if not found.ok:
         places = [fault.seq for fault in found.faults[:3]]
         raise VerificationError("errors.copy_chain", file=str(source), seq=places)

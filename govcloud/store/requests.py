@@ -6,6 +6,7 @@ state, step and version it was decided upon, and an object is claimed by its pri
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import Text, and_, cast, false, func, or_, text, true, tuple_, update
@@ -107,8 +108,14 @@ def unfinished(session: Session, actor: Actor) -> Sequence[RequestRow]:
     return session.exec(statement.options(load_only(*known)).order_by(col(RequestRow.seq))).all()
 
 
-def by_idempotency_key(session: Session, key: str) -> RequestRow | None:
-    """Return the request that was submitted under this key."""
+def own_key(department: str, key: str) -> str:
+    """Return how a department's idempotency key is kept: what another chooses is no matter."""
+    return sha256(f"{department}\n{key}".encode()).hexdigest()
+
+
+def by_idempotency_key(session: Session, department: str, key: str) -> RequestRow | None:
+    """Return the request that the department submitted under this key."""
+    key = own_key(department, key)
     return session.exec(select(RequestRow).where(col(RequestRow.idempotency_key) == key)).first()
 
 

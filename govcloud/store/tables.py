@@ -334,8 +334,8 @@ class DriftRow(Row, table=True):
 
     __tablename__ = "drift"
     cloud: str = Field(primary_key=True, max_length=63)
-    resource: str = Field(primary_key=True, max_length=128)
-    field: str = Field(primary_key=True, max_length=64)
+    resource: str = Field(primary_key=True)
+    field: str = Field(primary_key=True)
     uid: str = Field(default="", index=True, max_length=32)
     department: str = Field(default="", max_length=63)
     wanted: str | None = None

@@ -23,7 +23,7 @@ from govcloud.store.engine import Database, lock_row
 from govcloud.store.tables import AuditRow, ChainRow, FactRow, ObjectRow
 
 if TYPE_CHECKING:
-    from govcloud.ports import Clock
+    from govcloud.ports.clock import Clock
 
 GENESIS: Final = "0" * 64
 _TICK: Final = timedelta(microseconds=1)

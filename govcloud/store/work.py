@@ -7,7 +7,7 @@ the work of a controller that died falls due by itself. Nothing here commits.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, case, func, literal, or_, select, update
@@ -19,6 +19,8 @@ from govcloud.store.tables import WorkRow
 
 CHUNK: Final = 400
 """Values in one statement: below what any database refuses."""
+LONGEST: Final = timedelta(days=1)
+"""Nothing is put off or leased for longer, but by a clock that was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,15 @@ def renew(
     return kept
 
 
+def leased(session: Session, uids: Iterable[str], now: datetime) -> set[str]:
+    """Return those of `uids` that some controller is at."""
+    found: set[str] = set()
+    for batch in chunks(sorted(set(uids))):
+        wanted = (col(WorkRow.uid).in_(batch), col(WorkRow.lease_until) > now)
+        found.update(session.scalars(select(col(WorkRow.uid)).where(*wanted)))
+    return found
+
+
 def held(session: Session, owner: str, uids: Sequence[str], now: datetime) -> dict[str, bool]:
     """Lock and return those of `uids` whose lease is still the owner's, with `fresh` of each.
 
@@ -289,6 +300,16 @@ def give_back(session: Session, owner: str, now: datetime) -> int:
     mine = update(WorkRow).where(col(WorkRow.lease_owner) == owner)
     changed = session.execute(mine.values(lease_owner=None, lease_until=None, due_at=now))
     return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def mend(session: Session, cloud: str, now: datetime) -> None:
+    """Make due what is put off, or leased, for longer than can be: a clock was wrong (R7)."""
+    beyond = now + LONGEST
+    session.execute(
+        update(WorkRow)
+        .where(col(WorkRow.cloud) == cloud, col(WorkRow.due_at) > beyond)
+        .values(due_at=now, lease_owner=None, lease_until=None)
+    )
 
 
 def forget(session: Session, uids: Sequence[str]) -> None:

@@ -1,16 +1,16 @@
 """What tests of the Kubernetes driver need: orders, and a cluster that can be tampered with."""
 
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
 from govcloud.errors import TransientCloudError
-from govcloud.ports import CloudAddress, Observed, Order, Provisioner
+from govcloud.ports.cloud import CloudAddress, Observed, Order, Provisioner
 from govcloud.testing.contracts import Unsupported
 from govcloud.testing.kubernetes import ControlPlane
+from govcloud.testing.meanwhile import wait_until
 from govcloud.testing.proxy import Proxy, Rule
 from provisioners.kubernetes.driver import KubernetesProvisioner, open_cluster
 from provisioners.kubernetes.types import BY_WORD, NAMESPACE
@@ -212,12 +212,3 @@ class Cluster:
 def path_of(observed: Observed) -> str:
     """Return the path of an object."""
     return BY_WORD[observed.type].path(observed.tenant, observed.name)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = _PATIENCE_S) -> None:
-    """Return when the condition holds; raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(condition)
-        time.sleep(0.05)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
 from govcloud.errors import CloudError
-from govcloud.ports import CloudReport, Observed, Order, Provisioner, Resource, TenantQuota
+from govcloud.ports.cloud import CloudReport, Observed, Order, Provisioner, Resource, TenantQuota
 
 T = TypeVar("T")
 Hook = Callable[[str, int], None]

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from govcloud.domain.kinds.platform import CloudSpec
-from govcloud.ports import CloudAddress, Observed, Provisioner
+from govcloud.ports.cloud import CloudAddress, Observed, Provisioner
 from govcloud.reconcile.settings import Settings
 from govcloud.store.tables import EventRow
 from govcloud.store.unit import Store

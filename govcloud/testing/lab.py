@@ -20,7 +20,8 @@ from govcloud.domain.kinds.platform import CloudSpec, FlavorSpec
 from govcloud.domain.manifest import digest_of, parse_spec
 from govcloud.plan.asked import NOTHING, Asked
 from govcloud.plan.phases import Phase
-from govcloud.ports import CloudAddress, Demand, LimitFact, Observed, Provisioner
+from govcloud.ports.cloud import CloudAddress, Observed, Provisioner
+from govcloud.ports.ledger import Demand, LimitFact
 from govcloud.reconcile.controller import Controller
 from govcloud.reconcile.settings import Settings
 from govcloud.store import work
@@ -121,8 +122,14 @@ class Lab:
         unit.session.add(row)
 
     @staticmethod
-    def _limit(word: str) -> LimitFact:
-        return LimitFact("all", DEPARTMENT, "", "", word, 10**9, None, 0, False, 1, None, None)
+    def _limit(word: str, limit: int = 10**9) -> LimitFact:
+        return LimitFact("all", DEPARTMENT, "", "", word, limit, None, 0, False, 1, None, None)
+
+    def limit(self, word: str, limit: int) -> None:
+        """Let the department have no more of a class."""
+        limits = [self._limit(each, limit if each == word else 10**9) for each in _CLASSES]
+        with self.store.unit(ADMIN) as unit:
+            assert not self.ledger.revise(unit.session, unit.now, limits={"all": limits})
 
     # --- What is approved ---
 

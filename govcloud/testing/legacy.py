@@ -156,9 +156,22 @@ class Host:
                 shape = ("tbf", "rate", rate, "burst", "64k", "latency", "200ms")
                 _do(*entering, "add", "dev", device, "root", *shape)
 
-    def unplug(self) -> None:
-        """Pull the network cable; connections hang, as they do."""
+    def account(self, name: str, sudo: str = "") -> None:
+        """Open an account to the room's key; its password is its name, `sudo` its rule."""
+        self.run(
+            f"id {name} 2> /dev/null || useradd -m -s /bin/sh {name};"
+            f" echo {name}:{name} | chpasswd;"
+            f" install -d -m 700 -o {name} ~{name}/.ssh;"
+            f" install -m 600 -o {name} ~/.ssh/authorized_keys ~{name}/.ssh"
+        )
+        if sudo:
+            self.write(f"/etc/sudoers.d/{name}", f"{name} {sudo}\n", 0o440)
+
+    def unplug(self, *, forgotten: bool = False) -> None:
+        """Pull the network cable; connections hang, as they do; new ones not, where forgotten."""
         self.room.ip(f"link set {self._cable} down")
+        if forgotten:
+            _do("ip", "neigh", "flush", "to", self.address)
 
     def plug(self) -> None:
         """Plug the network cable in again."""
@@ -225,11 +238,17 @@ class Room:
         for line in lines:
             _do("nsenter", "-t", self.switch, "-n", "ip", *line.split())
 
-    def host(self, name: str, *, size: str = "1g", on: bool = True) -> Host:
-        """Add a host and boot it; `size` limits what it may write, in memory."""
+    def host(
+        self, name: str, *, size: str = "1g", data: Path | None = None, on: bool = True
+    ) -> Host:
+        """Add a host and boot it; `size` limits what it may write, in memory.
+
+        `data` is a folder of this machine that the host has as /srv.
+        """
         place = Path(tempfile.mkdtemp(dir=self.folder))
+        told = [name, str(place), size, *([str(data.absolute())] if data else [])]
         chassis = self._held.enter_context(
-            _held([*APART, sys.executable, "-I", legacy_chassis.__file__, name, str(place), size])
+            _held([*APART, sys.executable, "-I", legacy_chassis.__file__, *told])
         )
         assert chassis.stdout is not None
         root = Path(chassis.stdout.readline().strip())
@@ -242,6 +261,16 @@ class Room:
         if on:
             host.on()
         return host
+
+    @contextmanager
+    def apart(self, *hosts: Host) -> Iterator[None]:
+        """Keep hosts from each other and from this machine; others of the room reach them still."""
+        ports = ["machine", *(host._cable for host in hosts)]  # noqa: SLF001 (of the same module)
+        self.ip(*(f"link set {port} type bridge_slave isolated on" for port in ports))
+        try:
+            yield
+        finally:
+            self.ip(*(f"link set {port} type bridge_slave isolated off" for port in ports))
 
     def _cable(self, host: Host) -> None:
         """Lay a cable from the switch to the host."""

@@ -154,13 +154,15 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
-def main(name: str, folder: str, size: str) -> None:
-    """Serve `on` and `off` until the input ends."""
+def main(name: str, folder: str, size: str, data: str = "") -> None:
+    """Serve `on` and `off` until the input ends; `data` is a folder that the host has as /srv."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is meant for whoever started this
     group = unified() / f"govcloud-room-{os.getpid()}"
     run("hostname", name)
     root = build(Path(folder), size)
     furnish(root)
+    if data:
+        run("mount", "--bind", data, str(root / "srv"))
     process = None
     print(root, flush=True)
     for line in sys.stdin:

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -63,14 +63,14 @@ class Mover:
         assert played.verdict == "ok", f"{stage}: {played.task}: {played.message}"
         return dict(played.numbers)
 
-    def interrupted(self, host: Host, after: int) -> Played:
-        """Play a first copy at 3 MiB/s; a host loses its power when so many bytes have moved."""
+    def interrupted(self, interrupt: Callable[[], object], after: int) -> Played:
+        """Play a first copy at 3 MiB/s; `interrupt` it when so many bytes have moved."""
         done = threading.Event()
 
         def watch() -> None:
             while not done.wait(0.05):
                 if any((told.bytes_done or 0) > after for told in self.told):
-                    host.reboot()
+                    interrupt()
                     return
 
         watcher = threading.Thread(target=watch)
@@ -91,14 +91,25 @@ def real_yard(folder: Path, template: Path, player: AnsiblePlayer) -> Yard:
     return yard
 
 
-@pytest.fixture(scope="module")
-def legacy_room() -> Iterator[Room]:
-    """Set up a room for the real hosts of one module; skip where there can be none."""
+def _opened() -> Iterator[Room]:
+    """Set up a room for real hosts; skip where there can be none."""
     reason = impossible()
     if reason is not None:
         pytest.skip(reason)
     with Room.open() as room:
         yield room
+
+
+@pytest.fixture(scope="module")
+def legacy_room() -> Iterator[Room]:
+    """Set up a room for the real hosts of one module."""
+    yield from _opened()
+
+
+@pytest.fixture
+def own_room() -> Iterator[Room]:
+    """Set up a room for the real hosts of one test: hosts of one name stand in a room once."""
+    yield from _opened()
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from openstack import exceptions
 from openstack.connection import Connection
 
 from govcloud.errors import TransientCloudError
-from govcloud.ports import CloudAddress, Observed, Order, Provisioner, State
+from govcloud.ports.cloud import CloudAddress, Observed, Order, Provisioner, State
 from govcloud.testing.contracts import Unsupported
+from govcloud.testing.meanwhile import wait_until
 from govcloud.testing.openstack import OpenStack
 from govcloud.testing.proxy import Proxy, Rule
 from govcloud.testing.world import machine_order, volume_order
@@ -28,12 +29,15 @@ from provisioners.openstack.driver import OpenStackProvisioner, open_cloud
 from provisioners.openstack.identity import Identity, tenant_name
 from provisioners.openstack.marks import Marks
 from provisioners.openstack.network import View
+from provisioners.openstack.parts import Parts
 from provisioners.openstack.session import Door
 from provisioners.openstack.settings import read_settings
 from provisioners.openstack.storage import TYPES as VOLUMES
 from provisioners.openstack.storage import Storage
 
 PATIENCE_S: Final = 600.0
+_LOOK_S: Final = 0.5
+"""Each look keeps the lab from what is waited for."""
 _MOVING: Final = frozenset({State.BUILDING, State.CHANGING, State.DELETING})
 ZONE: Final[Mapping[str, object]] = {
     "type": "extranet-public",
@@ -111,7 +115,8 @@ class Region:
 
     def settle(self) -> None:
         """Return when nothing of ours is under way any more."""
-        self._until(lambda: not any(self._moving(watcher) for watcher in self._watchers))
+        watchers = self._watchers
+        wait_until(lambda: not any(map(self._moving, watchers)), PATIENCE_S, look_s=_LOOK_S)
 
     def _moving(self, watcher: "Watcher") -> list[Observed]:
         """Return what is under way of this test's; what earlier ones deleted may take its time."""
@@ -140,7 +145,10 @@ class Region:
         """Remove a resource behind the driver's back."""
         with self.cloud.connect() as admin:
             _REMOVE[observed.type](admin, observed.id)
-        self._until(lambda: observed.id not in {o.id for o in self._watchers[0].look()})
+        watcher = self._watchers[0]
+        wait_until(
+            lambda: observed.id not in {o.id for o in watcher.look()}, PATIENCE_S, look_s=_LOOK_S
+        )
 
     def jam(self, observed: Observed) -> None:
         """Put a volume in a state in which Cinder does not let it go; Nova has none such."""
@@ -198,15 +206,6 @@ class Region:
         found = [d for d in identity.domains() if self.installation in d.name]
         return sorted(found, key=lambda domain: len(domain.name))
 
-    @staticmethod
-    def _until(done: Callable[[], bool]) -> None:
-        until, pause_s = time.monotonic() + PATIENCE_S, 0.2
-        while not done():
-            assert time.monotonic() < until, "it takes too long"
-            # Each look keeps the lab from what is waited for.
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 1.6)
-
     # --- Tidying up ---
 
     def close(self) -> None:
@@ -224,9 +223,10 @@ class Watcher:
     """Looks at what takes time, and at nothing else: servers and volumes."""
 
     def __init__(self, connection: Mapping[str, str], installation: str) -> None:
-        self._door = Door(read_settings(connection))
-        marks = Marks(installation)
-        identity, catalogue = Identity(self._door, marks), Catalogue(self._door)
+        settings, marks = read_settings(connection), Marks(installation)
+        self._door = Door(settings)
+        identity = Identity(self._door, marks, Parts(installation, marks, settings).tenant_uid)
+        catalogue = Catalogue(self._door)
         self._identity = identity
         self._compute = Compute(self._door, marks, identity, catalogue)
         self._storage = Storage(self._door, marks, identity, catalogue)

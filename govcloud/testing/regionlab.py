@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from govcloud.domain.kinds.platform import CloudSpec
-from govcloud.ports import CloudAddress, Observed, Provisioner
+from govcloud.ports.cloud import CloudAddress, Observed, Provisioner
 from govcloud.reconcile.controller import Controller
 from govcloud.reconcile.settings import Settings
 from govcloud.store.unit import Store

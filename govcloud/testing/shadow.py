@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from govcloud.ports import Demand, LimitFact
+from govcloud.ports.ledger import Demand, LimitFact
 
 Scope = tuple[str, str]
 """Cloud and zone; empty means any."""

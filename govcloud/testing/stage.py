@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from govcloud.ports import Stop
+from govcloud.ports.abilities import Stop
 from migration.running.port import Mode, Play, Played, Stage, Told, Verdict
 
 ROLES: Final[Mapping[str, Mapping[str, object]]] = {

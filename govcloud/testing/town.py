@@ -16,7 +16,7 @@ from govcloud.domain.access import Actor, Role
 from govcloud.domain.base import API_VERSION
 from govcloud.domain.manifest import Manifest, SourceFile, load
 from govcloud.errors import GovcloudError
-from govcloud.ports import Ledger
+from govcloud.ports.ledger import Ledger
 from govcloud.requests.desk import Desk
 from govcloud.store.tables import RequestRow
 from govcloud.store.unit import Store

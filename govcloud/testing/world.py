@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from govcloud.errors import TransientCloudError
-from govcloud.ports import CloudAddress, Observed, Order, Provisioner
+from govcloud.ports.cloud import CloudAddress, Observed, Order, Provisioner
 from govcloud.testing.clock import FixedClock
 from provisioners.simulated import tamper
 from provisioners.simulated.driver import SimulatedProvisioner, open_simulated

@@ -4,7 +4,6 @@
 """
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from govcloud.requests.desk import Desk
 from govcloud.store import objects
 from govcloud.store.tables import ObjectRow
 from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
+from govcloud.testing.meanwhile import running, wait_until
 from govcloud.testing.stage import FolderPlayer
 from migration.running.lane import Lane, OnStep, Pace
 from migration.running.office import Office
@@ -28,6 +28,18 @@ QUICK: Final = Pace(hands=4, lease_s=30, idle_s=0.02, poll_s=1, failed_s=1)
 REAL: Final = Pace(hands=10, lease_s=30, idle_s=0.5, poll_s=1, failed_s=1)
 """For plays that take seconds: looking fifty times in one of them would slow them down."""
 LOOK_S: Final = 0.5
+
+
+class Renewal:
+    """Renews the leases of a lane, as a controller does beside its work."""
+
+    def __init__(self, lane: Lane, every_s: float) -> None:
+        self._lane, self._every_s = lane, every_s
+
+    def run(self, stop: threading.Event) -> None:
+        """Renew until told to end."""
+        while not stop.wait(self._every_s):
+            self._lane.renew()
 
 
 class Yard:
@@ -46,7 +58,7 @@ class Yard:
         self.on_step = on_step
         self.player = FolderPlayer(folder, slow_s=slow_s, on_step=on_step)
         self.desk = Desk(self.store, lab.ledger)
-        self.office = Office(self.store, lambda: self.player)
+        self.office = Office(self.store, self.desk, lambda: self.player)
 
     def lane(self, name: str = "one") -> Lane:
         """Return a lane; its name must be like no other's."""
@@ -126,30 +138,14 @@ class Yard:
 
     def work(self, reached: Callable[[], bool], within_s: float = 900) -> None:
         """Let a lane work in real time, its leases renewed, until something is reached."""
-        lane, stop = self.lane("one"), threading.Event()
-
-        def renewed() -> None:
-            while not stop.wait(self.pace.lease_s / 6):
-                lane.renew()
-
-        threads = [
-            threading.Thread(target=renewed),
-            threading.Thread(target=lane.run, args=(stop,)),
-        ]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + within_s
-        try:
-            while not reached():
-                if time.monotonic() > deadline:
-                    raise TimeoutError(str([one["message"] for one in self.all()]))
-                stop.wait(LOOK_S)
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
+        lane = self.lane("one")
+        with running(lane, Renewal(lane, self.pace.lease_s / 6), within_s=within_s):
+            wait_until(reached, within_s, self._messages, look_s=LOOK_S)
 
     # --- What is seen ---
+
+    def _messages(self) -> list[str]:
+        return [one["message"] for one in self.all()]
 
     def all(self) -> list[dict[str, Any]]:
         """Return how far all systems are."""
@@ -165,9 +161,9 @@ class Yard:
         """Return the state of a system's plan."""
         return str(self.plan(name).spec["state"])
 
-    def shown(self, name: str) -> dict[str, Any]:
+    def shown(self, name: str, tongue: str = "en") -> dict[str, Any]:
         """Return everything about a system's migration."""
-        return self.office.shown(ADMIN, DEPARTMENT, name, "en")
+        return self.office.shown(ADMIN, DEPARTMENT, name, tongue)
 
     def log(self, name: str) -> list[dict[str, Any]]:
         """Return the journal of a system's migration."""

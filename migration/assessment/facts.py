@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from govcloud.domain.kinds.estate import HostFacts, HostState, LegacyHostSpec
 from govcloud.domain.kinds.governance import MigrationState
@@ -16,7 +16,10 @@ NO_FACTS: Final = HostFacts()
 
 @dataclass(frozen=True, slots=True)
 class LegacySystem:
-    """A system off the cloud with what is known of it; `key` is `department/name`."""
+    """A system off the cloud with what is known of it; `key` is `department/name`.
+
+    `machines` are the documents of the machines that its plan names.
+    """
 
     department: str
     name: str
@@ -26,6 +29,7 @@ class LegacySystem:
     exempted: bool = False
     state: MigrationState = MigrationState.PLANNED
     answers: Mapping[str, str] = field(default_factory=dict)
+    machines: Sequence[Mapping[str, Any]] = ()
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ say what is meant; nothing is guessed silently.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
@@ -26,6 +26,8 @@ class Sheet:
 
     file: str
     rows: Sequence[Sequence[Value]]
+    unstored: Set[tuple[int, int]] = frozenset()
+    """Row and column, both from 1, of formulas whose value the file does not hold."""
 
 
 class CellError(ValueError):

@@ -85,6 +85,12 @@ def read_rows(sheet: Sheet, rooms: Mapping[str, str], room: str | None) -> Readi
     hosts: list[Host] = []
     bad = 0
     for number, row in enumerate(sheet.rows[at + 1 :], start=at + 2):
+        unstored = [index for index in columns if (number, index + 1) in sheet.unstored]
+        for index in unstored:
+            reader.fault("migrate.cell_formula", cell_name(index, number))
+        if unstored:
+            bad += 1
+            continue
         texts = {index: cells.folded(row[index]) for index in columns if index < len(row)}
         if not any(texts.values()):
             continue

@@ -4,6 +4,7 @@ import csv
 import io
 import warnings
 import zipfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -36,25 +37,43 @@ def read(path: str) -> Sheet:
         raise UsageError("cli.unreadable", file=path, detail=system_fault(error)) from error
     if len(content) > LARGEST:
         raise TooLargeError("cli.too_large", file=path, limit=LARGEST // 1024**2)
-    rows = _workbook(path, content) if content[:2] == b"PK" else _text(path, content)
-    return Sheet(path, tuple(rows))
+    if content[:2] == b"PK":
+        return _workbook(path, content)
+    return Sheet(path, tuple(_text(path, content)))
 
 
-def _workbook(path: str, content: bytes) -> list[tuple[Value, ...]]:
+def _workbook(path: str, content: bytes) -> Sheet:
     from openpyxl import load_workbook
 
     try:
         fits = _unpacked(content) <= UNPACKED
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # About ornaments that are not read.
-            book = load_workbook(io.BytesIO(content), data_only=True) if fits else None
+            # Values and formulas come of two readings: openpyxl has either.
+            books = [
+                load_workbook(io.BytesIO(content), data_only=values)
+                for values in (True, False)
+                if fits
+            ]
     except Exception as error:
         raise InvalidInputError([Diagnostic("migrate.not_a_workbook", file=path)]) from error
-    if book is None:
+    if not books:
         raise TooLargeError("cli.too_large", file=path, limit=UNPACKED // 1024**2)
-    if not book.worksheets:
+    if not books[0].worksheets:
         raise InvalidInputError([Diagnostic("migrate.not_a_workbook", file=path)])
-    return _cells(path, book.worksheets[0])
+    values, formulas = (book.worksheets[0] for book in books)
+    rows = _cells(path, values)
+    return Sheet(path, tuple(rows), frozenset(_unstored(values, formulas)))
+
+
+def _unstored(values: "Worksheet", formulas: "Worksheet") -> Iterator[tuple[int, int]]:
+    """Yield the places of formulas without a value; an empty text is one."""
+    for number, row in enumerate(formulas.iter_rows(max_col=MOST_COLUMNS), start=1):
+        for column, cell in enumerate(row, start=1):
+            if cell.data_type == "f":
+                value = values.cell(number, column)
+                if value.value is None and value.data_type != "str":
+                    yield number, column
 
 
 def _unpacked(content: bytes) -> int:

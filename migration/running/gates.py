@@ -87,7 +87,7 @@ def acceptance(case: Case, now: datetime) -> tuple[Text, ...]:
     if ends is None:
         return (Text("migrate.run_gate_no_trial"),)
     early = (Text("migrate.run_gate_trial", {"at": ends}),) if now < ends else ()
-    missing = [party.value for party in Party if party not in case.signatures()]
+    missing = [party.label for party in Party if party not in case.signatures()]
     signing = (Text("migrate.run_gate_signatures", {"parties": missing}),) if missing else ()
     return (*early, *signing)
 

@@ -1,14 +1,17 @@
 """Whether a system serves: addresses fetched, ports opened, until they answer or time is up."""
 
 import socket
+import ssl
 import time
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from govcloud.domain.kinds.moving import Move, Probe
-from govcloud.ports import Stop
+from govcloud.messages import DEFAULT_LANGUAGE, render
+from govcloud.ports.abilities import Stop
 
 PATIENCE_S: Final = 5.0
 """For one answer."""
@@ -35,14 +38,15 @@ def probe(check: Probe) -> str:
 
 def _http(check: Probe) -> str:
     address = check.http or ""
-    host = urlsplit(address).hostname or address
+    place = urlsplit(address).netloc.rpartition("@")[2] or address
     try:
         # The hosts are inside: no proxy of the surroundings leads there.
         with httpx.Client(timeout=PATIENCE_S, trust_env=False, verify=False) as client:  # noqa: S501
             status = client.get(address).status_code
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return f"{host}: {type(error).__name__}"
-    return "" if status == check.expect else f"{host}: HTTP {status}, not {check.expect}"
+        return _why(place, error)
+    wrong = {"place": place, "status": status, "expected": check.expect}
+    return "" if status == check.expect else _said("migrate.health_status", **wrong)
 
 
 def _tcp(place: str) -> str:
@@ -50,5 +54,29 @@ def _tcp(place: str) -> str:
     try:
         socket.create_connection((address.strip("[]"), int(port)), PATIENCE_S).close()
     except (OSError, ValueError) as error:
-        return f"{place}: {type(error).__name__}"
+        return _why(place, error)
     return ""
+
+
+_WHY: Final[Sequence[tuple[tuple[type[BaseException], ...], str]]] = (
+    ((ConnectionRefusedError,), "refused"),
+    ((TimeoutError, httpx.TimeoutException), "silent"),
+    ((socket.gaierror,), "nameless"),
+    ((ssl.SSLError, ConnectionResetError, BrokenPipeError), "odd"),
+    ((OSError, httpx.ConnectError), "unreached"),
+)
+
+
+def _why(place: str, error: BaseException) -> str:
+    """Return in words why nothing was answered: httpx hides what the system said behind its own."""
+    behind: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None:
+        behind.append(step)
+        step = step.__cause__ or step.__context__
+    words = (word for kinds, word in _WHY if any(isinstance(one, kinds) for one in behind))
+    return _said(f"migrate.health_{next(words, 'odd')}", place=place)
+
+
+def _said(key: str, **params: object) -> str:
+    return render(key, DEFAULT_LANGUAGE, params)

@@ -3,11 +3,13 @@
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from govcloud.messages import DEFAULT_LANGUAGE, render
 from migration.running.port import Number, Played, Told, Verdict
 from migration.running.references import Masking
+from migration.running.refusals import explained, with_complaints
 
 _FAILURES: Final = {"runner_on_failed", "runner_on_unreachable", "runner_item_on_failed", "error"}
 _IDLE: Final = {"runner_retry", "verbose"}
@@ -18,9 +20,15 @@ _NO_REASON: Final = "non-zero return code"
 
 
 class Hearing:
-    """Listens to the events of one play, one line of JSON each."""
+    """Listens to the events of one play, one line of JSON each.
 
-    def __init__(self, mask: Masking, told: Callable[[Told], None]) -> None:
+    `complaints`: the file of what a bastion complained of last.
+    """
+
+    def __init__(
+        self, mask: Masking, told: Callable[[Told], None], complaints: Path | None = None
+    ) -> None:
+        self._complaints = complaints
         self._mask = mask
         self._told = told
         self._packing = zlib.compressobj(6)
@@ -33,11 +41,15 @@ class Hearing:
 
     def hear(self, line: bytes) -> None:
         """Take in an event."""
-        text = self._mask(line.decode("utf-8", "replace"))
-        event = json.loads(text)
-        name, data = event["event"], event["event_data"] or {}
+        event = json.loads(line.decode("utf-8", "replace"))
+        # What is decided on is not masked: a secret may be a word of Ansible's too.
+        name = event["event"]
+        if self._mask:
+            event["event_data"] = self._mask.within(event["event_data"])
+            line = json.dumps(event).encode()
+        data = event["event_data"] or {}
         if name not in _IDLE:
-            self._packed.append(self._packing.compress(text.encode() + b"\n"))
+            self._packed.append(self._packing.compress(line + b"\n"))
         if name == "playbook_on_task_start":
             self._task = str(data.get("task", ""))
             self._told(Told(self._task))
@@ -48,7 +60,7 @@ class Hearing:
             task = str(data.get("task", ""))
             # Of a task with items, what its first item says tells more than the task's own word.
             if not ("results" in result and self._failure[0] == task):
-                self._failure = (task, _why(result))
+                self._failure = (task, self._why(result))
             self._unreachable |= name == "runner_on_unreachable" or _work(result).get(
                 "broken", False
             )
@@ -56,11 +68,20 @@ class Hearing:
             self._complete = True
             self._numbers = dict(data.get("artifact_data") or {})
 
+    def _why(self, result: Mapping[str, Any]) -> str:
+        """Return why a task failed; who refused a login is said in a sentence of ours."""
+        said = _why(result)
+        if self._complaints is not None and self._complaints.exists():
+            said = with_complaints(said, self._complaints.read_text("utf-8", "replace"))
+        refused = explained(said)
+        said = render(refused.key, DEFAULT_LANGUAGE, refused.params) if refused else said
+        return self._mask(said)
+
     def _count(self, data: Mapping[str, Any]) -> None:
-        """Tell the bytes that work on a host has counted."""
+        """Tell the bytes that work on a host has counted, and of how many, where it knows."""
         work = _work(data.get("res") or {})
         if work:
-            self._told(Told(self._task, bytes_done=work["bytes"]))
+            self._told(Told(self._task, work["bytes"], work.get("total")))
 
     def played(self, ended: int | None) -> Played:
         """Return what came of it; `ended` is ansible's exit code, None where it was stopped."""

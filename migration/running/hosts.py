@@ -21,7 +21,7 @@ def endpoints(session: Session, department: str, move: Move) -> dict[str, Endpoi
     for name, host in move.hosts().items():
         address = host.address or _registered(session, department, host)
         if address:
-            found[name] = _endpoint(name, address, host.port, host.login or move.login)
+            found[name] = _endpoint(name, address, host, host.login or move.login)
     return found
 
 
@@ -35,6 +35,13 @@ def machines(session: Session, department: str, names: Iterable[str]) -> dict[st
     """Return the rows of those machines that there are, by name."""
     keys = [ObjectKey("VirtualMachine", department, name) for name in names]
     return {key.name: row for key, row in objects.by_keys(session, keys).items()}
+
+
+def absent(session: Session, department: str, move: Move) -> list[str]:
+    """Return the machines that must stand, and of which there is no document yet."""
+    names = wanted(move)
+    found = machines(session, department, names)
+    return sorted(name for name in names if name not in found)
 
 
 def _registered(session: Session, department: str, host: MoveSource | MoveTarget | MoveHost) -> str:
@@ -61,14 +68,17 @@ def _observed(row: ObjectRow, ordinal: int | None) -> str:
     return ""
 
 
-def _endpoint(name: str, address: str, port: int, login: Login) -> Endpoint:
+def _endpoint(
+    name: str, address: str, host: MoveSource | MoveTarget | MoveHost, login: Login
+) -> Endpoint:
     return Endpoint(
         name,
         address,
-        port,
+        host.port,
         login.user,
         login.key_file or "",
         login.known_hosts or "",
         login.bastion or "",
         login.become,
+        (host.fetch_through or "") if isinstance(host, MoveSource) else "",
     )

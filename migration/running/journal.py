@@ -148,15 +148,27 @@ def end(unit: Unit, row: MoveRow, number: int, played: Played) -> None:
 def say(row: MoveRow, word: str, text: Text | None = None) -> None:
     """Write what a migration does or waits for, for people to read."""
     row.word = word
-    row.text = {"key": text.key, "params": plain(text.params)} if text else {}
+    row.text = _kept(text) if text else {}
 
 
-def plain(params: Mapping[str, object]) -> dict[str, object]:
-    """Return parameters of a sentence as JSON has them."""
-    return {
-        name: value.isoformat() if isinstance(value, date) else value
-        for name, value in params.items()
-    }
+def text_of(kept: Mapping[str, Any]) -> Text:
+    """Return a sentence that was kept."""
+    return Text(kept["key"], {name: _told(value) for name, value in kept["params"].items()})
+
+
+def _kept(value: Any) -> Any:
+    """Return a sentence, or what it tells, as JSON has it."""
+    if isinstance(value, Text):
+        return {"key": value.key, "params": {n: _kept(one) for n, one in value.params.items()}}
+    if isinstance(value, list | tuple):
+        return [_kept(one) for one in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_told(one) for one in value]
+    return text_of(value) if isinstance(value, dict) else value
 
 
 def reach(unit: Unit, plan: ObjectRow, state: MigrationState) -> bool:

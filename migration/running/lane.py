@@ -81,7 +81,11 @@ class Lane:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`; then stop what is played, write what came of it, give leases back."""
         while not stop.wait(self._pace.idle_s):
-            self._guarded(self.start)
+            try:
+                self._guarded(self.start)
+            except Exception:
+                # Whoever ended here would heed no wish any more, while plays go on.
+                LOG.exception("migrations: the lane stumbled and goes on")
         self.close()
 
     def run_once(self, stop: threading.Event) -> None:

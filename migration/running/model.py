@@ -34,6 +34,11 @@ class Party(StrEnum):
     AUTHORITY = "authority"
     PROVIDER = "provider"
 
+    @property
+    def label(self) -> Text:
+        """What it is called in sentences."""
+        return Text(f"migrate.party_{self.value}")
+
 
 class StepName(StrEnum):
     """The steps, in their order; then those that stand outside of it."""

@@ -89,7 +89,9 @@ def going_back(case: Case, way: Sequence[Task], now: datetime) -> Text | None:
     """Return why everything is taken back, if it is."""
     wish = case.last(Verb.ROLLBACK)
     if wish is not None:
-        return Text("migrate.run_back_asked", {"by": wish.actor, "note": wish.note or "-"})
+        if wish.note:
+            return Text("migrate.run_back_wanted", {"by": wish.actor, "note": unended(wish.note)})
+        return Text("migrate.run_back_asked", {"by": wish.actor})
     for task in way:
         if task.step in CRITICAL and (found := case.tries(task)):
             last = found[-1]
@@ -159,13 +161,16 @@ def _backoff_s(former: Sequence[Entry], since: int) -> float:
 
 
 def told(entry: Entry) -> dict[str, object]:
-    """Return what a sentence about a failure says."""
-    return {
-        "step": entry.step.value,
-        "part": entry.part or "-",
-        "task": entry.task or "-",
-        "message": entry.message or "-",
-    }
+    """Return what a sentence about a failure says: at which step, of which part, and why."""
+    step = Text(f"migrate.step_{entry.step.value.replace('-', '_')}")
+    where = Text("migrate.run_part", {"step": step, "part": entry.part}) if entry.part else step
+    why = ": ".join(filter(None, (entry.task, unended(entry.message))))
+    return {"what": Text("migrate.run_why", {"where": where, "why": why}) if why else where}
+
+
+def unended(text: str) -> str:
+    """Return a text without the full stop that the sentence around it has."""
+    return text.strip().rstrip(".。")
 
 
 def _delta(case: Case, round_: Sequence[Task], now: datetime) -> Decision | None:

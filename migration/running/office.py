@@ -4,19 +4,24 @@ Each wish is one unit of work, audited; the lane heeds it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from sqlmodel import Session
 
-from govcloud.domain.access import Actor
+from govcloud.domain.access import Actor, Permission
 from govcloud.domain.kinds.governance import MigrationPlanSpec
+from govcloud.domain.kinds.moving import Move
 from govcloud.domain.manifest import Manifest
 from govcloud.errors import Diagnostic, InvalidInputError, NotFoundError
+from govcloud.requests import together
+from govcloud.requests.desk import Desk
 from govcloud.store import moves, objects, work
 from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Store, Unit
-from migration.running import journal, rooms, settings, views
+from migration.running import hosts, journal, rooms, settings, views
 from migration.running.model import Verb
+from migration.running.perform import manifests as machine_manifests
 from migration.running.port import Player
 from migration.running.wishing import Asked, Scene, asked_of, check
 
@@ -36,10 +41,13 @@ def _unless_rehearsed(shown: dict[str, Any], *, dry_run: bool) -> dict[str, Any]
 
 
 class Office:
-    """Wishes and views of migrations; `player` says which roles there are."""
+    """Wishes and views of migrations; `player` says which roles there are.
 
-    def __init__(self, store: Store, player: Callable[[], Player]) -> None:
-        self._store, self._player = store, player
+    `desk` says what would become of a request for machines.
+    """
+
+    def __init__(self, store: Store, desk: Desk, player: Callable[[], Player]) -> None:
+        self._store, self._desk, self._player = store, desk, player
 
     # --- Wishes ---
 
@@ -54,7 +62,8 @@ class Office:
         """Note what somebody wishes of a `(department, system)`, and return how it stands then.
 
         Raises NotFoundError for a system without a plan, ForbiddenError, ConflictError where it
-        cannot be wished now, InvalidInputError for a plan that cannot be run.
+        cannot be wished now, InvalidInputError for a plan that cannot be run. A dry run of `run`
+        also raises what a request for its machines would.
         """
         asked = asked_of(Verb(verb), told)
         try:
@@ -65,7 +74,33 @@ class Office:
                 shown = views.whole(unit.session, scene.plan, row, unit.now, tongue)
                 return _unless_rehearsed(shown, dry_run=asked.dry_run)
         except _RehearsedError as rehearsed:
+            if asked.verb is Verb.RUN:
+                self._rehearse_request(actor, system)
             return rehearsed.shown
+
+    def _rehearse_request(self, actor: Actor, system: tuple[str, str]) -> None:
+        with self._store.reading() as session:
+            lacking = _lacking(session, actor, [system])
+        for spec, move in lacking:
+            manifests = machine_manifests(move.machines, spec.department)
+            self._desk.plan(actor, manifests).deny()
+
+    def weigh(
+        self, actor: Actor, systems: Iterable[tuple[str, str]], tongue: str
+    ) -> dict[str, Any]:
+        """Return what the machines that systems still lack would come to, requested at once.
+
+        `systems` of the answer is how many lack machines; `quota` and `refusals` are as
+        `together.plain` has them. What cannot be requested at all is left out: `wish` says why.
+        """
+        with self._store.reading() as session:
+            lacking = _lacking(session, actor, systems)
+        wanted = []
+        for spec, move in lacking:
+            with suppress(InvalidInputError):
+                wanted.append(machine_manifests(move.machines, spec.department))
+        verdict = self._desk.weigh(actor, wanted)
+        return {"systems": len(wanted), **together.plain(verdict, tongue)}
 
     def _scene(self, unit: Unit, department: str, system: str) -> Scene:
         plan = find_plan(unit.session, unit.actor, department, system)
@@ -115,7 +150,11 @@ class Office:
                 if wave is None or row.spec.get("wave") == wave
             ]
             rows = moves.of_plans(session, [row.uid for row in found])
-            return [views.brief(plan, rows.get(plan.uid), tongue) for plan in found]
+            held = work.leased(session, rows, self._store.clock.now())
+            return [
+                views.brief(plan, rows.get(plan.uid), tongue, held=plan.uid in held)
+                for plan in found
+            ]
 
     def shown(self, actor: Actor, department: str, system: str, tongue: str) -> dict[str, Any]:
         """Return everything about one system's migration."""
@@ -129,7 +168,7 @@ class Office:
         with self._store.reading() as session:
             plan = find_plan(session, actor, department, system)
             row = moves.find(session, plan.uid)
-            return views.log(session, row) if row else []
+            return views.log(session, row, self._store.clock.now()) if row else []
 
     def evidence(self, actor: Actor, department: str, system: str, number: int) -> list[Any]:
         """Return what a step's play told, line by line; NotFoundError for no such step."""
@@ -137,7 +176,8 @@ class Office:
             plan = find_plan(session, actor, department, system)
             found = moves.evidence(session, plan.uid, number)
         if found is None:
-            raise NotFoundError("migrate.run_no_step", number=number, system=system)
+            key = f"{department}/{system}"
+            raise NotFoundError("migrate.run_no_step", number=number, system=key)
         return views.lines(found)
 
     def check(self, manifests: Iterable[Manifest]) -> None:
@@ -169,6 +209,23 @@ class Office:
         """Record that a server room is closed, where its definition holds (MIG-8)."""
         with self._store.unit(actor) as unit:
             return rooms.close(unit, department, room, evidence, confirmed_by)
+
+
+def _lacking(
+    session: Session, actor: Actor, systems: Iterable[tuple[str, str]]
+) -> list[tuple[MigrationPlanSpec, Move]]:
+    """Return those of some systems whose machines are missing, where the actor may request them."""
+    if not actor.may(Permission.SUBMIT):
+        return []
+    wanted = set(systems)
+    specs = [journal.plan_of(row) for row in visible_plans(session, actor, None)]
+    return [
+        (spec, spec.move)
+        for spec in specs
+        if (spec.department, spec.system) in wanted
+        and spec.move is not None
+        and hosts.absent(session, spec.department, spec.move)
+    ]
 
 
 def visible_plans(session: Session, actor: Actor, department: str | None) -> list[ObjectRow]:

@@ -11,7 +11,7 @@ from govcloud.domain.kinds.moving import Move
 from govcloud.domain.manifest import Manifest, SourceFile, load
 from govcloud.errors import GovcloudError, InvalidInputError, Text
 from govcloud.messages import DEFAULT_LANGUAGE, render
-from govcloud.ports import Stop
+from govcloud.ports.abilities import Stop
 from govcloud.requests.desk import Desk
 from govcloud.requests.life import State
 from govcloud.store import requests
@@ -79,7 +79,9 @@ class Performer:
     def _play(self, job: Job, tell: Tell, stop: Stop) -> Played:
         with self.store.reading() as session:
             found = hosts.endpoints(session, job.department, job.move)
+            machine = hosts.machines(session, job.department, [job.task.target])
         task = job.task
+        request = next((row.request_id for row in machine.values() if row.request_id), "")
         lacking = [name for name in (task.source, task.target) if name not in found]
         if lacking:
             return failed("migrate.run_no_address", hosts=sorted(set(lacking)))
@@ -103,6 +105,7 @@ class Performer:
                 "wave": job.wave_name,
                 "step": task.step.value,
                 "workload": task.part,
+                "request": request,
             },
         )
         return self.player().play(play, tell, stop)
@@ -130,7 +133,7 @@ class Performer:
         with self.store.reading() as session:
             rows = hosts.machines(session, job.department, wanted)
             found = hosts.endpoints(session, job.department, job.move)
-            request = requests.by_idempotency_key(session, key_of(job))
+            request = requests.by_idempotency_key(session, job.department, key_of(job))
         absent = [name for name in wanted if name not in rows]
         if request is not None and State(request.state) in _LOST:
             params = {"request": request.id, "state": request.state}

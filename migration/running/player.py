@@ -14,7 +14,7 @@ from typing import Final
 
 from govcloud.errors import GovcloudError
 from govcloud.messages import DEFAULT_LANGUAGE, render
-from govcloud.ports import Stop
+from govcloud.ports.abilities import Stop
 from migration.running.hearing import Hearing
 from migration.running.login import from_target, host_keys, variables
 from migration.running.port import Endpoint, Play, Played, Stage, Told, Verdict
@@ -23,12 +23,15 @@ from migration.running.roles import Roles
 from migration.running.staging import (
     environment,
     lines,
+    plain,
     private_folder,
     stagehand,
     sweep_folders,
     write,
 )
 
+COMPLAINTS: Final = "complaints"
+"""The file of what the last login at a bastion complained of."""
 _SECRET: Final = "GOVCLOUD_SECRET_"  # noqa: S105 (a name, not a secret)
 
 
@@ -60,8 +63,8 @@ class AnsiblePlayer:
             secrets = resolve(play.secrets)
         except GovcloudError as error:
             return _failed(error.key, **error.params)
-        hearing = Hearing(Masking(secrets.values()), told)
         with private_folder() as folder:
+            hearing = Hearing(Masking(secrets.values()), told, folder / COMPLAINTS)
             self.furnish(folder, play)
             ended = self._perform(self._order(folder, play, secrets), hearing, play, stop)
         return hearing.played(ended)
@@ -84,20 +87,21 @@ class AnsiblePlayer:
         for name in ("inventory", "env", "project"):
             (folder / name).mkdir()
         hosts = {
-            "source": variables(play.source, forward=False),
-            "target": variables(play.target, forward=True),
+            "source": variables(play.source, forward=False, complaints=folder / COMPLAINTS),
+            "target": variables(play.target, forward=True, complaints=folder / COMPLAINTS),
         }
-        write(folder / "inventory/hosts.json", {"all": {"hosts": hosts}})
+        write(folder / "inventory/hosts.json", plain({"all": {"hosts": hosts}}))
         write(folder / "env/extravars", self._variables(play))
 
     def _variables(self, play: Play) -> dict[str, object]:
-        own = {f"{play.role}_{name}": value for name, value in play.settings.items()}
+        own = {f"{play.role}_{name}": plain(value) for name, value in play.settings.items()}
         for name in play.secrets:
             lookup = f"lookup('ansible.builtin.env', '{_SECRET}{name}')"
             own[f"{play.role}_{name}"] = "{{ " + lookup + " }}"
         folder = f"/run/govcloud-move/{play.key}"
         state = f"/var/lib/govcloud-move/{play.key}"
         return own | {
+            "migration": plain(play.about),
             "move_role": play.role,
             "move_stage": play.stage.value,
             "move_mode": play.mode.value,
@@ -112,13 +116,20 @@ class AnsiblePlayer:
             "move_rsh": from_target(play.source, folder),
             "move_login": shlex.quote(f"{play.source.user}@{_bracketed(play.source.address)}"),
             "move_sudo": "sudo -n " if play.source.become else "",
-            "move_source": {**_about(play.source), "host_keys": host_keys(play.source)},
-            "move_target": _about(play.target),
+            "move_source": plain(
+                {
+                    **_about(play.source),
+                    "fetch_through": play.source.fetch_through,
+                    "host_keys": host_keys(play.source),
+                }
+            ),
+            "move_target": plain(_about(play.target)),
         }
 
     def _order(self, folder: Path, play: Play, secrets: Mapping[str, str]) -> dict[str, object]:
         keys = {end.key_file for end in (play.source, play.target) if end.key_file}
-        spoken = environment(folder, self._roles)
+        # The inventory is the one written here: plugins for other kinds need not be loaded.
+        spoken = environment(folder, self._roles) | {"ANSIBLE_INVENTORY_ENABLED": "yaml"}
         spoken |= {f"{_SECRET}{name}": value for name, value in secrets.items()}
         return {
             "folder": str(folder),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from govcloud.ports import Stop
+from govcloud.ports.abilities import Stop
 
 Number = int | float | str | bool
 
@@ -72,6 +72,8 @@ class Endpoint:
     bastion: str = ""
     """`user@host:port` through which it is reached; empty: directly."""
     become: bool = False
+    fetch_through: str = ""
+    """`user@host:port` through which a target fetches from it; empty: directly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Play:
     `bandwidth_kib` is the most KiB/s that it may move. `key` tells this play's traces on hosts
     (folders, users, slots) from those of others: it is the same for every stage of a workload.
     `about` is what roles find in the variable `migration`: department, system, wave, step,
-    workload.
+    workload, and the request by which the target came.
     """
 
     key: str

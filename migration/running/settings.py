@@ -1,5 +1,6 @@
 """Whether roles are told what they can be told, by their own specifications. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,16 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "list": (list,),
     "dict": (dict,),
 }
+_WORDS: Final = frozenset(
+    {
+        *("address", "from", "to", "host", "host_name", "source_device", "target_device"),
+        *("device", "snapshot", "file", "files", "paths", "databases", "packages"),
+        *("user", "users", "username", "target_user", "project"),
+        *("names", "service", "services", "time_servers", "time_zone"),
+    }
+)
+"""Settings of roles that become words of commands: names of things, never options."""
+_WORD: Final = re.compile(r"[^\x00-\x1f\x7f-][^\x00-\x1f\x7f]*|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,17 @@ def _settings(
                 yield _fault("setting_missing", field, value=name, meant=None, known=options)
         elif name in part.settings:
             yield from _value(f"{field}.{name}", part.settings[name], option)
+            if name in _WORDS:
+                yield from _words(f"{field}.{name}", part.settings[name])
+
+
+def _words(field: str, value: object) -> Iterator[Fault]:
+    """Yield what a program on a host would take for an option, or for more than one line."""
+    if isinstance(value, list):
+        for number, element in enumerate(value):
+            yield from _words(f"{field}[{number}]", element)
+    elif isinstance(value, str) and not _WORD.fullmatch(value):
+        yield _fault("setting_word", field, value=value, meant=None, known=())
 
 
 def _value(field: str, value: object, option: Mapping[str, Any]) -> Iterator[Fault]:

@@ -14,16 +14,31 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from govcloud.messages import DEFAULT_LANGUAGE, render
+
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_UNREACHABLE: Final = 4
+"""The exit code by which ansible says so: it is tried again."""
+_ADD_WITHOUT_AGENT: Final = 2
+"""The exit code of `ssh-add` for an agent that does not answer."""
+_GONE_S: Final = 5.0
+_AGENT_S: Final = 20.0
+"""For an agent to answer; on a busy machine it takes its time."""
+
+
+class _NoAgentError(Exception):
+    """The agent has ended, or does not answer in time."""
 
 
 def main() -> None:
@@ -41,9 +56,12 @@ def main() -> None:
         if order["keys"] is not None:
             os.environ["SSH_AUTH_SOCK"] = _agent(folder, order["keys"])
         code = _run(folder, order["arguments"])
+    except _NoAgentError:
+        _say({"event": "error", "stdout": render("migrate.play_no_agent", DEFAULT_LANGUAGE)})
+        code = _UNREACHABLE
     except subprocess.CalledProcessError as fault:
         _say({"event": "error", "stdout": fault.stderr})
-        code = 1
+        code = _UNREACHABLE if fault.returncode == _ADD_WITHOUT_AGENT else 1
     finally:
         _sweep()
     if left.is_set():
@@ -68,31 +86,44 @@ def _watch(folder: Path, left: threading.Event) -> None:
         pass
     left.set()
     _sweep()
-    shutil.rmtree(folder, ignore_errors=True)
+    # Whoever sees to ansible hears of its end meanwhile, and may still write about it.
+    until = time.monotonic() + _GONE_S
+    while folder.exists() and time.monotonic() < until:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
 def _agent(folder: Path, keys: list[str]) -> str:
     """Start an agent that holds the keys; return its socket."""
-    socket = str(folder / "agent")
-    command = ["ssh-agent", "-D", "-a", socket]
+    place = str(folder / "agent")
+    command = ["ssh-agent", "-D", "-a", place]
     agent = subprocess.Popen(  # noqa: S603
         command,
         stdout=subprocess.DEVNULL,
         preexec_fn=_die_with_parent,  # noqa: PLW1509
     )
-    while not Path(socket).exists() and agent.poll() is None:
-        threading.Event().wait(0.005)
+    _await(place, agent)
     # Without a key named, those that the user has by default; there may be none.
     subprocess.run(  # noqa: S603
-        ["ssh-add", "-q", *keys],  # noqa: S607 (as the user's PATH says)
-        env={**os.environ, "SSH_AUTH_SOCK": socket, "SSH_ASKPASS_REQUIRE": "never"},
+        ["ssh-add", "-q", "--", *keys],  # noqa: S607 (as the user's PATH says)
+        env={**os.environ, "SSH_AUTH_SOCK": place, "SSH_ASKPASS_REQUIRE": "never"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=bool(keys),
     )
-    return socket
+    return place
+
+
+def _await(place: str, agent: subprocess.Popen[bytes]) -> None:
+    """Wait until an agent takes connections; its socket is there a little before it does."""
+    until = time.monotonic() + _AGENT_S
+    while time.monotonic() < until and agent.poll() is None:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as way:
+            way.connect(place)
+            return
+        time.sleep(0.005)
+    raise _NoAgentError
 
 
 def _die_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from migration.running.roles import Roles
 
 _FOLDER: Final = "govcloud-play-"
 _LOOK_S: Final = 0.2
+_TEMPLATE: Final = re.compile(r"\{[{%#]")
 
 
 def environment(folder: Path, roles: Roles) -> dict[str, str]:
@@ -33,8 +35,19 @@ def environment(folder: Path, roles: Roles) -> dict[str, str]:
     }
 
 
+def plain(value: object) -> object:
+    """Mark texts that Ansible is to take as they are, though they look like a template of its."""
+    if isinstance(value, str):
+        return {"__ansible_unsafe": value} if _TEMPLATE.search(value) else value
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value
+
+
 def write(file: Path, value: object) -> None:
-    """Write what Ansible reads."""
+    """Write what Ansible reads; it is templates that Ansible fills in where `plain` is not said."""
     file.write_text(json.dumps(value), encoding="utf-8")
 
 

@@ -15,7 +15,8 @@ from migration.running.port import Mode, Stage
 class Step:
     """A row of the table: what is done, in which state it ends, what it may touch, what undoes it.
 
-    `each` names the list of the `Move` of which it is done for each; "": once.
+    `each` names the list of the `Move` of which it is done for each; "": once. A later workload
+    needs the earlier ones: with `backwards`, it comes before them, and is undone after them.
     """
 
     name: StepName
@@ -28,6 +29,7 @@ class Step:
     touches_source: bool = False
     undo: Undo = Undo.NOTHING
     repeats: bool = False
+    backwards: bool = False
 
 
 _W: Final = "workloads"
@@ -74,6 +76,7 @@ STEPS: Final = (
         changes=True,
         touches_source=True,
         undo=Undo.SERVE,
+        backwards=True,
     ),
     Step(StepName.FINAL_SYNC, _PLAY, _W, Stage.SYNC, Mode.FINAL, changes=True, undo=Undo.SERVE),
     Step(StepName.VERIFY, _PLAY, _W, Stage.VERIFY),
@@ -125,9 +128,12 @@ def _of(step: Step, move: Move) -> Iterator[Task]:
         yield replace(made, reaches=step.reaches, settings=_settings(step, move))
         return
     parts: Sequence[Workload | moving.Task] = getattr(move, step.each)
-    for number, part in enumerate(parts, start=1):
+    numbered = list(enumerate(parts, start=1))
+    if step.backwards:
+        numbered.reverse()
+    for number, part in numbered:
         # The state is reached with the last of them.
-        reaches = step.reaches if number == len(parts) else None
+        reaches = step.reaches if number == numbered[-1][0] else None
         yield replace(
             made,
             part=_name(step.each, part, number),

@@ -10,17 +10,18 @@ from sqlmodel import Session
 
 from govcloud.errors import Text
 from govcloud.messages import render
-from govcloud.store import moves
+from govcloud.store import moves, work
 from govcloud.store.tables import MoveRow, ObjectRow
 from migration.running import gates, journal
 from migration.running.model import Case, Entry, Party, StepName, Task, Verb
 from migration.running.next import going_back, is_done
-from migration.running.steps import tasks, undoing
+from migration.running.steps import check, tasks, undoing
 
 
-def brief(plan: ObjectRow, row: MoveRow | None, tongue: str) -> dict[str, Any]:
-    """Return how far a migration is, as a list shows it."""
+def brief(plan: ObjectRow, row: MoveRow | None, tongue: str, *, held: bool) -> dict[str, Any]:
+    """Return how far a migration is, as a list shows it; `held`: a controller is at it."""
     spec = plan.spec
+    left = row is not None and row.word == "doing" and not held
     found: dict[str, Any] = {
         "department": spec["department"],
         "system": spec["system"],
@@ -30,8 +31,8 @@ def brief(plan: ObjectRow, row: MoveRow | None, tongue: str) -> dict[str, Any]:
         "ready": spec.get("move") is not None,
         "run": row.run if row else 0,
         "live": row.live if row else False,
-        "doing": row.word if row else "",
-        "message": said(row.text, tongue) if row else None,
+        "doing": "left" if left else row.word if row else "",
+        "message": render("migrate.run_left", tongue) if left else _message(row, tongue),
         "step": (row.step or None) if row else None,
         "part": (row.part or None) if row else None,
         "task": (row.task or None) if row else None,
@@ -64,7 +65,8 @@ def whole(
     session: Session, plan: ObjectRow, row: MoveRow | None, now: datetime, tongue: str
 ) -> dict[str, Any]:
     """Return everything about a migration: its steps, what it waits for, who signed, downtime."""
-    found = brief(plan, row, tongue)
+    held = row is not None and row.uid in work.leased(session, [row.uid], now)
+    found = brief(plan, row, tongue, held=held)
     spec = journal.plan_of(plan)
     if spec.move is None:
         return found
@@ -74,11 +76,13 @@ def whole(
     begun = [task for task in way if case.tries(task)]
     asked = case.last(Verb.ROLLBACK) is not None
     undone = undoing(begun, asked=asked) if back is not None else ()
+    checked = [task for task in check(spec.move) if case.tries(task)]
     window = case.window
     signed = case.signatures()
+    current = _current(row, held=held, last=case.entries[-1].number if case.entries else 0)
     return found | {
         "window": _window(window.opens, window.closes) if window else None,
-        "steps": [_task(case, task) for task in (*way, *undone)],
+        "steps": [_task(case, task, current) for task in (*way, *checked, *undone)],
         "back": _text(back, tongue) if back else None,
         "gates": [_text(one, tongue) for one in gates.cutover(case, now)] if row else [],
         "trialEnds": _instant(gates.trial_ends(case)),
@@ -91,6 +95,7 @@ def whole(
         "sourcesOff": sorted(case.switched_off()),
         "sourcesOn": list(gates.still_on(case)),
         "downtimeSeconds": downtime_s(case),
+        "differs": _differs(case),
     }
 
 
@@ -103,7 +108,24 @@ def downtime_s(case: Case) -> float | None:
     return round((serving[-1] - frozen[0]).total_seconds(), 3)
 
 
-def _task(case: Case, task: Task) -> dict[str, Any]:
+def _differs(case: Case) -> dict[str, Any] | None:
+    """Return the last comparison that was asked for, unless it or a later one succeeded."""
+    compared = (StepName.CHECK, StepName.VERIFY)
+    last = {one.part: one for one in case.entries if one.step in compared and one.ended}
+    failed = [one for one in last.values() if one.step is StepName.CHECK and not one.ok]
+    if not failed:
+        return None
+    worst = failed[-1]
+    return {"at": _instant(worst.ended), "part": worst.part, "message": worst.message or None}
+
+
+def _current(row: MoveRow | None, *, held: bool, last: int) -> int:
+    """Return the number of the attempt that may be at work: the last, unless it was left; or 0."""
+    at_work = row is not None and row.live and (held or row.word != "doing")
+    return last if at_work else 0
+
+
+def _task(case: Case, task: Task, current: int) -> dict[str, Any]:
     tries = case.tries(task)
     last = tries[-1] if tries else None
     copied = [number for one in tries if (number := _bytes(one)) is not None]
@@ -111,7 +133,7 @@ def _task(case: Case, task: Task) -> dict[str, Any]:
         "step": task.step.value,
         "part": task.part or None,
         "role": task.role or None,
-        "state": _state(case, task, last),
+        "state": _state(case, task, last, current),
         "attempts": len(tries),
         "began": _instant(last.began) if last else None,
         "ended": _instant(last.ended) if last else None,
@@ -120,14 +142,18 @@ def _task(case: Case, task: Task) -> dict[str, Any]:
     }
 
 
-def _state(case: Case, task: Task, last: Entry | None) -> str:
+def _state(case: Case, task: Task, last: Entry | None, current: int) -> str:
     if last is None:
         return "open"
     if last.ended is None:
-        return "doing"
+        return _unended(last, current)
     if is_done(case, task) and last.ok:
         return "done"
     return last.verdict.value if last.verdict else "open"
+
+
+def _unended(entry: Entry, current: int) -> str:
+    return "doing" if entry.number == current else "broken-off"
 
 
 def _bytes(entry: Entry) -> int | None:
@@ -135,7 +161,7 @@ def _bytes(entry: Entry) -> int | None:
     return int(found) if isinstance(found, int | float) else None
 
 
-def log(session: Session, row: MoveRow) -> list[dict[str, Any]]:
+def log(session: Session, row: MoveRow, now: datetime) -> list[dict[str, Any]]:
     """Return wishes and steps of all runs, in the order in which they came."""
     wished = [
         {
@@ -151,11 +177,14 @@ def log(session: Session, row: MoveRow) -> list[dict[str, Any]]:
         }
         for wish in moves.wishes(session, row, all_runs=True)
     ]
-    done = [_step(found) for found in moves.steps(session, row, all_runs=True)]
+    steps = moves.steps(session, row, all_runs=True)
+    held = row.uid in work.leased(session, [row.uid], now)
+    current = _current(row, held=held, last=steps[-1]["number"] if steps else 0)
+    done = [_step(found, current) for found in steps]
     return sorted([*wished, *done], key=lambda one: one["number"])
 
 
-def _step(found: Mapping[Any, Any]) -> dict[str, Any]:
+def _step(found: Mapping[Any, Any], current: int) -> dict[str, Any]:
     entry = journal.entry_of(found)
     return {
         "number": entry.number,
@@ -164,7 +193,7 @@ def _step(found: Mapping[Any, Any]) -> dict[str, Any]:
         "at": _instant(entry.began),
         "ended": _instant(entry.ended),
         "by": found["by"],
-        "outcome": entry.verdict.value if entry.verdict else "doing",
+        "outcome": entry.verdict.value if entry.verdict else _unended(entry, current),
         "note": ": ".join(filter(None, (entry.task, entry.message))) or None,
         "detail": dict(entry.numbers),
         "run": found["run"],
@@ -187,9 +216,9 @@ def _line(line: str) -> Any:
         return line
 
 
-def said(stored: Mapping[str, Any], tongue: str) -> str | None:
-    """Return a stored sentence in a language."""
-    return render(stored["key"], tongue, stored.get("params") or {}) if stored else None
+def _message(row: MoveRow | None, tongue: str) -> str | None:
+    """Return the stored sentence in a language."""
+    return _text(journal.text_of(row.text), tongue) if row and row.text else None
 
 
 def _text(text: Text, tongue: str) -> str:

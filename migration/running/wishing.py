@@ -19,7 +19,7 @@ from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Unit
 from migration.running import gates, hosts, settings
 from migration.running.model import Case, Party, StepName, Verb
-from migration.running.next import critical, paused
+from migration.running.next import critical, going_back, paused
 from migration.running.rooms import switch_off
 from migration.running.steps import CRITICAL, tasks
 
@@ -126,12 +126,11 @@ def _run(scene: Scene, asked: Asked) -> dict[str, Any]:
     ]
     if found:
         raise InvalidInputError(found)
-    wanted = hosts.wanted(spec.move)
-    absent = set(wanted) - set(hosts.machines(session, spec.department, wanted))
+    absent = hosts.absent(session, spec.department, spec.move)
     if absent and not spec.move.machines:
-        raise ConflictError("migrate.run_no_machines", machines=sorted(absent))
+        raise ConflictError("migrate.run_no_machines", machines=absent)
     if absent and not scene.unit.actor.may(Permission.SUBMIT):
-        raise ForbiddenError("migrate.run_cannot_submit", machines=sorted(absent))
+        raise ForbiddenError("migrate.run_cannot_submit", machines=absent)
     return {}
 
 
@@ -196,14 +195,16 @@ def _accept(scene: Scene, asked: Asked) -> dict[str, Any]:
     _, case = scene.live()
     actor, now = scene.unit.actor, scene.unit.now
     party, signed = party_of(actor, scene.spec.department), case.signatures()
+    if going_back(case, tasks(case.move), now) is not None:
+        raise ConflictError("migrate.run_goes_back", system=scene.key)
     ends = gates.trial_ends(case)
-    if ends is None or case.last(Verb.ROLLBACK) is not None:
+    if ends is None:
         raise ConflictError("migrate.run_no_trial", system=scene.key)
     if now < ends:
         raise ConflictError("migrate.run_trial_lasts", system=scene.key, at=ends)
     if party in signed or actor.name in {wish.actor for wish in signed.values()}:
         by = signed[party].actor if party in signed else actor.name
-        raise ConflictError("migrate.run_signed", party=party.value, by=by)
+        raise ConflictError("migrate.run_signed", party=party.label, by=by)
     return {"party": party.value}
 
 

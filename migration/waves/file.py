@@ -1,17 +1,26 @@
 """From computed waves to the file that people edit."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 
 from migration.waves.compute import Placed, Result
 from migration.waves.model import PlannedSystem, PlannedWave, Settings, WavePlanSpec
 
 
 def planned(
-    result: Result, settings: Settings, why: Callable[[Placed, str], str] | None = None
+    result: Result,
+    settings: Settings,
+    why: Callable[[Placed, str], str] | None = None,
+    *,
+    taken: Collection[str] = (),
 ) -> WavePlanSpec:
-    """Return the plan; `why` says why a system is where it is, for its group and itself."""
-    digits = max(2, len(str(len(result.windows))))
-    names = {slot.day: f"w{n:0{digits}}" for n, slot in enumerate(result.windows, start=1)}
+    """Return the plan; `why` says why a system is where it is, for its group and itself.
+
+    Waves are numbered on from the names that are `taken`.
+    """
+    last = max((int(name[1:]) for name in taken if re.fullmatch(r"w\d+", name)), default=0)
+    digits = max(2, len(str(last + len(result.windows))))
+    names = {slot.day: f"w{n:0{digits}}" for n, slot in enumerate(result.windows, start=last + 1)}
     inside: dict[str, list[PlannedSystem]] = {name: [] for name in names.values()}
     for placed in result.placed:
         for key in placed.bundle.keys:

@@ -6,6 +6,7 @@ would be torn apart. What is switched off or replaced holds nobody back.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from govcloud.domain.kinds.platform import Contacts
 from govcloud.errors import Text
@@ -36,12 +37,22 @@ def prepare(
     sizes: Mapping[str, Iterable[Size]],
     chains: Mapping[str, tuple[str, ...]],
     settings: Settings,
+    *,
+    requested: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
 ) -> Prepared:
-    """Return what is to be planned; `chains` are the nodes of the tree above each department."""
+    """Return what is to be planned; `chains` are the nodes of the tree above each department.
+
+    `requested` is what will be asked for, where that is known; `sizes` are for all others.
+    """
     held = _held(verdicts)
     held |= _waiting(estate, verdicts, held, settings)
     loads = {
-        key: load_of(system, verdicts[key], sizes.get(key, ()), chains.get(system.department, ()))
+        key: load_of(
+            system,
+            verdicts[key],
+            requested.get(key, _demand(verdicts[key].strategy, list(sizes.get(key, ())))),
+            chains.get(system.department, ()),
+        )
         for key, system in estate.systems.items()
         if key not in held
     }
@@ -81,9 +92,15 @@ def _waiting(
 
 
 def load_of(
-    system: LegacySystem, verdict: Assessment, sizes: Iterable[Size], chain: tuple[str, ...]
+    system: LegacySystem,
+    verdict: Assessment,
+    wanted: Mapping[str, int],
+    chain: tuple[str, ...],
 ) -> Load:
-    """Return what a system weighs; where nobody has told how much data it has, its disks count."""
+    """Return what a system weighs; where nobody has told how much data it has, its disks count.
+
+    `wanted` is what its target will be charged, by resource class.
+    """
     data: dict[str, int] = {}
     change: dict[str, int] = {}
     for host in system.running.values():
@@ -92,7 +109,6 @@ def load_of(
         gib = facts.data if facts.data is not None else host.storage or 0
         data[room] = data.get(room, 0) + gib * 1024
         change[room] = change.get(room, 0) + (facts.daily_change or 0)
-    wanted = _demand(verdict.strategy, list(sizes))
     return Load(
         key=system.key,
         department=system.department,

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError
-from govcloud.ports import Observed, Resource, Standing
+from govcloud.ports.abilities import Standing
+from govcloud.ports.cloud import Observed, Resource
 from provisioners.kubernetes import objects, quantities
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import FIELD_MANAGER, UID

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from govcloud.ports import Order
+from govcloud.ports.cloud import Order
 from provisioners.kubernetes.marks import INSTALLATION, ZONE, referred
 from provisioners.kubernetes.settings import Settings
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from govcloud.errors import CloudError
-from govcloud.ports import Offer
+from govcloud.ports.abilities import Offer
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.types import NAMESPACE

@@ -5,17 +5,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError
-from govcloud.ports import (
+from govcloud.ports.abilities import Offer, Standing, Stop
+from govcloud.ports.cloud import (
     CloudAddress,
     CloudReport,
     Observed,
-    Offer,
     Order,
     Provisioner,
     Resource,
-    Standing,
     State,
-    Stop,
     TenantQuota,
 )
 from provisioners.kubernetes import members, objects, rights, use
@@ -109,6 +107,10 @@ class KubernetesProvisioner:
         listed = self._listed(TYPES, sorted(self._perhaps_there(others)))
         strayed = self._strayed(others, {seen.id for seen in listed})
         return [*self._remembered(here), *listed, *strayed]
+
+    def recall(self, observed: Observed) -> Observed | None:
+        """Return what the streams last told of something that is being built here."""
+        return self._watcher.recall(observed)
 
     def _perhaps_there(self, uids: Collection[str]) -> set[str]:
         """Return those of which there may be something; raises CloudError."""

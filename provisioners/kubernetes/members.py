@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from govcloud.errors import TransientCloudError
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from provisioners.kubernetes.marks import FIELD_MANAGER, INSTALLATION, MANAGED_BY
 from provisioners.kubernetes.objects import account_name
 from provisioners.kubernetes.session import Session

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from govcloud.ports import Observed, State
+from govcloud.ports.cloud import Observed, State
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import Type
@@ -121,6 +121,11 @@ class Memory:
         with self._lock:
             keys = [key for uid in uids for key in sorted(self._of.get(uid, ()))]
             return [kept for key in keys if (kept := self._seen[key].kept)]
+
+    def get(self, key: str) -> Observed | None:
+        """Return a thing as it was last seen, if it is kept."""
+        seen = self._seen.get(key)
+        return seen.kept if seen else None
 
     def _read(self, item: Json, found: Observed) -> Seen:
         compared = (found.part, frozenset(found.props.items()), frozenset(found.tags.items()))

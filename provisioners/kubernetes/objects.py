@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from govcloud.ports import Order, Resource, Value
+from govcloud.ports.cloud import Order, Resource, Value
 from provisioners.kubernetes import quantities
 from provisioners.kubernetes.borders import policies
 from provisioners.kubernetes.marks import HARD, WHOLE, metadata, namespace_name
@@ -36,6 +36,7 @@ PLAIN_COUNTS: Final = frozenset(
 """Objects that a quota counts by their bare name; all others by `count/<name>`."""
 _SIZES: Final = {"defaultRequest": "request", "default": "limit", "max": "max"}
 """A LimitRange's words for ours."""
+_DUMP: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 BORDERS: Final = 1
 PEOPLE: Final = 2
 """Ranks: nobody gets in before the borders stand. Access ends first; the borders stand until the
@@ -171,7 +172,7 @@ def account_name(namespace: str, role: str) -> str:
 
 def dump(value: object) -> str:
     """Return JSON, the same for equal values."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _DUMP(value)
 
 
 # --- From props to the manifest ---

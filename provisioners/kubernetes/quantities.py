@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 _FORM: Final = re.compile(
@@ -12,6 +13,8 @@ _DECIMAL: Final = {letter: Fraction(1000) ** n for n, letter in enumerate("num k
 _UNITS: Final = _BINARY | _DECIMAL
 _MIB: Final = 1024**2
 _GIB: Final = 1024**3
+_OFTEN: Final = 4096
+"""So many amounts are remembered: a cluster's quotas say the same few again and again."""
 
 
 def base_unit(name: str) -> Fraction:
@@ -27,19 +30,27 @@ def base_unit(name: str) -> Fraction:
 
 def read(name: str, text: object) -> int | str:
     """Return a quantity in base units, or its text where it is no whole number of them."""
-    found = _FORM.fullmatch(str(text))
+    return _read(name, str(text))
+
+
+@lru_cache(_OFTEN)
+def _read(name: str, text: str) -> int | str:
+    found = _FORM.fullmatch(text)
     if found is None:
-        return str(text)
+        return text
     unit = found["unit"] or ""
     factor = Fraction(10) ** int(unit[1:]) if unit[:1] in ("e", "E") and unit[1:] else None
     value = Fraction(found["number"]) * (factor or _UNITS.get(unit, Fraction(1))) / base_unit(name)
-    return int(value) if value.denominator == 1 else str(text)
+    return int(value) if value.denominator == 1 else text
 
 
 def show(name: str, amount: object) -> str:
     """Return an amount in base units as the API server would write it itself."""
-    if not isinstance(amount, int):
-        return str(amount)
+    return _show(name, amount) if isinstance(amount, int) else str(amount)
+
+
+@lru_cache(_OFTEN)
+def _show(name: str, amount: int) -> str:
     value = amount * base_unit(name)
     if base_unit(name).denominator > 1:
         return str(value) if value.denominator == 1 else f"{amount}m"

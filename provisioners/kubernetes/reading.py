@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from govcloud.ports import Observed, State, Value
+from govcloud.ports.cloud import Observed, State, Value
 from provisioners.kubernetes import quantities
 from provisioners.kubernetes.marks import DOMAIN, FIELD_MANAGER, HARD, mark_of, missing, tags_of
 from provisioners.kubernetes.objects import MODES, POD_SECURITY, access_props, policy_props

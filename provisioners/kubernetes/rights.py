@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from govcloud.ports import CloudReport
+from govcloud.ports.cloud import CloudReport
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import ROLES, Settings
 from provisioners.kubernetes.types import NAMESPACE, TYPES

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -229,17 +229,35 @@ def _read(settings: Settings) -> client.Configuration:
     found.host = settings.endpoint
     if settings.ca_file:
         found.ssl_ca_cert = str(Path(settings.ca_file).expanduser().resolve(strict=True))
-    if settings.token_file or settings.token_env:
-        _refresh(found, settings)
-        hook = partial(_refresh, settings=settings)
+    token: Callable[[], str] | None = None
+    if settings.token_file:
+        token = _TokenFile(Path(settings.token_file).expanduser()).read
+    elif settings.token_env:
+        token = partial(os.environ.__getitem__, settings.token_env)
+    if token is not None:
+        _refresh(found, token)
+        hook = partial(_refresh, token=token)
         found.refresh_api_key_hook = hook  # type: ignore[assignment]
     return found
 
 
-def _refresh(configuration: client.Configuration, settings: Settings) -> None:
-    """Read the token anew: short-lived ones are replaced in their file."""
-    if settings.token_file:
-        token = Path(settings.token_file).expanduser().read_text("utf-8").strip()
-    else:
-        token = os.environ[settings.token_env]
-    configuration.api_key["authorization"] = f"Bearer {token}"
+def _refresh(configuration: client.Configuration, token: Callable[[], str]) -> None:
+    configuration.api_key["authorization"] = f"Bearer {token()}"
+
+
+class _TokenFile:
+    """A file with a token, read anew when it is another: short-lived ones are replaced there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[object, str] = (None, "")
+
+    def read(self) -> str:
+        """Return the token that is in the file now; raises OSError."""
+        now = self._path.stat()
+        stamp, token = self._known
+        if stamp != (now.st_ino, now.st_mtime_ns, now.st_size):
+            stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
+            token = self._path.read_text("utf-8").strip()
+            self._known = (stamp, token)
+        return token

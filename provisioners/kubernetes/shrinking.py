@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from govcloud.errors import TerminalCloudError
-from govcloud.ports import Observed, Resource
+from govcloud.ports.cloud import Observed, Resource
 from provisioners.kubernetes import quantities
 
 _HARD = "hard."

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from provisioners.kubernetes.marks import selected
 from provisioners.kubernetes.types import Type
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from govcloud.domain.classes import OBJECTS
-from govcloud.ports import Observed, TenantQuota
+from govcloud.ports.cloud import Observed, TenantQuota
 from provisioners.kubernetes.objects import PLAIN_COUNTS
 
 _CLASSES: Final = {

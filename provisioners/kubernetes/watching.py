@@ -15,7 +15,8 @@ from typing import Any, Final
 from urllib3 import BaseHTTPResponse
 
 from govcloud.errors import CloudError, TransientCloudError
-from govcloud.ports import Observed, Stop
+from govcloud.ports.abilities import Stop
+from govcloud.ports.cloud import Observed
 from provisioners.kubernetes.errors import Answer, error_of
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING
@@ -58,6 +59,10 @@ class Watcher:
     def keeps(self, uid: str) -> bool:
         """Whether all that there is of an object is kept here: it was begun here, and we listen."""
         return self.live and uid in self.begun and self.knows(uid)
+
+    def recall(self, seen: Observed) -> Observed | None:
+        """Return a thing as it was last told of; None where nobody would tell what became of it."""
+        return self.memories[seen.type].get(seen.id) if self.live else None
 
     @property
     def live(self) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError
-from govcloud.ports import Observed, Order, Resource, Standing, State, Value
+from govcloud.ports.abilities import Standing
+from govcloud.ports.cloud import Observed, Order, Resource, State, Value
 from provisioners.openstack import compute, storage
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.identity import Identity

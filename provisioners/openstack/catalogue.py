@@ -26,8 +26,27 @@ class Catalogue:
         self._kept: dict[str, tuple[float, list[Json]]] = {}
 
     def image(self, reference: str) -> str:
-        """Return an image's id; TerminalCloudError `UnknownImage`."""
-        return self._id("images", reference, "UnknownImage")
+        """Return an image's id; TerminalCloudError `UnknownImage`, or `AmbiguousImage`.
+
+        An administrator sees the images of all projects, and anybody may give one any name.
+        """
+        found: list[Json] = []
+        for anew in (False, True):
+            found = self._trusted(self._named("images", reference, anew=anew))
+            if len(found) == 1:
+                return str(found[0]["id"])
+        if not found:
+            raise TerminalCloudError("UnknownImage", reference)
+        ids = ", ".join(sorted(str(row["id"]) for row in found))
+        raise TerminalCloudError("AmbiguousImage", f"{reference}: {ids}")
+
+    def _trusted(self, images: list[Json]) -> list[Json]:
+        """Return, of several images, the public ones and our own project's if there are any."""
+        if len(images) < 2:
+            return images
+        own = self._door.own_project()
+        known = [i for i in images if i.get("visibility") == "public" or i.get("owner") == own]
+        return known or images
 
     def external_network(self, reference: str) -> str:
         """Return an external network's id; TerminalCloudError `UnknownNetwork`."""
@@ -71,12 +90,16 @@ class Catalogue:
 
     def _id(self, what: str, reference: str, reason: str) -> str:
         for fresh in (False, True):
-            found = [
-                r["id"] for r in self._rows(what, anew=fresh) if reference in (r["id"], r["name"])
-            ]
+            found = self._named(what, reference, anew=fresh)
             if found:
-                return str(found[0])
+                return str(found[0]["id"])
         raise TerminalCloudError(reason, reference)
+
+    def _named(self, what: str, reference: str, *, anew: bool) -> list[Json]:
+        """Return what has this id, or else what has this name."""
+        rows = self._rows(what, anew=anew)
+        exact = [row for row in rows if row["id"] == reference]
+        return exact or [row for row in rows if row["name"] == reference]
 
     def _rows(self, what: str, *, anew: bool) -> list[Json]:
         now = self._now()

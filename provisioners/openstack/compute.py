@@ -12,10 +12,11 @@ from typing import Any, Final
 from govcloud.errors import (
     AwaitedCloudError,
     CloudConflictError,
+    CloudError,
     TerminalCloudError,
     TransientCloudError,
 )
-from govcloud.ports import Observed, Resource, State, Value
+from govcloud.ports.cloud import Observed, Resource, State, Value
 from provisioners.openstack.age import age_s
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.errors import fault_of, unbuilt
@@ -65,17 +66,20 @@ class Compute:
         return self._door.pages(COMPUTE, "/servers/detail", "servers", params)
 
     def groups(self) -> Iterator[list[Json]]:
-        """List server groups; Nova pages them by offset."""
-        size, offset = self._door.settings.page_size, 0
+        """List server groups; Nova pages them by offset.
+
+        It never says whether more follow, and its own maximum may be below what is asked for. So
+        the last page is one that brings nothing new.
+        """
+        size, seen = self._door.settings.page_size, set[str]()
         while True:
-            params = {"all_projects": "True", "limit": size, "offset": offset}
+            params = {"all_projects": "True", "limit": size, "offset": len(seen)}
             body = self._door.get(COMPUTE, "/os-server-groups", params=params)
-            rows: list[Json] = body.get("server_groups") or []
-            if rows:
-                yield rows
-            if len(rows) < size:
+            rows = [row for row in body.get("server_groups") or () if row["id"] not in seen]
+            if not rows:
                 return
-            offset += size
+            yield rows
+            seen.update(str(row["id"]) for row in rows)
 
     def label(self, row: Json) -> Label:
         """Return what a server says of itself."""
@@ -270,11 +274,11 @@ class Compute:
         )
 
     def _confirm(self, server: str) -> None:
-        """Confirm a resize; while that is under way Nova says that there is none."""
+        """Confirm a resize; while that is under way, or just done, Nova says that there is none."""
         try:
             self._action(server, {"confirmResize": None})
-        except TerminalCloudError as error:
-            if "not been resized" not in error.message:
+        except CloudError as error:
+            if not any(words in error.message for words in _CONFIRMED):
                 raise
 
     def _refuse_at_once(self, server: str) -> None:
@@ -353,6 +357,7 @@ class Compute:
             raise CloudConflictError("NotOurs", f"server group {observed.id}")
 
 
+_CONFIRMED: Final = ("not been resized", "in vm_state active", "in vm_state stopped")
 _TO_ON: Final = {
     "PAUSED": "unpause",
     "SUSPENDED": "resume",

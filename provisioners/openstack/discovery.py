@@ -5,7 +5,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from govcloud.errors import CloudError
-from govcloud.ports import Offer, Value
+from govcloud.ports.abilities import Offer
+from govcloud.ports.cloud import Value
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.session import COMPUTE, IDENTITY, IMAGE, NETWORK, STORAGE, Door, Json

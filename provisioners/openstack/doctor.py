@@ -3,7 +3,7 @@
 from typing import Final
 
 from govcloud.errors import CloudError
-from govcloud.ports import CloudReport
+from govcloud.ports.cloud import CloudReport
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.session import (
     COMPUTE,
@@ -71,9 +71,9 @@ def _version(door: Door, service: str, problems: list[str]) -> str:
 def _rights(door: Door, identity: Identity, features: set[str]) -> list[str]:
     missing = []
     try:
-        identity.domain()
+        identity.rows()
     except CloudError as error:
-        missing.append(f"{IDENTITY} /domains: {error.reason} {error.message}")
+        missing.append(f"{IDENTITY}: {error.reason} {error.message}")
     for service, url, params in _RIGHTS:
         if service not in features:
             continue

@@ -12,15 +12,14 @@ from govcloud.errors import (
     TerminalCloudError,
     TransientCloudError,
 )
-from govcloud.ports import (
+from govcloud.ports.abilities import Offer, Standing
+from govcloud.ports.cloud import (
     CloudAddress,
     CloudReport,
     Observed,
-    Offer,
     Order,
     Provisioner,
     Resource,
-    Standing,
     State,
     TenantQuota,
 )
@@ -66,7 +65,7 @@ class OpenStackProvisioner:
         self._marks = marks
         self._parts = Parts(name, marks, door.settings)
         self._catalogue = Catalogue(door)
-        self._identity = Identity(door, marks)
+        self._identity = Identity(door, marks, self._parts.tenant_uid)
         arguments = (door, marks, self._identity, self._catalogue)
         self._services = Services(
             door, self._identity, Network(*arguments), Storage(*arguments), Compute(*arguments)
@@ -113,19 +112,26 @@ class OpenStackProvisioner:
         return list(ours.values())
 
     def _where(self, uids: set[str]) -> Sequence[str]:
-        """Return the projects to look in; none looks in all."""
-        tenants = {self._memory.tenants.get(uid, "") for uid in uids}
-        if "" in tenants or len(tenants) > _NARROW:
-            if not self._identity.known():
-                self._identity.rows()
-            return ()
-        projects = [self._project(tenant) for tenant in sorted(tenants)]
-        return [project for project in projects if project] or (_NOWHERE,)
+        """Return the projects to look in; none looks in all.
 
-    def _project(self, tenant: str) -> str:
-        """Return a tenant's project: of our domain by name, of others by id; empty for none."""
-        elsewhere = tenant if len(tenant) == _ID and tenant.isalnum() else ""
-        return self._identity.project_id(tenant) or elsewhere
+        What a tenant had stands where it was even if its project is not found any more, and nothing
+        found is taken for nothing there (Q3). So one tenant without a project widens the look; a
+        new tenant pays for it once, before its project is made.
+        """
+        tenants = {self._memory.tenants.get(uid, "") for uid in uids}
+        if "" not in tenants and len(tenants) <= _NARROW:
+            projects = [self._projects(tenant) for tenant in tenants]
+            if all(projects):
+                return sorted(set().union(*projects))
+        if not self._identity.known():
+            self._identity.rows()
+        return ()
+
+    def _projects(self, tenant: str) -> Set[str]:
+        """Return a tenant's projects: of our domain by mark, of others it is the id itself."""
+        if len(tenant) == _ID and tenant.isalnum():
+            return {tenant}
+        return self._identity.projects(tenant)
 
     # --- What is done ---
 
@@ -270,8 +276,8 @@ class OpenStackProvisioner:
 
     def quotas(self) -> Iterator[Sequence[TenantQuota]]:
         """List the quotas of our tenants."""
-        rows = self._identity.rows()
-        ours = {row["name"]: row["id"] for row in rows if self._identity.observed(row).uid}
+        found = [item for page in self._identity.pages() for item in page]
+        ours = {project.tenant: project.id for project in found if project.uid}
         yield from self._quotas.pages(ours)
 
     def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:
@@ -349,7 +355,3 @@ class OpenStackProvisioner:
     def close(self) -> None:
         """Give connections back."""
         self._door.close()
-
-
-_NOWHERE: Final = "none"
-"""The project of tenants that have none yet: nothing is in it."""

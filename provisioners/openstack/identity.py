@@ -2,14 +2,14 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
-from govcloud.ports import Observed, Resource, State, Value
+from govcloud.ports.cloud import Observed, Resource, State, Value
 from provisioners.openstack.marks import Mark, Marks
-from provisioners.openstack.session import IDENTITY, Door, Json
+from provisioners.openstack.session import IDENTITY, Door, Json, goes_on
 
 TYPE: Final = "project"
 NAME_MOST: Final = 64
@@ -19,45 +19,91 @@ _ROLES: Final = ("member", "_member_", "admin")
 
 
 def tenant_name(department: str, system: str) -> str:
-    """Return the name of the project of a department's system; unique also where it is cut."""
+    """Return the name of the project of a department's system; unique also where it is cut.
+
+    Where one of them has two hyphens in it, the name alone would not say where the system begins:
+    a digest of both follows, after three hyphens, which no other tenant's name has.
+    """
     name = f"{department}--{system}"
-    if len(name) <= NAME_MOST:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{name[: NAME_MOST - 13]}-{digest}"
+    if "--" in department or "--" in system:
+        return _ending(name, f"---{_digest(f'{department}/{system}')}")
+    return name if len(name) <= NAME_MOST else _ending(name, f"-{_digest(name)}")
+
+
+def _ending(name: str, end: str) -> str:
+    return f"{name[: NAME_MOST - len(end)]}{end}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class Identity:
-    """The projects of our domain.
+    """The projects of our domain, each the one of the tenant whose mark it carries (`tenant_uid`).
 
-    Ids by name and names by id are remembered; what is not remembered is asked for. An id that has
-    become wrong is found out by the call that uses it, which answers 404.
+    What a project is called is for people, who may call it otherwise. Which project is whose is
+    remembered; what is not remembered is asked for. An id that has become wrong is found out by the
+    call that uses it, which answers 404.
     """
 
-    def __init__(self, door: Door, marks: Marks) -> None:
+    def __init__(self, door: Door, marks: Marks, tenant_uid: Callable[[str], str]) -> None:
         self._door = door
         self._marks = marks
+        self._tenant_uid = tenant_uid
         self._domain_name = door.settings.domain or f"govcloud-{marks.installation}"
         self._lock = threading.Lock()
         self._domain = ""
         self._granted = False
-        self._ids: dict[str, str] = {}
-        self._names: dict[str, str] = {}
+        self._ids: dict[str, set[str]] = {}
+        self._tenants: dict[str, str] = {}
 
     # --- Looking ---
 
     def rows(self) -> list[Json]:
-        """List the projects of our domain, one call a page, and remember them."""
+        """List the projects of our domain, one call a page, and remember them.
+
+        Raises TransientCloudError `Truncated` where Keystone cut the list at its `list_limit`: a
+        project that is missing from it may be there, and what runs in it is not gone (Q3).
+        """
         domain = self.domain()
         if not domain:
             return []
-        rows: list[Json] = self._door.get(IDENTITY, "/projects", params={"domain_id": domain}).get(
-            "projects", []
-        )
+        rows, whole = self._listed(domain_id=domain)
+        if not whole:
+            raise TransientCloudError("Truncated", f"{IDENTITY} /projects: {len(rows)} of more")
         with self._lock:
-            self._ids = {row["name"]: row["id"] for row in rows}
-            self._names |= {row["id"]: row["name"] for row in rows}
+            self._ids = {}
+            for row in rows:
+                self._note(row)
         return rows
+
+    def _listed(self, **params: str) -> tuple[list[Json], bool]:
+        """List projects; tell whether these are all."""
+        rows: list[Json] = []
+        while True:
+            body = self._door.get(IDENTITY, "/projects", params=params)
+            page = body.get("projects") or []
+            rows += page
+            if not page or not goes_on(body):
+                return rows, not body.get("truncated")
+            params["marker"] = str(page[-1]["id"])
+
+    def _note(self, row: Json) -> None:
+        """Remember a project; under the lock."""
+        uid = self._marks.from_description(row.get("description")).mark.uid
+        if uid:
+            self._ids.setdefault(uid, set()).add(str(row["id"]))
+        self._tenants[row["id"]] = self._tenant_of(row)
+
+    def _tenant_of(self, row: Json) -> str:
+        """Return the tenant that a project is; the name of one that is nobody's.
+
+        A mark is only the digest of a tenant's name, so a project that was renamed is told by its
+        tags, and one whose tags were changed by its name.
+        """
+        label, name = self._marks.from_description(row.get("description")), str(row["name"])
+        tagged = tenant_name(label.tags.get("department", ""), label.tags.get("system", ""))
+        return next((t for t in (name, tagged) if self._tenant_uid(t) == label.mark.uid), name)
 
     def domain(self) -> str:
         """Return the id of our domain; empty while there is none."""
@@ -69,23 +115,28 @@ class Identity:
 
     def project_id(self, tenant: str) -> str:
         """Return the id of a tenant's project; empty while there is none."""
+        return min(self.projects(tenant), default="")
+
+    def projects(self, tenant: str) -> Set[str]:
+        """Return the ids of the projects with a tenant's mark: one, unless somebody copied it."""
+        uid = self._tenant_uid(tenant)
         with self._lock:
-            known = self._ids.get(tenant, "")
+            known = frozenset(self._ids.get(uid, ()))
         if not known:
             self.rows()
             with self._lock:
-                known = self._ids.get(tenant, "")
+                known = frozenset(self._ids.get(uid, ()))
         return known
 
     def forget(self, tenant: str) -> None:
         """Ask anew which project a tenant is: it may be another one by now."""
         with self._lock:
-            self._ids.pop(tenant, None)
+            self._ids.pop(self._tenant_uid(tenant), None)
 
     def known(self) -> bool:
         """Whether any project is remembered."""
         with self._lock:
-            return bool(self._names)
+            return bool(self._tenants)
 
     def need(self, tenant: str) -> str:
         """Return the id of a tenant's project; TransientCloudError while there is none."""
@@ -99,7 +150,7 @@ class Identity:
     def tenant(self, project: str) -> str:
         """Return the tenant that a project is, as far as is known; else the project's id."""
         with self._lock:
-            return self._names.get(project, project)
+            return self._tenants.get(project, project)
 
     def observed(self, row: Json) -> Observed:
         """Return a project as the port's value."""
@@ -109,7 +160,7 @@ class Identity:
             id=str(row["id"]),
             type=TYPE,
             name=row["name"],
-            tenant=row["name"],
+            tenant=self._tenant_of(row),
             state=State.READY,
             uid=label.mark.uid,
             part=label.mark.part,
@@ -122,10 +173,13 @@ class Identity:
         yield [self.observed(row) for row in self.rows()]
 
     def others(self) -> Sequence[Observed]:
-        """Return the projects of all domains but ours: none where we may not list them."""
+        """Return the projects of all domains but ours: none where we may not list them.
+
+        They are only shown, so as many as Keystone tells will do.
+        """
         rows: list[Json] = []
         with suppress(TerminalCloudError):
-            rows = self._door.get(IDENTITY, "/projects").get("projects", [])
+            rows, _ = self._listed()
         domain = self.domain()
         return [
             Observed(str(row["id"]), TYPE, row["name"], str(row["id"]), State.READY)
@@ -152,7 +206,8 @@ class Identity:
                 }
             },
         )["project"]
-        self._remember(row)
+        with self._lock:
+            self._note(row)
         return self.observed(row)
 
     def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
@@ -172,7 +227,7 @@ class Identity:
         self.check(observed)
         self._door.call(IDENTITY, "DELETE", f"/projects/{observed.id}")
         with self._lock:
-            self._ids.pop(observed.name, None)
+            self._ids.pop(observed.uid, None)
 
     def check(self, observed: Observed) -> None:
         """Raise CloudConflictError unless the mark is still there."""
@@ -180,11 +235,6 @@ class Identity:
         mark = self._marks.from_description(row.get("description")).mark
         if not mark.ours or mark != (observed.uid, observed.part):
             raise CloudConflictError("NotOurs", f"project {observed.id}")
-
-    def _remember(self, row: Mapping[str, Any]) -> None:
-        with self._lock:
-            self._ids[row["name"]] = row["id"]
-            self._names[row["id"]] = row["name"]
 
     def _own_domain(self) -> str:
         """Return our domain, made if need be, in whose projects our own user may act."""

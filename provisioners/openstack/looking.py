@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from provisioners.openstack import network
 from provisioners.openstack.compute import Compute
 from provisioners.openstack.identity import Identity

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from govcloud.ports import Observed, State
+from govcloud.ports.cloud import Observed, State
 from provisioners.openstack.marks import Mark
 
 _MOST: Final = 100_000

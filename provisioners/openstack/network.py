@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError
-from govcloud.ports import Observed, Resource, State, Value
+from govcloud.ports.cloud import Observed, Resource, State, Value
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import Label, Mark, Marks

@@ -3,7 +3,7 @@
 from typing import Final
 
 from govcloud.errors import TerminalCloudError
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from provisioners.openstack.compute import TYPE, Compute
 from provisioners.openstack.session import COMPUTE, IMAGE, STORAGE, Door, Json
 from provisioners.openstack.storage import TYPES as VOLUMES

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from govcloud.domain.machines import of_spec
-from govcloud.ports import Order, Resource, Value
+from govcloud.ports.cloud import Order, Resource, Value
 from provisioners.openstack import adoption, compute, identity, network, storage
 from provisioners.openstack.marks import Mark, Marks
 from provisioners.openstack.settings import Settings

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from govcloud.errors import TerminalCloudError
-from govcloud.ports import TenantQuota
+from govcloud.ports.cloud import TenantQuota
 from provisioners.openstack.session import COMPUTE, NETWORK, STORAGE, Door, Json
 
 _COMPUTE: Final[Mapping[str, str]] = {"vms": "instances", "vcpu": "cores", "memory": "ram"}

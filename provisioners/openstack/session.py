@@ -116,7 +116,10 @@ class Door:
     def pages(
         self, service: str, url: str, key: str, params: Sequence[tuple[str, Any]] = ()
     ) -> Iterator[list[Json]]:
-        """List something page by page, each page one call; the marker is the last one's id."""
+        """List something page by page, each page one call; the marker is the last one's id.
+
+        A page may be shorter than was asked for and not the last: a service has a maximum, too.
+        """
         size, marker = self.settings.page_size, ""
         while True:
             asked = [*params, ("limit", size), *([("marker", marker)] if marker else [])]
@@ -125,9 +128,7 @@ class Door:
             if rows:
                 marker = str(rows[-1]["id"])
                 yield rows
-            # Neutron always links to the page before, even where there is none.
-            more = any(link.get("rel") == "next" for link in body.get(f"{key}_links") or ())
-            if not rows or (len(rows) < size and not more):
+            if not rows or (len(rows) < size and not goes_on(body)):
                 return
 
     def rows(
@@ -291,6 +292,17 @@ class Door:
     def close(self) -> None:
         """Give the connections back."""
         self._pool.close()
+
+
+def goes_on(body: Json) -> bool:
+    """Whether a list goes on after this page; each service says so in a way of its own.
+
+    Glance: `next`. Keystone: `links.next`. The others: a link `next` in `<what is listed>_links`.
+    """
+    # Neutron always links to the page before, even where there is none.
+    links = [link for word, found in body.items() if word.endswith("_links") for link in found]
+    told = [body.get("next"), (body.get("links") or {}).get("next")]
+    return any(told) or any(link.get("rel") == "next" for link in links)
 
 
 _CATALOGUE_NAMES: Final[Mapping[str, set[str]]] = {

@@ -10,7 +10,7 @@ from govcloud.errors import (
     TerminalCloudError,
     TransientCloudError,
 )
-from govcloud.ports import Observed, Resource, State, Value
+from govcloud.ports.cloud import Observed, Resource, State, Value
 from provisioners.openstack.age import age_s
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.errors import unbuilt

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError
-from govcloud.ports import Observed, Resource, Standing
+from govcloud.ports.abilities import Standing
+from govcloud.ports.cloud import Observed, Resource
 from provisioners.simulated.cloud import Cloud
 from provisioners.simulated.rows import COLUMNS, dump, observed
 

@@ -18,7 +18,8 @@ from typing import Any
 from uuid import uuid4
 
 from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
-from govcloud.ports import Clock, Observed, Resource, State, TenantQuota
+from govcloud.ports.clock import Clock
+from govcloud.ports.cloud import Observed, Resource, State, TenantQuota
 from provisioners.simulated import faults, quota
 from provisioners.simulated.file import CloudFile, transaction
 from provisioners.simulated.rows import COLUMNS, INSERT, TAG, dump, observed, patched, settle

@@ -7,16 +7,15 @@ from typing import Final
 
 from govcloud.clock import SystemClock
 from govcloud.errors import Diagnostic, InvalidInputError
-from govcloud.ports import (
-    Clock,
+from govcloud.ports.abilities import Offer, Standing
+from govcloud.ports.clock import Clock
+from govcloud.ports.cloud import (
     CloudAddress,
     CloudReport,
     Observed,
-    Offer,
     Order,
     Provisioner,
     Resource,
-    Standing,
     TenantQuota,
 )
 from provisioners.simulated import adoption, operations, parts

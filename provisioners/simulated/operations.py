@@ -6,7 +6,8 @@ from typing import Final
 from uuid import uuid4
 
 from govcloud.errors import TerminalCloudError, TransientCloudError
-from govcloud.ports import Observed, Offer, State
+from govcloud.ports.abilities import Offer
+from govcloud.ports.cloud import Observed, State
 from provisioners.simulated.cloud import Cloud
 from provisioners.simulated.rows import INSERT, dump
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from govcloud.domain.machines import of_spec
-from govcloud.ports import Order, Resource, Value
+from govcloud.ports.cloud import Order, Resource, Value
 
 _FIXED: Final = frozenset({"image", "zone", "key", "storage"})
 """What only a replacement can change, here as on real clouds."""

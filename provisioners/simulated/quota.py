@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from govcloud.domain.classes import class_of
-from govcloud.ports import Value
+from govcloud.ports.cloud import Value
 
 _SERVER: Final = {"vcpu": "vcpu", "memory": "memory", "gpu": "gpu"}
 _NAMESPACE: Final = {"k8s-cpu": "cpu", "k8s-memory": "memory", "k8s-pods": "pods", "gpu": "gpu"}

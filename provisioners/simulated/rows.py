@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from govcloud.ports import Observed, State, Value
+from govcloud.ports.cloud import Observed, State, Value
 from provisioners.simulated.file import transaction
 
 TAG: Final = "tag:"

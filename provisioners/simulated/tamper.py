@@ -14,7 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 from govcloud.errors import ConflictError, NotFoundError, UnavailableError, UsageError
-from govcloud.ports import Observed, State, Value
+from govcloud.ports.cloud import Observed, State, Value
 from provisioners.simulated import faults
 from provisioners.simulated.faults import METHODS, Fault, FaultKind
 from provisioners.simulated.file import CloudFile, transaction

@@ -22,10 +22,10 @@ into caps.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
-from govcloud.ports import Demand, Obstacle, QuotaLine, Refusal
+from govcloud.ports.ledger import Demand, Leeway, Obstacle, QuotaLine, Refusal
 from quotas.ledger.holds import NOTHING, Charge, Charges, add
 from quotas.ledger.limits import Cap, Charter
-from quotas.ledger.places import Cell, Scope, Tree, class_order, scopes
+from quotas.ledger.places import Cell, Place, Scope, Tree, cells, class_order, scopes
 
 
 class Standing:
@@ -50,6 +50,11 @@ class Standing:
     def charge(self, cell: Cell) -> Charge:
         """Return what a cell carries, with all below it."""
         return self._balances.get(cell, NOTHING)
+
+    def cells(self) -> set[Cell]:
+        """Return the cells with a limit in force or a charge."""
+        limited = {cell for cell in self.charter.cells() if self.cap(cell) is not None}
+        return limited | {cell for cell, charge in self._balances.items() if charge != NOTHING}
 
     def cap(self, cell: Cell) -> Cap | None:
         """Return what limits a cell now."""
@@ -152,12 +157,9 @@ def _refusal(
     cap = before.cap(cell)
     if cap is None:
         return None
-    allowance = before.allowance(cell)
-    room = cap.limit + allowance - before.charge(cell).total
     lowered = before.free(cell, cap) - after.free(cell, cap)
-    lendable = max(0, before.free(cell, cap) + allowance) + requested - lowered
-    capped = requested > room
-    if not capped and (lowered <= 0 or after.free(cell, cap) >= -allowance):
+    capped = requested > _room(before, cell, cap)
+    if not capped and (lowered <= 0 or after.free(cell, cap) >= -before.allowance(cell)):
         return None
     if not capped:
         obstacle = Obstacle.LENT_OUT
@@ -166,8 +168,38 @@ def _refusal(
     else:
         borrowed = _borrowed_away(after, cell, asking)
         obstacle = Obstacle.LENT_OUT if borrowed else Obstacle.PARENT_EXCEEDED
-    available = max(0, min(room, lendable))
+    available = _available(before, after, cell, cap)
     return refuse(obstacle, before, cell, limit=cap.limit, requested=requested, available=available)
+
+
+def _room(standing: Standing, cell: Cell, cap: Cap) -> int:
+    return cap.limit + standing.allowance(cell) - standing.charge(cell).total
+
+
+def _available(before: Standing, after: Standing, cell: Cell, cap: Cap) -> int:
+    """Return how much of a growth a cell would admit, if it is more than that."""
+    requested = after.charge(cell).total - before.charge(cell).total
+    lowered = before.free(cell, cap) - after.free(cell, cap)
+    lendable = max(0, before.free(cell, cap) + before.allowance(cell)) + requested - lowered
+    return max(0, min(_room(before, cell, cap), lendable))
+
+
+def leeway(standing: Standing, cell: Cell) -> Leeway:
+    """Return how much more a department may use in a scope, and the level that decides that."""
+    way = cells(
+        standing.charter.tree,
+        Place(cell.department, cell.cloud, cell.zone),
+        cell.resource_class,
+    )
+    caps = {step: cap for step in way if (cap := standing.cap(step)) is not None}
+    own = line(standing, cell)
+    if not caps:
+        return Leeway(own, 0, None)
+    most = max(0, *(_room(standing, step, cap) for step, cap in caps.items()))
+    after = standing.grown({step: Charge(0, most) for step in way})
+    left = {step: _available(standing, after, step, cap) for step, cap in caps.items()}
+    binding = min(left, key=lambda step: left[step])
+    return Leeway(own, left[binding], line(standing, binding))
 
 
 def _borrowed_away(after: Standing, cell: Cell, asking: Collection[str]) -> bool:

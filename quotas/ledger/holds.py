@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from govcloud.ports import Demand
+from govcloud.ports.ledger import Demand
 from quotas.ledger.places import Cell, Place, Tree, cells
 
 

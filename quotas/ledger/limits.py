@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from govcloud.ports import LimitFact
+from govcloud.ports.ledger import LimitFact
 from quotas.ledger.places import Cell, Scope, Tree
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
-from govcloud.ports import Obstacle, Refusal
+from govcloud.ports.ledger import Obstacle, Refusal
 from quotas.ledger.admission import Standing, refuse
 from quotas.ledger.limits import Cap, Charter
 from quotas.ledger.places import Cell, Tree
@@ -41,7 +41,7 @@ def broken(was: Standing, now: Standing, touched: Collection[Cell]) -> Iterator[
 def _overcharged(was: Standing, now: Standing, cell: Cell) -> Refusal | None:
     cap = now.cap(cell)
     if cap is None:
-        return None
+        return _withdrawn(was, now, cell)
     room = cap.limit + now.allowance(cell)
     grown = now.charge(cell).total - was.charge(cell).total
     if _worse(_over(was, cell), now.charge(cell).total - room):
@@ -58,6 +58,14 @@ def _overcharged(was: Standing, now: Standing, cell: Cell) -> Refusal | None:
     if obstacle is Obstacle.LENT_OUT:
         left = min(left, grown - (_lacking(now, cell) or 0))
     return refuse(obstacle, was, cell, limit=cap.limit, requested=grown, available=max(0, left))
+
+
+def _withdrawn(was: Standing, now: Standing, cell: Cell) -> Refusal | None:
+    """Return what stands against taking away the limit of a cell: it is like one of nothing."""
+    over = _over(was, cell)
+    if over is None or now.charge(cell).total <= max(0, over):
+        return None
+    return refuse(Obstacle.BELOW_USAGE, now, cell, limit=0, requested=0, available=0)
 
 
 def _worse(before: int | None, after: int | None) -> bool:

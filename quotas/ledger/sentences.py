@@ -2,7 +2,7 @@
 
 from govcloud.domain.classes import show
 from govcloud.errors import Text
-from govcloud.ports import Refusal
+from govcloud.ports.ledger import Refusal
 
 
 def text(refusal: Refusal) -> Text:

@@ -1,4 +1,4 @@
-"""The ledger on a database: implements `govcloud.ports.Ledger`."""
+"""The ledger on a database: implements `govcloud.ports.ledger.Ledger`."""
 
 from quotas.store.ledger import SqlLedger
 

@@ -14,10 +14,21 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlmodel import Session
 
-from govcloud.ports import Demand, Difference, LimitFact, QuotaLine, Refusal, Verdict
+from govcloud.ports.ledger import Demand, Difference, Leeway, LimitFact, QuotaLine, Refusal, Verdict
 from quotas.ledger import holds as steps
-from quotas.ledger.admission import Standing, leaf_first, line, weigh
-from quotas.ledger.holds import NOTHING, Charge, Charges, Hold, Step, add, change, charges, fold
+from quotas.ledger.admission import Standing, leaf_first, leeway, line, weigh
+from quotas.ledger.holds import (
+    NOTHING,
+    Charge,
+    Charges,
+    Hold,
+    Phase,
+    Step,
+    add,
+    change,
+    charges,
+    fold,
+)
 from quotas.ledger.limits import Charter
 from quotas.ledger.places import Cell, Place, Tree, cells, class_order
 from quotas.ledger.promises import affected, broken
@@ -25,7 +36,7 @@ from quotas.store import rows
 
 
 class SqlLedger:
-    """`govcloud.ports.Ledger` on SQLite and PostgreSQL.
+    """`govcloud.ports.ledger.Ledger` on SQLite and PostgreSQL.
 
     Keeps the tree and the limits in memory, by the revision of the database they were read from;
     safe to be shared by threads.
@@ -70,6 +81,29 @@ class SqlLedger:
     def renew(self, session: Session, keys: Sequence[str], expires_at: datetime) -> None:
         """Let reservations that are still being worked on live longer."""
         self._step(session, keys, lambda holds: steps.renew(holds, keys, expires_at), None)
+
+    def lapsed(self, session: Session, keys: Sequence[str]) -> Collection[str]:
+        """Return which of the keys were reserved once and are charged no longer."""
+        return [hold.key for hold in self._lapsed(_connect(session), keys)]
+
+    def readmit(
+        self, session: Session, keys: Sequence[str], at: datetime, expires_at: datetime
+    ) -> Mapping[str, Sequence[Refusal]]:
+        """Reserve again what has lapsed; return what stands against those that no longer fit."""
+        refusals: dict[str, Sequence[Refusal]] = {}
+        for hold in self._lapsed(_connect(session), keys):
+            verdict = self.reserve(
+                session, [Demand(hold.key, hold.owner, *hold.place, hold.amounts)], at, expires_at
+            )
+            if not verdict.granted:
+                refusals[hold.key] = verdict.refusals
+        return refusals
+
+    @staticmethod
+    def _lapsed(db: Connection, keys: Sequence[str]) -> list[Hold]:
+        holds = rows.holds(db, rows.owners(db, keys))
+        known = [holds[key] for key in keys if key in holds]
+        return [hold for hold in known if hold.phase is Phase.LAPSED]
 
     def allocate(self, session: Session, keys: Sequence[str], at: datetime) -> None:
         """Turn reservations into allocations, replacing the owners' earlier entries."""
@@ -157,12 +191,9 @@ class SqlLedger:
         """Return every line with a limit or a charge, in the order of the tree."""
         db = _connect(session)
         charter = self._charter(db, rows.revision(db))
-        relief = change(_due(db, (), at), charter.tree)
-        balances = _sum(rows.all_balances(db, departments), relief)
-        standing = Standing(charter, at, balances)
+        standing = _standing(db, charter, at, departments)
         wanted = None if departments is None else set(departments)
-        shown = {cell for cell in charter.cells() if standing.cap(cell) is not None}
-        shown |= {cell for cell, charge in balances.items() if charge != NOTHING}
+        shown = standing.cells()
         place = {name: index for index, name in enumerate(charter.tree.walk())}
 
         def order(cell: Cell) -> tuple[object, ...]:
@@ -171,6 +202,19 @@ class SqlLedger:
 
         chosen = (cell for cell in shown if wanted is None or cell.department in wanted)
         return [line(standing, cell) for cell in sorted(chosen, key=order)]
+
+    def leeways(self, session: Session, at: datetime, department: str) -> Sequence[Leeway]:
+        """Return what a department may still use of each scope and class that any level has."""
+        db = _connect(session)
+        charter = self._charter(db, rows.revision(db))
+        path = charter.tree.path(department)
+        trading = (charter.traders(cell.scope) for cell in charter.cells())
+        standing = _standing(db, charter, at, sorted({*path}.union(*trading)))
+        own = {cell.at(department) for cell in standing.cells() if cell.department in path}
+        return [
+            leeway(standing, cell)
+            for cell in sorted(own, key=lambda cell: (cell.resource_class, cell.cloud, cell.zone))
+        ]
 
     def recount(self, session: Session, at: datetime) -> Sequence[Difference]:
         """Compare the kept balances, and the kept holds, with the sum of the entries (Q2)."""
@@ -209,6 +253,14 @@ class _Case:
     reserve: Step
     growth: Charges
     verdict: Verdict
+
+
+def _standing(
+    db: Connection, charter: Charter, at: datetime, departments: Sequence[str] | None
+) -> Standing:
+    """Return what is charged to all or some departments, without what is over its time."""
+    relief = change(_due(db, (), at), charter.tree)
+    return Standing(charter, at, _sum(rows.all_balances(db, departments), relief))
 
 
 def _consider(

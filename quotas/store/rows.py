@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlmodel import SQLModel
 
-from govcloud.ports import LimitFact
+from govcloud.ports.ledger import LimitFact
 from govcloud.store.engine import lock_row
 from govcloud.store.tables import ObjectRow
 from quotas.ledger.holds import NOTHING, Action, Charge, Charges, Entry, Hold, Phase

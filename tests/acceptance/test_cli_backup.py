@@ -1,12 +1,17 @@
 """Backups: whole, proven, never overwritten; and the way back."""
 
+import resource
 import sqlite3
 import subprocess
 import sys
 
 import pytest
+from alembic import command
 
-from govcloud.errors import Exit
+from govcloud.errors import Exit, UsageError
+from govcloud.store import schema
+from govcloud.store.copying import back_up
+from govcloud.store.engine import Database
 
 FILE = ".govcloud/govcloud.db"
 
@@ -45,6 +50,22 @@ def test_restoring_keeps_the_former_database(city, govcloud, tmp_path):
     assert govcloud("quota", "show", "hrss").out == now
 
 
+def test_a_backup_of_an_older_program_is_upgraded(city, govcloud, tmp_path):
+    copy = tmp_path / "city.db"
+    govcloud("backup", str(copy))
+    database = Database(f"sqlite:///{copy}")
+    with database.engine.connect() as connection:
+        command.downgrade(schema.config(connection), "-1")
+        connection.commit()
+    older = schema.current(database)
+    database.close()
+    assert older < schema.HEAD
+    before = govcloud("get", "vm", "-o", "json").out
+    govcloud("restore", str(copy), "--yes")
+    assert govcloud("get", "vm", "-o", "json").out == before
+    govcloud("audit", "verify")
+
+
 def test_a_database_in_use_is_not_replaced(city, govcloud, tmp_path):
     """A server would go on writing into the former one."""
     copy = str(tmp_path / "city.db")
@@ -72,9 +93,18 @@ def test_backups_are_not_overwritten_and_damage_is_found(city, govcloud, tmp_pat
     govcloud("backup", str(copy))
     assert "already" in govcloud("backup", str(copy), code=Exit.USAGE).err
     assert "/nowhere" in govcloud("backup", "/nowhere/city.db", code=Exit.USAGE).err
-    junk = tmp_path / "junk.db"
-    junk.write_bytes(b"this is no database" * 100)
-    govcloud("restore", str(junk), "--yes", code=Exit.UNAVAILABLE)
+    whole, junk = copy.read_bytes(), tmp_path / "junk.db"
+    for damaged in (
+        b"",
+        b"this is no database" * 100,
+        whole[: len(whole) // 3],
+        whole[:4096] + b"\xff" * 8192 + whole[12288:],
+    ):
+        junk.write_bytes(damaged)
+        told = govcloud("restore", str(junk), "--yes", code=Exit.VERIFICATION).err
+        assert str(junk) in told
+        assert "older backup" in told
+        assert "password" not in told
     forged = sqlite3.connect(copy)
     forged.execute("DROP TRIGGER audit_no_update")
     forged.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 3")
@@ -116,3 +146,20 @@ def test_a_damaged_database_is_replaced(city, govcloud, tmp_path, damage):
     assert "→" in govcloud("get", "vm", code=Exit.UNAVAILABLE).err
     govcloud("restore", copy, "--yes")
     govcloud("get", "vm")
+
+
+def test_a_disk_that_is_full_is_the_targets(city, govcloud, tmp_path):
+    """What is named is the file that cannot be written, and nothing of it is left."""
+    govcloud("get", "vm")
+    target = tmp_path / "small" / "city.db"
+    target.parent.mkdir()
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, former[1]))
+    try:
+        with pytest.raises(UsageError) as caught:
+            back_up(city / FILE, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert (caught.value.key, caught.value.params["file"]) == ("errors.unwritable", str(target))
+    assert list(target.parent.iterdir()) == []
+    govcloud("backup", str(target))

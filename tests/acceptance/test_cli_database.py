@@ -26,6 +26,24 @@ def test_a_lost_database_is_told_and_not_replaced(city, govcloud, left):
     assert govcloud("get", "departments", "-o", "name").out == ""
 
 
+@pytest.mark.parametrize("named", ["city", "city/.govcloud"])
+@pytest.mark.parametrize("by", ["variable", "option"])
+def test_init_makes_the_workspace_that_is_named(govcloud, tmp_path, monkeypatch, by, named):
+    """Remedies say `govcloud init`: it must reach the workspace that the commands work on."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    option = ["--workspace", str(tmp_path / named)] if by == "option" else []
+    if by == "variable":
+        monkeypatch.setenv("GOVCLOUD_WORKSPACE", str(tmp_path / named))
+    made = govcloud("init", *option)
+    assert made.lines == [str(tmp_path / "city" / ".govcloud")]
+    assert list((tmp_path / "here").iterdir()) == []
+    govcloud("get", "vm", *option)
+    assert govcloud("init", str(tmp_path / "x"), *option).lines == [
+        str(tmp_path / "x" / ".govcloud")
+    ]
+
+
 def test_an_interrupted_init_is_completed(city, govcloud):
     """A workspace that has never worked has lost nothing."""
     (city / FILE).unlink()

@@ -84,9 +84,15 @@ def on_terminal(words: Sequence[str], env: dict[str, str], answers: str = "") ->
         (["wait", "vm/x", "--timeout", "soon"], Exit.USAGE),
         (["wait", "vm/x", "--timeout", "0s"], Exit.TIMEOUT),
         (["quota", "set", "city", "vcpu"], Exit.USAGE),
+        (["quota", "set", "city", "vms=１０"], Exit.INVALID),
+        (["quota", "set", "city", "memory=２００Gi"], Exit.INVALID),
         (["quota", "show", "nowhere"], Exit.NOT_FOUND),
+        (["apply", "-f", ""], Exit.USAGE),
+        (["submit", "--filename", "", "--yes"], Exit.USAGE),
         (["describe", "request", "REQ-1999-0001"], Exit.NOT_FOUND),
         (["audit", "verify", "--head", "x"], Exit.USAGE),
+        (["audit", "verify", "--head", "1:8f14e45"], Exit.USAGE),
+        (["audit", "verify", "--head", "²:8f14e45f"], Exit.USAGE),
         (["simulate", "remove", "nothing"], Exit.NOT_FOUND),
         (["simulate", "fault", "flood"], Exit.USAGE),
         (["serve", "--host", "0.0.0.0"], Exit.USAGE),
@@ -324,3 +330,15 @@ def test_a_server_serves_and_stops(city, govcloud, monkeypatch):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=40)
     assert process.returncode == Exit.OK, errors
+
+
+def test_a_file_without_a_name_is_not_the_current_folder(city, govcloud, tmp_path, monkeypatch):
+    """An unset variable: nothing is read that nobody named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flavor.yaml").write_text(
+        "apiVersion: govcloud.io/v1\nkind: Flavor\nmetadata: {name: found}\n"
+        "spec: {vcpu: 1, memory: 1Gi}\n"
+    )
+    assert "empty" in govcloud("apply", "-f", "", code=Exit.USAGE).err
+    govcloud("get", "flavor/found", code=Exit.NOT_FOUND)
+    govcloud("apply", "-f", ".")

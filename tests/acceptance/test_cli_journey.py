@@ -280,3 +280,14 @@ def test_classes_that_nobody_has_are_named_in_chinese_too(city, govcloud):
     """A column's heading does not depend on whether there is anything in it."""
     heading = govcloud("--lang", "zh", "quota", "tree").lines[0]
     assert heading.split() == ["部门", "云主机", "vCPU", "内存", "磁盘", "命名空间"]
+
+
+@pytest.mark.guarantee("Q5")
+def test_a_quota_in_use_is_not_deleted_unless_forced(city, govcloud):
+    """As `quota set` below what is in use."""
+    refused = govcloud("delete", "quota/hrss", "--yes", code=Exit.QUOTA)
+    assert "hrss" in refused.err
+    assert "force" in refused.err
+    govcloud("get", "quota/hrss")
+    govcloud("delete", "quota/hrss", "--yes", "--force")
+    govcloud("get", "quota/hrss", code=Exit.NOT_FOUND)

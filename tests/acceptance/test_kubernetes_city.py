@@ -12,8 +12,9 @@ import yaml
 from kubernetes import client, config
 
 from govcloud.errors import Exit
-from govcloud.testing.cluster import Cluster, wait_until
+from govcloud.testing.cluster import Cluster
 from govcloud.testing.kubernetes import ControlPlane
+from govcloud.testing.meanwhile import wait_until
 
 pytestmark = pytest.mark.slow
 Typed = Callable[..., Any]

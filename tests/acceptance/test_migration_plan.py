@@ -165,6 +165,45 @@ def test_moving_a_system_shows_what_it_breaks(written, govcloud):
     assert "hrss/gate" in waves(written)["w02"]
 
 
+def test_machines_that_a_plan_names_count_as_they_are(written, govcloud, tmp_path):
+    """What will be requested holds, not what its hosts would need; what stands is not asked again.
+
+    Of 32 vCPU that are free, three systems of 4 were planned.
+    """
+    named = []
+    for name, vcpu in (("archive", 20), ("case", 20)):
+        machine = {"system": name, "zone": "extranet", "image": "debian-12", "vcpu": vcpu}
+        document = {"apiVersion": "govcloud.io/v1", "kind": "VirtualMachine"}
+        document |= {"metadata": {"name": f"{name}-new"}, "spec": machine | {"memory": "8Gi"}}
+        ends = {"source": f"{name}-1", "target": f"{name}-new"}
+        move = {
+            "sources": [{"host": f"{name}-1"}],
+            "targets": [{"machine": f"{name}-new"}],
+            "machines": [document],
+            "workloads": [{"name": "w", "role": "files", "settings": {"paths": ["/srv"]}} | ends],
+        }
+        spec = {"department": "hrss", "system": name, "answers": ANSWERS, "move": move}
+        plan = {"kind": "MigrationPlan", "metadata": {"name": f"hrss-{name}"}, "spec": spec}
+        named.append(yaml.safe_dump({"apiVersion": "govcloud.io/v1", **plan}))
+    (tmp_path / "named.yaml").write_text("---\n".join(named), "utf-8")
+    govcloud("apply", "-f", str(tmp_path / "named.yaml"))
+    ended = govcloud("migrate", "plan", "-f", str(written), code=Exit.INVALID)
+    assert "needs 44" in ended.err
+    assert "; 32 are free" in ended.err
+
+    (tmp_path / "there.yaml").write_text(
+        yaml.safe_dump(document | {"metadata": {"name": "case-new", "department": "hrss"}})
+        .replace("vcpu: 20", "vcpu: 20\n  justification: measured")
+        .replace("system: case", "system: social-insurance"),
+        "utf-8",
+    )
+    request = govcloud("--as", "hrss", "submit", "-f", str(tmp_path / "there.yaml")).out.strip()
+    govcloud("--as", "approver", "approve", request, "--yes")
+    ended = govcloud("migrate", "plan", "-f", str(written), code=Exit.INVALID)
+    assert "needs 24" in ended.err
+    assert "; 12 are free" in ended.err
+
+
 def test_a_cut_lets_go_and_settings_are_kept(written, govcloud):
     plan = yaml.safe_load(written.read_text("utf-8"))
     cut = {"one": "hrss/gate", "other": "hrss/archive2", "reason": "按月交换文件，可中断"}
@@ -203,6 +242,44 @@ def test_what_is_applied_stands_in_the_register(written, govcloud):
     gate = next(one["spec"] for one in plans if one["spec"]["system"] == "gate")
     assert "wave" not in gate
     assert "0" in govcloud(*words, "--dry-run").out
+
+
+def test_planning_again_leaves_alone_what_runs(written, govcloud, tmp_path):
+    """The first wave has begun: it keeps its window, and what it moves is not planned anew."""
+    govcloud("migrate", "plan", "-f", str(written), "--apply")
+    move = {
+        "sources": [{"host": "case-1"}],
+        "targets": [{"machine": "case-new", "address": "10.9.1.1"}],
+        "workloads": [
+            {"name": "w", "role": "files", "settings": {"paths": ["/srv"]}}
+            | {"source": "case-1", "target": "case-new"}
+        ],
+    }
+    spec = {"department": "hrss", "system": "case", "answers": ANSWERS, "move": move}
+    spec |= {"wave": "w01", "state": "assessed"}
+    plan = {"kind": "MigrationPlan", "metadata": {"name": "hrss-case"}, "spec": spec}
+    (tmp_path / "case.yaml").write_text(
+        yaml.safe_dump({"apiVersion": "govcloud.io/v1", **plan}), "utf-8"
+    )
+    govcloud("apply", "-f", str(tmp_path / "case.yaml"))
+    govcloud("migrate", "run", "hrss/case")
+
+    second = tmp_path / "second.yaml"
+    govcloud("migrate", "plan", "--begin", "2027-02-01", "--write", str(second))
+    assert waves(second) == {"w02": ["hrss/archive", "hrss/portal"]}
+    govcloud("migrate", "plan", "-f", str(second), "--apply")
+    found = json.loads(govcloud("get", "waves", "-o", "json").out)["items"]
+    opens = {one["metadata"]["name"]: one["spec"]["window"]["opens"][:10] for one in found}
+    assert opens == {"w01": "2027-01-04", "w02": "2027-02-01"}
+    # A wave that has not begun keeps its name when it is computed anew.
+    govcloud("migrate", "plan", "-f", str(second), "--again", "--write", str(second))
+    assert list(waves(second)) == ["w02"]
+
+    second.write_text(second.read_text("utf-8").replace("w02", "w01"), "utf-8")
+    for force in ((), ("--force",)):
+        words = ("migrate", "plan", "-f", str(second), "--apply", *force)
+        refused = govcloud(*words, code=Exit.INVALID).err
+        assert "spec.waves[0].name: The wave w01 has begun: hrss/case moves." in refused
 
 
 def test_wrong_words_are_told(legacy, govcloud, tmp_path):

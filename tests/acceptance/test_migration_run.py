@@ -217,6 +217,127 @@ def shown_until(screen: int, words: str) -> str:
     return seen
 
 
+WAVE = """
+apiVersion: govcloud.io/v1
+kind: Wave
+metadata: {name: w01}
+spec:
+  start: 2099-11-01
+  end: 2099-12-04
+  window: {opens: 2099-12-04T20:00+08:00, hours: 8}
+---
+apiVersion: govcloud.io/v1
+kind: Quota
+metadata: {name: city}
+spec:
+  department: city
+  limits: {vcpu: 50}
+"""
+PLAN = """
+---
+apiVersion: govcloud.io/v1
+kind: MigrationPlan
+metadata: {name: hrss-NAME}
+spec:
+  department: hrss
+  system: NAME
+  state: assessed
+  wave: w01
+  move:
+    sources: [{host: NAME-old}]
+    targets: [{machine: NAME-new}]
+    machines:
+      - apiVersion: govcloud.io/v1
+        kind: VirtualMachine
+        metadata: {name: NAME-new}
+        spec:
+          system: NAME
+          zone: extranet
+          image: debian-12
+          vcpu: 20
+          memory: 8Gi
+          justification: measured
+    workloads:
+      - {name: data, role: folder, source: NAME-old, target: NAME-new, settings: {path: data}}
+"""
+
+
+def wave_of_two(govcloud, folder: Path) -> None:
+    """Two systems in a wave: 20 vCPU each, of which 32 are free."""
+    second = LEGACY.split("---\n", 1)[1].replace("portal", "case").replace("0000001", "0000002")
+    today = datetime.now(UTC).date().isoformat()
+    (folder / "case.yaml").write_text(second.replace("TODAY", today), "utf-8")
+    request = govcloud("--as", "hrss", "submit", "-f", str(folder / "case.yaml")).out.strip()
+    govcloud("--as", "approver", "approve", request, "--yes")
+    text = WAVE + "".join(PLAN.replace("NAME", name) for name in ("portal", "case"))
+    (folder / "wave.yaml").write_text(text, "utf-8")
+    govcloud("apply", "-f", str(folder / "wave.yaml"))
+
+
+def test_a_dry_run_tells_what_a_wave_requests_as_a_whole(
+    hosts: Path, govcloud, tmp_path: Path
+) -> None:
+    """Each system alone has room; together they have none, in the department and above it."""
+    wave_of_two(govcloud, tmp_path)
+    dry = ("--as", "hrss", "migrate", "run", "--dry-run")
+    alone = govcloud(*dry, "portal").out
+    assert cells(alone, "hrss", "vcpu") == ["-", "40", "32", "20", "0"]
+
+    both = govcloud(*dry, "--wave", "w01", code=Exit.QUOTA)
+    assert "hrss/portal" in both.out
+    assert "hrss/case" in both.out
+    assert cells(both.out, "hrss", "vcpu") == ["-", "40", "32", "40", "8"]
+    assert cells(both.out, "city", "vcpu") == ["-", "50", "42", "40", "0"]
+    assert "asked for 40" in both.err
+    shown = govcloud(*dry, "--wave", "w01", "-o", "json", code=Exit.QUOTA).out
+    assert [one["system"] for one in json.loads(shown)["items"]] == ["case", "portal"]
+    [refused] = json.loads(shown)["refusals"]
+    assert (refused["class"], refused["requested"], refused["available"]) == ("vcpu", 40, 32)
+    zh = govcloud("--lang", "zh", *dry, "--wave", "w01", code=Exit.QUOTA)
+    assert "本次共申请" in zh.out
+
+    # The department has room then, the city above it has none.
+    govcloud("quota", "set", "hrss", "vcpu=60", "--force")
+    govcloud("quota", "set", "city", "vcpu=45", "--force")
+    above = govcloud(*dry, "--wave", "w01", code=Exit.QUOTA)
+    assert cells(above.out, "city", "vcpu") == ["-", "45", "37", "40", "3"]
+    govcloud("quota", "set", "city", "vcpu=60", "--force")
+    govcloud(*dry, "--wave", "w01")
+
+    # What has been requested already is not requested again.
+    govcloud("--as", "hrss", "migrate", "run", "portal")
+    govcloud("controller", "run", "--once", code=None)
+    govcloud("--as", "approver", "approve", status(govcloud)["request"], "--yes")
+    rest = govcloud(*dry, "--wave", "w01", code=Exit.CONFLICT)
+    assert cells(rest.out, "hrss", "vcpu") == ["-", "60", "32", "20", "0"]
+
+
+def cells(text: str, department: str, resource: str) -> list[str]:
+    """What a table of quota says of a class: place, limit, free, requested, lacking."""
+    for line in text.splitlines():
+        words = line.split()
+        rest = words[1:]
+        if words[:1] == [department] and resource in rest:
+            return rest[rest.index(resource) + 1 :]
+    raise AssertionError(text)
+
+
+def test_a_dry_run_refuses_what_would_be_refused_when_machines_are_requested(
+    hosts: Path, govcloud, tmp_path: Path
+) -> None:
+    wave_of_two(govcloud, tmp_path)
+    text = (tmp_path / "wave.yaml").read_text("utf-8")
+    for old, new, (code, said) in (
+        ("image: debian-12", "image: debian-13", (Exit.INVALID, "debian-13")),
+        ("justification: measured", "count: 1", (Exit.POLICY, "QUO-8")),
+        ("vcpu: 20", "vcpu: 33", (Exit.QUOTA, "asked for 33")),
+    ):
+        (tmp_path / "wrong.yaml").write_text(text.replace(old, new), "utf-8")
+        govcloud("apply", "-f", str(tmp_path / "wrong.yaml"))
+        words = ("--as", "hrss", "migrate", "run", "portal", "--dry-run")
+        assert said in govcloud(*words, code=code).err
+
+
 def until(govcloud, state: str) -> None:
     """Let controllers work until the system is in a state."""
     for _ in range(12):
@@ -226,10 +347,34 @@ def until(govcloud, state: str) -> None:
     raise AssertionError(status(govcloud))
 
 
+def test_a_disk_that_is_to_move_as_it_is_is_proposed(hosts: Path, govcloud) -> None:
+    words = ("migrate", "prepare", "hrss/portal", "--whole-disk")
+    [workload] = yaml.safe_load(govcloud(*words, "portal-old").out)["spec"]["move"]["workloads"]
+    assert (workload["role"], workload["source"]) == ("disk", "portal-old")
+    assert "portal-old" in govcloud(*words, "none", code=Exit.NOT_FOUND).err
+
+
 def test_wrong_words_are_told(hosts: Path, govcloud) -> None:
     govcloud("migrate", "run", code=Exit.USAGE)
-    govcloud("migrate", "run", "--wave", "w99", code=Exit.NOT_FOUND)
+    for command in ("run", "status"):
+        words = ("migrate", command, "--wave", "w99")
+        assert "w99" in govcloud(*words, code=Exit.NOT_FOUND).err
     govcloud("migrate", "run", "hrss/portal", code=Exit.NOT_FOUND)
     govcloud("migrate", "status", "hrss/none", code=Exit.NOT_FOUND)
     govcloud("migrate", "log", "hrss/none", code=Exit.NOT_FOUND)
     assert json.loads(govcloud("migrate", "status", "-o", "json").out) == {"items": []}
+
+
+@pytest.mark.parametrize(
+    ("backup", "said", "remedy"),
+    [
+        ("gestern", "This is no date with a time.", "2026-12-04T20:00+08:00"),
+        ("2026-12-04T18:00", "The time does not say in which time zone it is.", "+08:00"),
+    ],
+)
+def test_a_backup_whose_time_is_wrong(city: Path, govcloud, backup, said, remedy) -> None:
+    words = ("migrate", "cutover", "hrss/portal", "--yes", "--backup", backup)
+    told = govcloud(*words, code=Exit.INVALID).err
+    assert said in told
+    assert remedy in told
+    assert "alue error" not in told

@@ -165,6 +165,17 @@ def test_hosts_become_what_migrations_are_planned_by(room, govcloud, inventory, 
     assert answers["database"] == "open"
     assert {one["sizing"] for one in verdict["targets"]} == {"measured"}
 
+    prepared = govcloud("--as", "hrss", "migrate", "prepare", "hrss/hr", "--scan", "room.scan")
+    move = yaml.safe_load(prepared.out)["spec"]["move"]
+    proposed = {one["name"]: one.get("settings") for one in move["workloads"]}
+    assert proposed["postgresql-hr-db-01"] == {"databases": ["app"]}
+    assert proposed["nginx-hr-web-01"] == {"files": ["/etc/nginx"]}
+    assert proposed["cron-hr-db-01"] == {"files": ["backup"]}
+    assert "/srv" in proposed["files-hr-web-01"]["paths"]
+    assert "# nginx 1." in prepared.out
+    assert "hr.example.gov.cn (80) -> /srv/hr" in prepared.out
+    assert "geheim" not in prepared.out
+
 
 @pytest.mark.guarantee("M1")
 def test_nothing_is_changed_on_hosts(room, govcloud, inventory, tiers):
@@ -180,7 +191,7 @@ def test_nothing_is_changed_on_hosts(room, govcloud, inventory, tiers):
 def test_a_scan_is_repeated_and_only_adds(room, govcloud, inventory, tiers):
     web, db = tiers
     given = ("-i", str(inventory), "--limit", "hr", *BRIEF)
-    web.unplug()
+    web.unplug(forgotten=True)
     ended = govcloud(*SCAN, *given, code=Exit.INCOMPLETE)
     assert "hr-web-01: not reached: " in ended.err
     assert record("hr-web-01")["scanned"] is None
@@ -193,7 +204,7 @@ def test_a_scan_is_repeated_and_only_adds(room, govcloud, inventory, tiers):
     again = record("hr-db-01")
     assert len(again["sizes"]) == 2
     assert again["use"][0]["seconds"] > first["use"][0]["seconds"]
-    db.unplug()
+    db.unplug(forgotten=True)
     govcloud(*SCAN, *given, "--limit", "hr-db-01", code=Exit.UNAVAILABLE)
     db.plug()
     assert record("hr-db-01")["found"] == again["found"]
@@ -212,3 +223,51 @@ def test_addresses_are_enough(room, govcloud, tiers, tmp_path):
     assert Path("found/hosts").stat().st_mode & 0o777 == 0o700
     ended = govcloud(*SCAN, "-i", "hosts.csv", *login[:2], "--check", code=Exit.UNAVAILABLE)
     assert "Host key verification failed" in ended.err
+
+
+@pytest.fixture
+def behind(tiers):
+    """The database's host is reached through the web server's only; `ops` may use sudo there."""
+    web, db = tiers
+    web.account("ops")
+    db.account("ops", "ALL=(ALL) NOPASSWD: ALL")
+    with web.room.apart(db):
+        yield web, db
+
+
+def test_a_host_behind_a_bastion_is_read_by_an_account_with_sudo(room, govcloud, behind):
+    web, db = behind
+    Path("hosts.csv").write_text(db.address, "utf-8")
+    keys = ("--key-file", str(web.room.key), "--known-hosts", str(web.room.known_hosts))
+    login = (*keys, "--user", "ops", "--become", "--bastion", f"ops@{web.address}")
+    govcloud(*SCAN, "-i", "hosts.csv", *login, "--sample", "0s")
+    read = record(db.address)
+    assert (read["missing"], read["root"], read["login"]["from"]) == ({}, True, web.address)
+    assert read["found"]["databases"]["servers"][0]["databases"]["app"] > 0
+
+
+def test_a_bastion_of_an_inventory_is_used_and_who_refuses_is_told(
+    room, govcloud, behind, monkeypatch
+):
+    """The way is Ansible's and OpenSSH's own; what is typed counts more than what is written."""
+    web, db = behind
+    db.account("ops", "ALL=(ALL) ALL")
+    Path("ssh.conf").write_text(
+        f"Host *\n IdentityFile {web.room.key}\n UserKnownHostsFile {web.room.known_hosts}\n"
+        f"Match host {db.address}\n ProxyJump ops@{web.address}\n"
+    )
+    Path("room.ini").write_text(
+        f"db ansible_host={db.address} ansible_user=ops"
+        f" ansible_ssh_common_args='-F {Path('ssh.conf').absolute()}'\n"
+    )
+    check = (*SCAN, "-i", "room.ini", "--become", "--check")
+    ended = govcloud(*check, code=Exit.UNAVAILABLE)
+    assert "db: cannot become root: sudo wants a password" in ended.err
+    monkeypatch.setenv("OPS_SUDO", "ops")
+    assert govcloud(*check, "--become-password", "env:OPS_SUDO").err == "", "as root"
+    wrong = ("--bastion", f"no@{web.address}", "--known-hosts", str(web.room.known_hosts))
+    ended = govcloud(*check, *wrong, code=Exit.UNAVAILABLE)
+    assert f"db: not reached: the bastion refuses: no@{web.address}: Permission" in ended.err
+    govcloud(*check, "--user", "-oProxyCommand=id", code=Exit.USAGE)
+    ended = govcloud(*check, "--bastion", "ops@gate; id", code=Exit.USAGE)
+    assert "user@host:port" in ended.err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from govcloud.ports import Observed, Order, Resource
+from govcloud.ports.cloud import Observed, Order, Resource
 from govcloud.testing.contracts import ProvisionerContract
 from govcloud.testing.world import INSTALLATION, SimulatedWorld
 from provisioners.simulated import tamper

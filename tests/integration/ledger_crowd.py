@@ -12,7 +12,7 @@ import signal
 import sys
 from datetime import datetime, timedelta
 
-from govcloud.ports import Demand, Verdict
+from govcloud.ports.ledger import Demand, Verdict
 from govcloud.store.engine import Database
 from quotas.store import SqlLedger
 

@@ -15,10 +15,10 @@ from sqlmodel import SQLModel, select
 from cli.local import InProcess
 from govcloud import bootstrap
 from govcloud.api.app import create_app, routes
-from govcloud.api.security import NEEDS
+from govcloud.api.security import NEEDS, WHOLE
 from govcloud.domain.access import GRANTS, Actor, Permission, Role
 from govcloud.domain.kinds.registry import KINDS
-from govcloud.ports import Demand, LimitFact
+from govcloud.ports.ledger import Demand, LimitFact
 from govcloud.store.tables import (
     ClaimRow,
     CloudRow,
@@ -97,6 +97,8 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
     ("POST", "/v1/objects/{kind}/{name}/abandon"): (
         "/v1/objects/vm/virtualmachine/abandon?department={d}", {"reason": "scrapped"}),
     ("GET", "/v1/migrations"): ("/v1/migrations", None),
+    ("POST", "/v1/migrations/weigh"): (
+        "/v1/migrations/weigh", {"systems": [{"department": OTHER, "system": "system"}]}),
     ("GET", "/v1/migrations/{department}/{system}"): ("/v1/migrations/{d}/system", None),
     ("GET", "/v1/migrations/{department}/{system}/journal"): (
         "/v1/migrations/{d}/system/journal", None),
@@ -130,7 +132,9 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
 }  # fmt: skip
 """For each route a call; {d} is a department."""
 
-READING_POSTS: Final = {("POST", "/v1/quota/check"), ("POST", "/v1/audit/verify")}
+READING_POSTS: Final = {
+    ("POST", "/v1/quota/check"), ("POST", "/v1/audit/verify"), ("POST", "/v1/migrations/weigh"),
+}  # fmt: skip
 CHANGING: Final = [key for key in NEEDS if key[0] != "GET" and key not in READING_POSTS]
 
 
@@ -217,7 +221,9 @@ def test_reading_changes_nothing_whoever_reads(world: Any) -> None:
     for role in Role:
         for key in NEEDS:
             if key[0] == "GET" or key in READING_POSTS:
-                world.call(role.value, key[0], CASES[key][0].format(d=OWN), json={})
+                world.call(
+                    role.value, key[0], CASES[key][0].format(d=OWN), json=CASES[key][1] or {}
+                )
     assert snapshot(world) == before
 
 
@@ -230,6 +236,20 @@ def test_a_department_never_gets_a_byte_of_another_ones(world: Any, user: str) -
         assert MARK[OTHER].encode() not in answer.content, url
         if OTHER not in url and OTHER not in json.dumps(body):
             assert OTHER not in answer.text, url
+
+
+@pytest.mark.guarantee("P1")
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.OPERATOR, Role.APPROVER], ids=str)
+def test_nor_does_anybody_who_audits_operates_or_approves_for_one(world: Any, role: Role) -> None:
+    world.token(f"{role.value}-one", role, OWN)
+    for method, url, body in prying():
+        answer = world.call(f"{role.value}-one", method, url, json=body)
+        assert MARK[OTHER] not in answer.text, url
+        assert MARK[OTHER].encode() not in answer.content, url
+    for key in WHOLE:
+        url, body = CASES[key]
+        answer = world.call(f"{role.value}-one", key[0], url.format(d=OWN), json=body)
+        assert answer.status_code == 403, (key, answer.text)
 
 
 @pytest.mark.guarantee("P1")
@@ -291,7 +311,7 @@ def prying() -> Iterator[tuple[str, str, Any]]:
         if key[0] == "GET":
             yield key[0], url.format(d=OTHER), None
             yield key[0], url.split("?")[0].format(d=OTHER), None
-        elif "{request_id}" in key[1]:
+        elif "{request_id}" in key[1] or key[1].endswith("/weigh"):
             yield key[0], url.format(d=OTHER), body
     for kind in KINDS.values():
         name = kind.name.lower()

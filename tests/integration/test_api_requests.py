@@ -1,12 +1,16 @@
 """The way of a request through the API: apply, plan, submit, decide, build, read, give back."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from govcloud.domain.access import Role
 from govcloud.reconcile.controller import Controller
 from govcloud.requests.fulfilment import settle
+from govcloud.store.tables import ChainRow
+from govcloud.testing.lab import ADMIN
 
 PLATFORM = """
 apiVersion: govcloud.io/v1
@@ -166,6 +170,48 @@ def test_from_yaml_to_fulfilled_and_back(city: Any) -> None:
     build(city)
     assert city.get("clerk", "/v1/objects/vm/web").status_code == 404
     assert city.post("auditor", "/v1/audit/verify").json()["ok"]
+
+
+LENDING = """
+apiVersion: govcloud.io/v1
+kind: Department
+metadata: {name: county, displayName: 县}
+spec: {level: county, parent: city}
+---
+apiVersion: govcloud.io/v1
+kind: Department
+metadata: {name: keeper, displayName: 甲局}
+spec: {level: department, parent: county}
+---
+apiVersion: govcloud.io/v1
+kind: Department
+metadata: {name: borrower, displayName: 乙局}
+spec: {level: department, parent: county}
+---
+apiVersion: govcloud.io/v1
+kind: Quota
+metadata: {name: county}
+spec: {department: county, limits: {vms: 6}}
+---
+apiVersion: govcloud.io/v1
+kind: Quota
+metadata: {name: keeper}
+spec: {department: keeper, limits: {vms: 4}, borrow: {vms: 1}, lend: {vms: 2}}
+---
+apiVersion: govcloud.io/v1
+kind: Quota
+metadata: {name: borrower}
+spec: {department: borrower, limits: {vms: 2}, borrow: {vms: 3}, lend: {vms: 0}}
+"""
+
+
+@pytest.mark.guarantee("Q6")
+@pytest.mark.parametrize("department", ["keeper", "borrower"])
+def test_what_is_left_is_without_what_siblings_keep(city: Any, department: str) -> None:
+    answer = city.post("admin", "/v1/apply", files(LENDING))
+    assert answer.status_code == 200, answer.text
+    line = vms(city.get("admin", f"/v1/quota/{department}").json()["lines"])
+    assert (line["binding"]["department"], line["left"]) == ("county", 4)
 
 
 @pytest.mark.guarantee("Q4")
@@ -351,7 +397,14 @@ def test_doctor_says_what_is_there_and_what_is_missing(city: Any) -> None:
     build(city)
     checks = {c["check"]: c for c in city.get("admin", "/v1/doctor").json()["checks"]}
     assert checks["controller/sim"]["status"] == "ok", checks
+    assert checks["clock"]["status"] == "ok"
     assert {c["check"] for c in city.get("clerk", "/v1/doctor").json()["checks"]} == {"token"}
+    with city.wired.store.unit(ADMIN) as unit:
+        unit.session.execute(update(ChainRow).values(at=unit.now + timedelta(days=30)))
+    found = city.get("admin", "/v1/doctor").json()
+    (check,) = [check for check in found["checks"] if check["check"] == "clock"]
+    assert (found["ok"], check["status"]) == (False, "fail")
+    assert "a clock was ahead" in check["message"]
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "xlsx"])

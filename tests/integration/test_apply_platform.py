@@ -204,6 +204,19 @@ def test_a_limit_below_use_is_refused_or_forced(town: Town) -> None:
 
 
 @pytest.mark.guarantee("Q5")
+def test_a_limit_in_use_is_not_deleted_unless_forced(town: Town) -> None:
+    request = town.submit(system(), machine(count=8))
+    town.desk.decide(APPROVER, request.id, Verdict.APPROVE)
+    gone = [key("Quota", "health")]
+    error = leaves_nothing(town, QuotaExceededError, lambda: town.desk.delete_platform(ADMIN, gone))
+    (refusal,) = [one for one in error.refusals if one["class"] == "vms" and not one["cloud"]]
+    assert (refusal["department"], refusal["limit"], refusal["reserved"]) == ("health", 0, 8)
+    assert town.desk.delete_platform(ADMIN, gone, dry_run=True).refusals
+    town.desk.delete_platform(ADMIN, gone, force=True)
+    assert limits(town, "health")["health", "vms"] is None
+
+
+@pytest.mark.guarantee("Q5")
 def test_childrens_limits_beyond_the_parents_are_refused_with_the_numbers(town: Town) -> None:
     error = leaves_nothing(
         town, QuotaExceededError, lambda: town.apply(words.quota("health", "health", 60))

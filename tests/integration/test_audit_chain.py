@@ -191,6 +191,24 @@ def test_a_chain_computed_anew_is_found_by_the_head_that_was_noted(
     assert found.faults == [Fault(COUNT, Tampering.REWRITTEN)]
 
 
+@pytest.mark.guarantee("F4")
+def test_a_noted_head_may_be_shortened(chain: Store) -> None:
+    noted = verified(chain).head
+    assert noted is not None
+    assert verified(chain, Head(noted.seq, noted.hash[:8])).ok
+    other = "0" * 8 if noted.hash[0] != "0" else "f" * 8
+    assert verified(chain, Head(noted.seq, other)).faults == [Fault(COUNT, Tampering.REWRITTEN)]
+
+
+@pytest.mark.guarantee("F4")
+def test_what_was_noted_and_is_no_more_is_missing(chain: Store, database: Database) -> None:
+    """Also where the head of the chain was set back with it."""
+    noted = Head(COUNT + 3, "a" * 64)
+    assert verified(chain, noted).faults == [Fault(COUNT + 1, Tampering.REMOVED, 3)]
+    tamper(database, "DELETE FROM audit WHERE seq > 5")
+    assert verified(chain, Head(COUNT, "a" * 64)).faults == [Fault(6, Tampering.REMOVED, COUNT - 5)]
+
+
 def _rewrite(database: Database, rows: list[dict[str, object]]) -> None:
     from govcloud.store.unit import GENESIS, record_hash
 

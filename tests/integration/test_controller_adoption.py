@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from govcloud.plan.asked import Asked
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from govcloud.store import observed
 from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD, Lab

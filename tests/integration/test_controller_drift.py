@@ -252,7 +252,7 @@ def test_what_a_person_put_right_is_well_again(lab: Lab) -> None:
 
 
 def machine_wanted(lab: Lab, uid: str) -> Any:
-    from govcloud.ports import Resource
+    from govcloud.ports.cloud import Resource
 
     [machine] = lab.there(uid)
     return Resource(uid, machine.part, machine.type, machine.name, machine.tenant, machine.props)

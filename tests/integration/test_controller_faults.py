@@ -6,10 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from govcloud.errors import ConflictError, TerminalCloudError
-from govcloud.ports import Observed, Order, Provisioner, Resource, State
+from govcloud.ports.cloud import Observed, Order, Provisioner, Resource, State
 from govcloud.reconcile import recover
+from govcloud.store import clouds
+from govcloud.store.tables import CloudRow, DriftRow, WorkRow
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.faults import InterceptedProvisioner, raising
@@ -282,6 +285,119 @@ def test_an_expired_reservation_is_charged_when_the_thing_stands(
     lab.drive(controller)
     assert lab.charged()["vms"] == (1, 0)
     assert lab.row(uid).ready  # type: ignore[union-attr]
+
+
+@pytest.mark.guarantee("Q1")
+def test_a_lapsed_reservation_is_built_only_where_it_fits_still(
+    lab: Lab, clock: FixedClock
+) -> None:
+    """Nobody could work on it for days, and others have the quota: it waits, and says why."""
+    lab.limit("vms", 1)
+    first, controller = lab.approve("web"), lab.controller()
+    clock.advance(timedelta(days=2).total_seconds())
+    second = lab.approve("db")
+    lab.drive(controller, rounds=3)
+    assert [item.uid for item in lab.there()] == [second]
+    row = lab.row(first)
+    assert row is not None
+    assert (row.reason, row.progressing) == ("OverQuota", True)
+    assert "vms: limit 1, allocated 0, reserved 1, needed 1, available 0" in row.message
+    assert lab.charged()["vms"] == (1, 0)
+    lab.release(second)
+    lab.drive(controller, step_s=60)
+    assert [item.uid for item in lab.there()] == [first]
+    assert lab.charged()["vms"] == (1, 0)
+
+
+@pytest.mark.guarantee("Q1")
+def test_a_resize_whose_reservation_has_lapsed_waits_too(lab: Lab, clock: FixedClock) -> None:
+    uid, controller = lab.approve("web"), lab.controller()
+    lab.drive(controller)
+    lab.limit("vcpu", 8)
+    lab.change(uid, flavor="large")
+    clock.advance(timedelta(days=2).total_seconds())
+    lab.approve("db")
+    lab.drive(controller, rounds=3)
+    assert lab.row(uid).reason == "OverQuota"  # type: ignore[union-attr]
+    assert lab.charged()["vcpu"] == (4, 0)
+
+
+@pytest.mark.guarantee("R6")
+def test_what_the_database_does_not_take_holds_up_nobody(lab: Lab, clock: FixedClock) -> None:
+    """One answer of the cloud is a character that PostgreSQL has no place for."""
+    uid, controller = lab.approve("web"), lab.controller()
+    lab.drive(controller)
+    tamper.change(lab.path(), lab.there(uid)[0].name, "vcpu", "odd\0size")
+    controller.pass_once(CLOUD)
+    other = lab.approve("db")
+    lab.drive(controller, rounds=5)
+    assert lab.row(other).ready  # type: ignore[union-attr]
+    assert lab.row(uid).reason == "Ready"  # type: ignore[union-attr]
+    told = "InternalError" in lab.events(uid)
+    assert told is not lab.store.database.is_sqlite, "where it is not taken, that is said"
+
+
+def test_a_difference_may_be_in_a_field_of_any_name(lab: Lab) -> None:
+    uid, controller = lab.approve("web"), lab.controller()
+    lab.drive(controller)
+    name = "hard.rook-ceph-block-with-a-long-name.storageclass.storage.k8s.io/requests.storage"
+    with lab.store.unit(ADMIN) as unit:
+        row = DriftRow(
+            cloud=CLOUD, resource="r" * 200, field=name, uid=uid, mode="heal", since=unit.now
+        )
+        unit.session.add(row)
+    assert [row.field for row in lab.drift()] == [name]
+
+
+@pytest.mark.guarantee("R4")
+def test_a_comparison_that_fails_oddly_is_made_again(lab: Lab, clock: FixedClock) -> None:
+    """Whatever it was: the look is given back, and made again after a while, by anybody."""
+    controller = lab.controller()
+
+    def spoil(method: str, _count: int) -> None:
+        if method == "observe" and odd:
+            raise odd.pop()
+
+    odd: list[Exception] = [KeyError("odd")]
+    lab.wrap = lambda inner: InterceptedProvisioner(inner, before=spoil)
+    site = controller.site(CLOUD)
+    with pytest.raises(KeyError):
+        site.look_if_due()
+    for _ in range(10):
+        clock.advance(10)
+        controller.renew()
+        site.look_if_due()
+    with lab.store.reading() as session:
+        cloud = session.get_one(CloudRow, CLOUD)
+    assert (cloud.error, cloud.lease_owner) == ("", None)
+    assert cloud.observed_at is not None
+
+
+@pytest.mark.guarantee("R7")
+def test_a_clock_that_was_a_year_ahead_stops_nothing(lab: Lab) -> None:
+    """What a controller with such a clock put off and leased is due again."""
+    uid, controller = lab.approve("web"), lab.controller()
+    with lab.store.unit(ADMIN) as unit:
+        later = unit.now + timedelta(days=365)
+        ours = {"lease_owner": "away", "lease_until": later}
+        unit.session.execute(update(WorkRow).values(due_at=later, **ours))
+        clouds.remember(unit.session, CLOUD)
+        unit.session.execute(update(CloudRow).values(next_at=later, **ours))
+    controller.site(CLOUD).look_if_due()
+    lab.drive(controller)
+    assert lab.row(uid).ready  # type: ignore[union-attr]
+
+
+@pytest.mark.guarantee("R6")
+def test_one_quota_that_cannot_be_set_does_not_spoil_a_comparison(lab: Lab) -> None:
+    uid, controller = lab.approve("web"), lab.controller()
+    lab.drive(controller)
+    lab.release(uid)
+    lab.drive(controller)
+    fault(lab, FaultKind.REFUSE, "set_quota")
+    assert controller.pass_once(CLOUD) is not None
+    with lab.store.reading() as session:
+        assert session.get_one(CloudRow, CLOUD).error == ""
 
 
 def test_a_catalogue_entry_that_is_gone_is_waited_for(lab: Lab) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from govcloud.domain.keys import GROUND
 from govcloud.errors import TerminalCloudError
-from govcloud.ports import Observed, Order, Resource
+from govcloud.ports.cloud import Observed, Order, Resource
 from govcloud.store.tables import ObjectRow
 from govcloud.store.unit import Store
 from govcloud.testing.faults import InterceptedProvisioner

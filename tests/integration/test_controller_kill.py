@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from govcloud.clock import SystemClock
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing import crash

@@ -1,8 +1,7 @@
 """A cloud that tells of changes: what is lost heals at once, and not at the next comparison."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -11,9 +10,11 @@ import pytest
 
 from govcloud.clock import SystemClock
 from govcloud.errors import TransientCloudError
-from govcloud.ports import Provisioner, Stop
+from govcloud.ports.abilities import Stop
+from govcloud.ports.cloud import Provisioner
 from govcloud.store.unit import Store
 from govcloud.testing.lab import QUICK, Lab
+from govcloud.testing.meanwhile import running, wait_until
 from provisioners.simulated import tamper
 from provisioners.simulated.driver import SimulatedProvisioner
 
@@ -59,22 +60,12 @@ class Bench:
         self.drivers.append(Telling(inner, self.news))
         return self.drivers[-1]
 
-    def until(self, what: str, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + WITHIN_S
-        while not holds():
-            assert time.monotonic() < deadline, what
-            time.sleep(0.02)
-
 
 @pytest.fixture
 def bench(store: Store, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(store, tmp_path)
-    controller = made.lab.controller()
-    thread = threading.Thread(target=controller.run, args=(made.stop,), daemon=True)
-    thread.start()
-    yield made
-    made.stop.set()
-    thread.join()
+    with running(made.lab.controller()):
+        yield made
 
 
 def ready(lab: Lab, uid: str, other_than: str = "") -> bool:
@@ -91,15 +82,15 @@ def heard(bench: Bench, times: int) -> bool:
 def test_what_is_told_is_healed_at_once_also_after_the_cloud_hung_up(bench: Bench) -> None:
     lab = bench.lab
     uid = lab.approve("web")
-    bench.until("it is built", lambda: ready(lab, uid))
-    bench.until("all was compared", lambda: lab.calls().get("observe", 0) > 0)
+    wait_until(lambda: ready(lab, uid), WITHIN_S, "it is built")
+    wait_until(lambda: lab.calls().get("observe", 0) > 0, WITHIN_S, "all was compared")
     compared = lab.calls()["observe"]
     for times in (1, 2):
-        bench.until("it listens", partial(heard, bench, times))
+        wait_until(partial(heard, bench, times), WITHIN_S, "it listens")
         [machine] = lab.there(uid)
         tamper.remove(lab.path(), machine.id)
         bench.news.put([uid, "0" * 32])
-        bench.until("it heals", partial(ready, lab, uid, machine.id))
+        wait_until(partial(ready, lab, uid, machine.id), WITHIN_S, "it heals")
         bench.news.put(None)
     assert lab.calls()["observe"] == compared
 
@@ -108,9 +99,11 @@ def test_what_is_told_is_healed_at_once_also_after_the_cloud_hung_up(bench: Benc
 def test_where_much_changes_at_once_all_is_compared_and_the_brake_holds(bench: Bench) -> None:
     lab = bench.lab
     uids = [lab.approve(f"web-{number}") for number in range(6)]
-    bench.until("all are built", lambda: all(ready(lab, uid) for uid in uids))
+    wait_until(lambda: all(ready(lab, uid) for uid in uids), WITHIN_S, "all are built")
     for uid in uids:
         tamper.remove(lab.path(), lab.there(uid)[0].id)
     bench.news.put(uids)
-    bench.until("the brake holds", lambda: {row.reason for row in lab.rows()} == {"MassLoss"})
+    wait_until(
+        lambda: {row.reason for row in lab.rows()} == {"MassLoss"}, WITHIN_S, "the brake holds"
+    )
     assert lab.there() == []

@@ -5,14 +5,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from govcloud.clock import SystemClock
-from govcloud.ports import Observed, Resource, State
+from govcloud.ports.cloud import Observed, Resource, State
 from govcloud.reconcile.settings import Settings
 from govcloud.store import clouds, work
 from govcloud.store.engine import Database
@@ -21,6 +21,7 @@ from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.faults import InterceptedProvisioner
 from govcloud.testing.lab import ADMIN, CLOUD, QUICK, Lab
+from govcloud.testing.meanwhile import running, wait_until
 from provisioners.simulated import tamper
 from provisioners.simulated.faults import Fault, FaultKind
 
@@ -59,14 +60,6 @@ def run_controller(url: str, folder: Path, name: str) -> None:
     lab.wrap = Logged
     lab.controller(name).run(stop)
     database.close()
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        pause.wait(0.05)
 
 
 @contextmanager
@@ -263,20 +256,11 @@ def test_a_controller_that_ends_gives_its_leases_back(lab: Lab) -> None:
 def test_a_new_object_is_served_within_two_seconds_behind_all_the_others(lab: Lab) -> None:
     for number in range(400):
         lab.approve(f"web-{number}")
-    controller = lab.controller(settings=QUICK)
-    stop = threading.Event()
-    thread = threading.Thread(target=controller.run, args=(stop,))
-    thread.start()
-    try:
+    with running(lab.controller(settings=QUICK)):
         wait_until(lambda: len(lab.there()) > 20)
         uid = lab.approve("urgent")
-        approved = time.monotonic()
-        wait_until(lambda: bool(lab.there(uid)))
-        assert time.monotonic() - approved < 2
+        assert wait_until(lambda: lab.there(uid)) < 2
         assert len(lab.there()) < 390
-    finally:
-        stop.set()
-        thread.join(60)
 
 
 def test_an_object_that_is_being_changed_is_written_later(

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.store import work
 from govcloud.store.tables import AuditRow
 from govcloud.store.unit import Store

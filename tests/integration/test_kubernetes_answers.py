@@ -20,7 +20,7 @@ from govcloud.errors import (
     TransientCloudError,
 )
 from govcloud.messages import render
-from govcloud.ports import CloudAddress, Observed, State
+from govcloud.ports.cloud import CloudAddress, Observed, State
 from govcloud.testing.cluster import namespace_order
 from provisioners.kubernetes.driver import KubernetesProvisioner, open_cluster
 from provisioners.kubernetes.objects import manifest

@@ -1,10 +1,9 @@
 """The controller on a real API server: what is approved stands, is healed and is given back."""
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ import pytest
 
 from govcloud.clock import SystemClock
 from govcloud.errors import CloudConflictError
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from govcloud.reconcile import recover
-from govcloud.reconcile.controller import Controller
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
-from govcloud.testing.cluster import Cluster, path_of, wait_until
+from govcloud.testing.cluster import Cluster, path_of
 from govcloud.testing.kubelab import KubeLab
 from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.lab import ADMIN, CLOUD, QUICK
+from govcloud.testing.meanwhile import running, wait_until
 from govcloud.testing.proxy import Rule, too_many
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.types import BY_WORD
@@ -84,17 +83,6 @@ def approved(item: Any) -> Any:
 def ready(lab: KubeLab, uid: str) -> bool:
     row = lab.row(uid)
     return row is not None and row.ready
-
-
-@contextmanager
-def running(controller: Controller) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=controller.run, args=(stop,), daemon=True)
-    thread.start()
-    yield
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
 
 
 @pytest.mark.guarantee("R3")
@@ -393,6 +381,26 @@ def test_a_removed_quota_is_healed_within_a_second_by_watch(lab: KubeLab, cluste
         began = time.monotonic()
         wait_until(lambda: cluster.plane.look(quota) is not None, 10)
         assert time.monotonic() - began < 3  # usually a third of a second; a busy machine is slow
+
+
+@pytest.mark.guarantee("R1")
+def test_what_the_streams_tell_is_waited_for_in_one_attempt(lab: KubeLab, cluster: Cluster) -> None:
+    """The quota is counted a moment after it was made; nothing is begun anew for that."""
+    claimed: list[str] = []
+
+    def step(name: str, about: str) -> None:
+        claimed.extend(about.split(",") if name == "claimed" else ())
+
+    uid = lab.namespace()
+    controller = lab.controller(settings=replace(QUICK, hold_s=60), on_step=step)
+    with running(controller):
+        wait_until(lambda: ready(lab, uid), 30)
+        listened = lab.drivers[-1]
+        wait_until(lambda: listened.recall(part(lab, uid, "quota")) is not None, 30)
+        second = lab.namespace(2)
+        wait_until(lambda: ready(lab, second), 30)
+    assert claimed.count(second) == 1
+    assert {item.part for item in lab.there(second)} == PARTS
 
 
 @pytest.mark.guarantee("R4")

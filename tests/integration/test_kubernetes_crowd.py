@@ -1,11 +1,10 @@
 """Many namespaces: two controllers at once, and a control plane that dies under load."""
 
 import shutil
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,10 @@ from govcloud.clock import SystemClock
 from govcloud.reconcile.controller import Controller
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
-from govcloud.testing.cluster import wait_until
 from govcloud.testing.kubelab import KubeLab
 from govcloud.testing.kubernetes import ControlPlane, find_programs
 from govcloud.testing.lab import ADMIN, QUICK
+from govcloud.testing.meanwhile import running, wait_until
 from govcloud.testing.postgres import Emptied
 
 MANY = 300
@@ -36,22 +35,6 @@ def own_plane() -> Iterator[ControlPlane]:
         pytest.skip(programs)
     with ControlPlane.start(programs) as plane:
         yield plane
-
-
-@contextmanager
-def running(*controllers: Controller) -> Iterator[None]:
-    stop = threading.Event()
-    threads = [
-        threading.Thread(target=controller.run, args=(stop,), daemon=True)
-        for controller in controllers
-    ]
-    for thread in threads:
-        thread.start()
-    yield
-    stop.set()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 def rate(begun: Counter[str], since: int, until: int) -> float:

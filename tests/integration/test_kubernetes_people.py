@@ -10,10 +10,11 @@ from kubernetes import client, config
 
 from govcloud.clock import SystemClock
 from govcloud.domain.access import Role
-from govcloud.testing.cluster import Cluster, wait_until
+from govcloud.testing.cluster import Cluster
 from govcloud.testing.kubelab import KubeLab
 from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.lab import DEPARTMENT, QUICK
+from govcloud.testing.meanwhile import wait_until
 
 HOME = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "govcloud-access"}}
 APPLY = "application/apply-patch+yaml"

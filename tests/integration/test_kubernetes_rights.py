@@ -12,11 +12,12 @@ import yaml
 from kubernetes import client, config
 
 from govcloud.errors import CloudError, TransientCloudError
-from govcloud.ports import CloudAddress
+from govcloud.ports.cloud import CloudAddress
 from govcloud.testing.certificates import Authority
-from govcloud.testing.cluster import Cluster, namespace_order, wait_until
+from govcloud.testing.cluster import Cluster, namespace_order
 from govcloud.testing.contracts import differences, one
 from govcloud.testing.kubernetes import ControlPlane
+from govcloud.testing.meanwhile import wait_until
 from provisioners.kubernetes import rights
 from provisioners.kubernetes.driver import KubernetesProvisioner, open_cluster
 from provisioners.kubernetes.settings import Settings

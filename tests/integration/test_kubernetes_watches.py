@@ -7,10 +7,11 @@ from contextlib import contextmanager
 import pytest
 
 from govcloud.errors import CloudError
-from govcloud.ports import Watching
-from govcloud.testing.cluster import Cluster, wait_until
+from govcloud.ports.abilities import Watching
+from govcloud.testing.cluster import Cluster
 from govcloud.testing.contracts import build, one
 from govcloud.testing.kubernetes import ControlPlane
+from govcloud.testing.meanwhile import wait_until
 from govcloud.testing.proxy import Answer, Rule
 from provisioners.kubernetes.driver import KubernetesProvisioner
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from govcloud.ports import Demand, LimitFact
+from govcloud.ports.ledger import Demand, LimitFact
 from govcloud.store.engine import Database
 from govcloud.testing.clock import START
 from quotas.store import SqlLedger

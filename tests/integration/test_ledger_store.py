@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlmodel import func, select, update
 
 from govcloud.errors import ConflictError
-from govcloud.ports import Demand, Difference, LimitFact, Obstacle
+from govcloud.ports.ledger import Demand, Difference, LimitFact, Obstacle
 from govcloud.store.engine import Database
 from govcloud.store.tables import ObjectRow
 from govcloud.testing.clock import START

@@ -4,6 +4,10 @@ nginx with its site, an application service that writes rows, and PostgreSQL sta
 host. Time is real; the trial run is of no days. The downtime is printed.
 """
 
+import contextlib
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from govcloud.ports import Stop
+from govcloud.ports.abilities import Stop
 from govcloud.testing.lab import ADMIN, DEPARTMENT
 from govcloud.testing.legacy import Host, Room
 from govcloud.testing.legacy_fixtures import LEASE_S, real_yard
+from govcloud.testing.meanwhile import wait_until
 from govcloud.testing.yard import APPROVER, CLERK, OPERATOR, Yard
 from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Play, Played, Stage, Told
@@ -58,6 +63,9 @@ runuser -u postgres -- psql -XAtq -d app -c \
 systemctl daemon-reload; systemctl -q enable --now nginx app
 """
 SITE = "server { listen 80; root /srv/www; }\n"
+INTO_S = 2.0
+"""Ansible is at the hosts by then."""
+AWAY_S = 2 * LEASE_S
 ROWS = "cd /; runuser -u postgres -- psql -XAtq -d app -c \"SELECT who || '-' || n FROM entry\""
 
 
@@ -71,6 +79,35 @@ class Spoiling(AnsiblePlayer):
         if self.spoil and compared:
             self.spoil()
         return super().play(play, told, stop)
+
+
+class Troubled(Spoiling):
+    """Lets something happen in each first play of a stage of a role, a while after it began."""
+
+    trouble: Callable[[], None] | None = None
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.met: list[tuple[str, Stage, Mode]] = []
+
+    def play(self, play: Play, told: Callable[[Told], None], stop: Stop) -> Played:
+        case, trouble = (play.role, play.stage, play.mode), self.trouble
+        if trouble is None or case in self.met:
+            return super().play(play, told, stop)
+        over = threading.Event()
+
+        def happen() -> None:
+            if not over.wait(INTO_S):
+                self.met.append(case)
+                trouble()
+
+        happening = threading.Thread(target=happen)
+        happening.start()
+        try:
+            return super().play(play, told, stop)
+        finally:
+            over.set()
+            happening.join()
 
 
 class Tiers:
@@ -152,10 +189,16 @@ class Tiers:
     def acknowledged(self, host: Host) -> list[str]:
         return sorted(host.run("cat /var/log/acknowledged").split())
 
-    def writes(self, host: Host) -> bool:
+    def see_writing(self, host: Host) -> None:
+        """Wait until another row is acknowledged."""
+        before = len(self.acknowledged(host))
+        wait_until(lambda: len(self.acknowledged(host)) > before, look_s=0.5)
+
+    def is_silent(self, host: Host) -> bool:
+        """Say whether nothing is written in the time of fifteen rows."""
         before = len(self.acknowledged(host))
         time.sleep(3)
-        return len(self.acknowledged(host)) > before
+        return len(self.acknowledged(host)) == before
 
     def bytes_of(self, host: Host) -> str:
         return host.run("cd /srv/www; sha256sum * | sort")
@@ -171,8 +214,8 @@ class Tiers:
         assert len(rows) == len(set(rows))
         assert self.bytes_of(self.new) == self.bytes_of(self.old)
         assert self.asked_for() == self.new.address
-        assert self.writes(self.new)
-        assert not self.writes(self.old)
+        self.see_writing(self.new)
+        assert self.is_silent(self.old)
         downtime = self.yard.shown("tiers")["downtimeSeconds"]
         with capsys.disabled():
             print(f"\ndowntime of three tiers: {downtime} s")
@@ -181,9 +224,9 @@ class Tiers:
 
 
 @pytest.fixture
-def tiers(legacy_room: Room, sqlite_template: Path, tmp_path: Path) -> Tiers:
-    yard = real_yard(tmp_path, sqlite_template, Spoiling(lease_s=LEASE_S))
-    return Tiers(legacy_room, yard)
+def tiers(own_room: Room, sqlite_template: Path, tmp_path: Path) -> Tiers:
+    yard = real_yard(tmp_path, sqlite_template, Troubled(lease_s=LEASE_S))
+    return Tiers(own_room, yard)
 
 
 def work(yard: Yard, state: str) -> None:
@@ -228,7 +271,7 @@ def test_a_comparison_that_fails_and_users_who_complain(
     yard.wish("tiers", "cutover", waiver="it is a test")
     work(yard, "rolled-back")
     assert "verify" in str(yard.shown("tiers")["message"])
-    assert tiers.writes(tiers.old)
+    tiers.see_writing(tiers.old)
     assert tiers.asked_for() == tiers.old.address
 
     player.spoil = None  # type: ignore[attr-defined]
@@ -241,7 +284,69 @@ def test_a_comparison_that_fails_and_users_who_complain(
     yard.wish("tiers", "rollback", note="users complain")
     work(yard, "rolled-back")
     assert tiers.asked_for() == tiers.old.address
-    assert tiers.writes(tiers.old)
+    tiers.see_writing(tiers.old)
     assert set(told) <= set(tiers.rows(tiers.old))
     undone = {one["part"]: one["detail"] for one in yard.log("tiers") if one["what"] == "undo"}
     assert undone["db"]["written_since"]
+
+
+def kill_ansible(_tiers: Tiers) -> None:
+    mark = f"govcloud-play-{os.getpid()}-".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes()
+            if mark in command and b"ansible-playbook" in command:
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def lose_the_target(tiers: Tiers) -> None:
+    tiers.new.unplug()
+    time.sleep(AWAY_S)  # longer than work on a host outlives who watched it
+    tiers.new.plug()
+
+
+def reboot_the_source(tiers: Tiers) -> None:
+    tiers.old.reboot()
+
+
+@pytest.mark.large
+@pytest.mark.guarantee("M2")
+@pytest.mark.guarantee("M4")
+@pytest.mark.guarantee("M5")
+@pytest.mark.parametrize("trouble", [kill_ansible, lose_the_target, reboot_the_source])
+def test_every_stage_is_met_by_trouble_once(
+    tiers: Tiers, capsys: pytest.CaptureFixture[str], trouble: Callable[[Tiers], None]
+) -> None:
+    yard, player = tiers.yard, tiers.yard.player
+    player.trouble = lambda: trouble(tiers)  # type: ignore[attr-defined]
+    yard.wish("tiers", "run", CLERK)
+    yard.wish("tiers", "cutover", waiver="it is a test")
+    ways = []
+    while (way := come_to_rest(yard)) != "trial":
+        ways.append(way)
+        assert len(ways) < 20, ways
+        if way == "rolled-back":
+            tiers.see_writing(tiers.old)
+            yard.wish("tiers", "run", CLERK)
+            yard.wish("tiers", "cutover", waiver="it is a test")
+        else:
+            yard.wish("tiers", "resume", OPERATOR)
+    with capsys.disabled():
+        print(f"\n{trouble.__name__}: {len(player.met)} stages, {ways}")  # type: ignore[attr-defined]
+    assert len(player.met) > 15  # type: ignore[attr-defined]
+    tiers.moved(capsys)
+    for host in (tiers.old, tiers.new):
+        wait_until(lambda host=host: not host.run("pgrep -f job.py", check=False), AWAY_S)  # type: ignore[misc]
+
+
+def come_to_rest(yard: Yard) -> str:
+    """Let a lane work until there is something for a person to do; return what state that is."""
+
+    def rest() -> str:
+        shown = yard.shown("tiers")
+        if shown["doing"] == "halted":
+            return "halted"
+        return str(shown["state"]) if shown["state"] in ("trial", "rolled-back") else ""
+
+    yard.work(rest)
+    return rest()

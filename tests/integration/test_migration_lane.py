@@ -1,18 +1,37 @@
 """Migrations as the lane works them: all states, rollbacks, gates, signatures, rooms."""
 
+import socket
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from govcloud.domain.access import Actor, Role
-from govcloud.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
+from govcloud.domain.kinds.moving import Probe
+from govcloud.domain.manifest import ObjectKey
+from govcloud.errors import (
+    ConflictError,
+    ForbiddenError,
+    GovcloudError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
+from govcloud.messages import remedy, render
+from govcloud.requests.proposing import Assessor
+from govcloud.requests.wishes import Wish, wish_of
+from govcloud.store import objects
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
+from govcloud.testing.meanwhile import running, wait_until
 from govcloud.testing.town import read
 from govcloud.testing.yard import APPROVER, CLERK, OPENS, OPERATOR, Yard
+from migration.running.health import probe
+from migration.running.lane import Lane
+from migration.running.perform import Performer
 from migration.running.port import Mode, Stage, Verdict
 
 DATA = {f"file-{number}": bytes([number]) * 1_000 for number in range(10)}
@@ -71,8 +90,10 @@ def test_a_system_goes_all_the_way(yard: Yard, clock: FixedClock) -> None:
         yard.wish("case", "accept", CLERK)
     clock.set(OPENS + timedelta(days=30, minutes=1))
     yard.wish("case", "accept", CLERK)
-    with pytest.raises(ConflictError, match="run_signed"):
+    with pytest.raises(ConflictError, match="run_signed") as signed:
         yard.wish("case", "accept", CLERK)
+    said = render(signed.value.key, "zh", signed.value.params)
+    assert said.startswith("已签署：使用单位，"), said
     with pytest.raises(ForbiddenError, match="run_may_not_sign"):
         yard.wish("case", "accept", Actor("theirs", Role.OPERATOR, DEPARTMENT))
     yard.wish("case", "accept", APPROVER)
@@ -80,6 +101,7 @@ def test_a_system_goes_all_the_way(yard: Yard, clock: FixedClock) -> None:
         yard.wish("case", "accept", ADMIN)
     work(yard)
     assert yard.state("case") == "trial"
+    assert yard.shown("case", "zh")["message"] == "尚缺签署：服务商。"
     yard.wish("case", "accept", OPERATOR)
     with pytest.raises(ConflictError, match="run_accepted"):
         yard.wish("case", "rollback")
@@ -109,7 +131,11 @@ def test_what_fails_in_the_window_goes_back_by_itself(yard: Yard, clock: FixedCl
     assert yard.snapshot("case") == before
     assert yard.read("case-gate", "route") == "old"
     assert not (yard.folder / "case-gate/mark-b").exists()
-    assert "verify" in str(yard.shown("case")["message"])
+    why = "asked to: it was to end so"
+    assert (
+        yard.shown("case")["message"] == f"Rolled back because of a failure: verify (data): {why}."
+    )
+    assert yard.shown("case", "zh")["message"] == f"因失败自动回退：校验（data）：{why}。"
     # It may be run again, and what was copied need not be copied again.
     yard.wish("case", "run")
     work(yard)
@@ -132,8 +158,9 @@ def test_a_rollback_before_acceptance(yard: Yard, clock: FixedClock, when: str) 
         yard.wish("case", "run")
         work(yard)
     yard.wish("case", "rollback", note="users complain")
-    with pytest.raises(ConflictError, match="run_goes_back"):
-        yard.wish("case", "rollback")
+    for verb in ("rollback", "accept"):
+        with pytest.raises(ConflictError, match="run_goes_back"):
+            yard.wish("case", verb)
     work(yard)
     assert yard.state("case") == "rolled-back"
     assert yard.snapshot("case") == before
@@ -145,7 +172,7 @@ def test_a_rollback_before_acceptance(yard: Yard, clock: FixedClock, when: str) 
         assert {"written_since": 1, "kept_in": "data"} in [line["detail"] for line in undone]
     else:
         assert yard.read("case-new") is None
-    assert "users complain" in str(yard.shown("case")["message"])
+    assert yard.shown("case")["message"] == "Rolled back as admin asked: users complain."
 
 
 def test_a_failure_before_the_window_waits_for_a_person(yard: Yard) -> None:
@@ -155,11 +182,42 @@ def test_a_failure_before_the_window_waits_for_a_person(yard: Yard) -> None:
     work(yard)
     assert yard.state("case") == "stopped"
     assert yard.shown("case")["doing"] == "halted"
+    assert yard.shown("case", "zh")["message"] == (
+        "停在：首次同步（data）：asked to: it was to end so。"
+        "处理后请执行 `govcloud migrate resume`。"
+    )
     work(yard)
     assert len([line for line in yard.log("case") if line["what"] == "initial-sync"]) == 1
     yard.wish("case", "resume")
     work(yard)
     assert yard.state("case") == "syncing"
+
+
+def test_why_a_system_does_not_serve_is_said_in_words(yard: Yard, clock: FixedClock) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    check = {"http": f"http://ops:secret@127.0.0.1:{port}/"}
+    yard.system("case", DATA, health=[check], healthSeconds=0)
+    yard.wish("case", "run")
+    yard.cutover("case", waiver="no data is lost")
+    work(yard)
+    clock.set(OPENS)
+    work(yard)
+    assert yard.state("case") == "rolled-back"
+    refused = f"127.0.0.1:{port} refuses the connection"
+    assert yard.shown("case", "zh")["message"] == f"因失败自动回退：可用性检查：{refused}。"
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ({"tcp": "127.0.0.1:1"}, "127.0.0.1:1 refuses the connection."),
+        ({"http": "http://nobody.invalid/"}, "There is no address for the name nobody.invalid."),
+        ({"http": "http://127.0.0.1:1/"}, "127.0.0.1:1 refuses the connection."),
+    ],
+)
+def test_what_a_check_says(check: dict[str, str], said: str) -> None:
+    assert probe(Probe.model_validate(check)) == said
 
 
 def test_a_pause_holds_and_a_resume_goes_on(yard: Yard) -> None:
@@ -173,6 +231,36 @@ def test_a_pause_holds_and_a_resume_goes_on(yard: Yard) -> None:
     yard.wish("case", "resume")
     work(yard)
     assert yard.state("case") == "syncing"
+
+
+class Stumbling(Lane):
+    """A lane that stumbles over what nobody foresaw, at every second look."""
+
+    looks = 0
+
+    def start(self) -> int:
+        self.looks += 1
+        if self.looks % 2:
+            raise KeyError(self.looks)
+        return super().start()
+
+
+def test_a_lane_that_stumbles_goes_on(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wish still stops what is played, and the log says over what it stumbled."""
+    (tmp_path / "hosts").mkdir()
+    slow = Yard(Lab(store, tmp_path).found(), tmp_path / "hosts", slow_s=0.3)
+    slow.system("case", DATA)
+    slow.wish("case", "run")
+    performer = Performer(store, slow.desk, lambda: slow.player)
+    with running(Stumbling(store, performer, "one", slow.pace), within_s=10):
+        wait_until(lambda: slow.read("case-new"), 10, "nothing is copied")
+        slow.wish("case", "rollback")
+        wait_until(lambda: slow.state("case") == "rolled-back", 10, "it is not rolled back")
+    copied = [line for line in slow.player.log() if line[1].startswith("copied")]
+    assert len(copied) < 2 * len(DATA), "a test copy, and a part of the first one"
+    assert "KeyError" in caplog.text
 
 
 def test_the_gates_of_a_cut_over(yard: Yard, clock: FixedClock) -> None:
@@ -197,6 +285,57 @@ def test_the_gates_of_a_cut_over(yard: Yard, clock: FixedClock) -> None:
     assert yard.state("case") == "trial"
     with pytest.raises(ConflictError, match="run_cut_already"):
         yard.cutover("case")
+
+
+def test_what_a_dead_controller_left_is_not_at_work(
+    store: Store, tmp_path: Path, clock: FixedClock
+) -> None:
+    def die(word: str, step: str) -> None:
+        if (word, step) == ("begun", "initial-sync"):
+            raise UnavailableError("errors.no_schema")
+
+    (tmp_path / "hosts").mkdir()
+    yard = Yard(Lab(store, tmp_path).found(), tmp_path / "hosts", on_step=die)
+    yard.system("case", DATA)
+    yard.wish("case", "run")
+    work(yard)
+
+    def seen() -> tuple[str, str, list[str]]:
+        [step] = [one for one in yard.shown("case")["steps"] if one["step"] == "initial-sync"]
+        copies = [line["outcome"] for line in yard.log("case") if line["what"] == "initial-sync"]
+        return yard.shown("case")["doing"], step["state"], copies
+
+    assert seen() == ("doing", "doing", ["doing"])
+    clock.advance(yard.pace.lease_s + 1)
+    assert seen() == ("left", "broken-off", ["broken-off"])
+    assert "No controller" in yard.shown("case")["message"]
+    assert yard.all()[0]["doing"] == "left"
+    yard.on_step = lambda _word, _step: None
+    work(yard)
+    assert seen() == ("waiting", "done", ["broken-off", "ok"])
+
+
+def test_a_comparison_that_failed_is_seen_until_one_succeeds(yard: Yard) -> None:
+    yard.system("case", DATA)
+    yard.wish("case", "run")
+    work(yard)
+    assert yard.shown("case")["differs"] is None
+    yard.player.fail(Stage.VERIFY, verdict=Verdict.FAILED)
+    yard.wish("case", "verify")
+    work(yard)
+    shown = yard.shown("case")
+    [made] = [step for step in shown["steps"] if step["step"] == "check"]
+    assert (made["part"], made["state"]) == ("data", "failed")
+    assert shown["differs"] == {
+        "at": made["ended"],
+        "part": "data",
+        "message": "it was to end so",
+    }
+    yard.wish("case", "verify")
+    work(yard)
+    shown = yard.shown("case")
+    assert shown["differs"] is None
+    assert [step["state"] for step in shown["steps"] if step["step"] == "check"] == ["done"]
 
 
 def test_a_dry_run_changes_nothing(yard: Yard) -> None:
@@ -292,6 +431,38 @@ def most_at_once(yard: Yard) -> int:
     return most
 
 
+@pytest.mark.guarantee("M1")
+def test_what_a_running_migration_needs_is_not_given_back(yard: Yard, clock: FixedClock) -> None:
+    """Without its register entry a source cannot be found again, and nothing be undone."""
+    yard.system("case", DATA)
+    source = ObjectKey("LegacyHost", DEPARTMENT, "case-old")
+    released = wish_of(CLERK, [], [source])
+
+    def faults(wish: Wish) -> list[str]:
+        with yard.store.reading() as session:
+            try:
+                Assessor(session, yard.lab.ledger, clock.now()).assess(wish)
+            except InvalidInputError as refused:
+                return [fault.key for fault in refused.diagnostics]
+        return []
+
+    assert faults(released) == []
+    to_trial(yard, clock)
+    assert faults(released) == ["requests.host_moves"]
+    with yard.store.reading() as session:
+        spec = dict(objects.by_keys(session, [source])[source].spec)
+    off = {
+        "apiVersion": "govcloud.io/v1",
+        "kind": "LegacyHost",
+        "metadata": {"name": "case-old", "department": DEPARTMENT},
+        "spec": spec | {"state": "off", "offOn": clock.now().date().isoformat()},
+    }
+    assert "requests.host_moves" in faults(wish_of(CLERK, read(off), []))
+    yard.wish("case", "rollback", CLERK)
+    work(yard)
+    assert faults(released) == []
+
+
 def test_a_room_is_closed_when_nothing_runs_in_it(yard: Yard, clock: FixedClock) -> None:
     yard.system("case", DATA)
     with yard.store.unit(ADMIN) as unit:
@@ -320,3 +491,27 @@ def _people(yard: Yard) -> None:
 
     with yard.store.unit(ADMIN) as unit:
         grant(unit, Grant("checker", Role.AUDITOR, None, "full"))
+
+
+def test_each_refusal_says_what_to_do(yard: Yard) -> None:
+    yard.system("case", DATA)
+    yard.wish("case", "run")
+    work(yard)
+    yard.wish("case", "pause")
+
+    def refused(call: Callable[[], object]) -> str:
+        with pytest.raises(GovcloudError) as raised:
+            call()
+        return remedy(raised.value.key, "zh", raised.value.params) or ""
+
+    name = f"{DEPARTMENT}/case"
+    evidence = {"wiped": "CERT-1", "disposal": "scrapped", "asset": "ZC-1"}
+    auditor = Actor("auditor", Role.AUDITOR)
+    assert f"resume {name}" in refused(lambda: yard.wish("case", "pause"))
+    assert f"status {name}" in refused(lambda: yard.wish("case", "accept"))
+    assert f"accept {name}" in refused(
+        lambda: yard.wish("case", "source-off", host="case-old", **evidence)
+    )
+    assert "管理员" in refused(lambda: yard.wish("case", "cutover", CLERK, waiver="in a hurry"))
+    assert "管理员" in refused(lambda: yard.wish("case", "pause", auditor))
+    assert f"log {name}" in refused(lambda: yard.office.evidence(ADMIN, DEPARTMENT, "case", 99999))

@@ -196,7 +196,8 @@ def test_ten_systems_share_the_link_and_one_that_fails_holds_up_no_other(
         yard.wish(name, "cutover", waiver="it is a test")
     with counted(wave.old) as seen:
         yard.work(lambda: wave.settled("trial", "stopped"))
-    assert wave.states() == dict.fromkeys(NAMES, "trial") | {STOPPED: "stopped"}
+    wanted = dict.fromkeys(NAMES, "trial") | {STOPPED: "stopped"}
+    assert wave.states() == wanted, [one["message"] for one in yard.all()]
     for name in NAMES:
         if name != STOPPED:
             assert wave.digest(wave.new, name) == wave.digest(wave.old, name)

@@ -95,6 +95,7 @@ def changes(before: str, after: str) -> set[str]:
         ({"ssh_options": {"MaxAuthTries": "many"}}, "integer value"),
         ({"time_zone": "Mars/Base"}, "there is no time zone Mars/Base"),
         ({"sysctl": {"net.ipv4.no_such": 1}}, "no_such"),
+        ({"audit": 3}, "audit"),  # Not installed; or it is, and a namespace has no audit trail.
     ],
 )
 def test_what_is_wrong_changes_nothing(base: Mover, wrong: dict[str, Any], said: str) -> None:

@@ -1,14 +1,15 @@
 """The role `files` on real hosts: copies, deltas, freezing, verifying, undoing."""
 
 import threading
-import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import LEASE_S, Mover
+from govcloud.testing.meanwhile import wait_until
 from migration.running.port import Mode, Stage, Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -147,6 +148,7 @@ def test_an_interrupted_copy_goes_on(site: Mover, lost: str) -> None:
     """What was copied before rsync, a host or the link was lost is not copied again."""
     path = path_of(site)
     site.source.run(f"head -c 40000000 /dev/urandom > {path}/large")
+    sizes = site.source.run(f"find {path} -type f -printf '%s '").split()
     cut = {
         "rsync": lambda: site.target.run("pkill -KILL rsync"),
         "target": site.target.reboot,
@@ -156,10 +158,15 @@ def test_an_interrupted_copy_goes_on(site: Mover, lost: str) -> None:
     played = interrupted(site, cut)
     assert played.verdict == Verdict.UNREACHABLE, played.message
     assert played.message
+    totals = [told.bytes_total for told in site.told if told.bytes_total]
+    assert totals
+    assert max(abs(total / sum(map(int, sizes)) - 1) for total in totals) < 0.05
+    site.told.clear()
     site.target.plug()
     there = int(site.target.run(f"du -s --block-size=1 {path}/large").split()[0])
     again = site.well(Stage.SYNC, Mode.INITIAL)
     assert again["bytes"] < 47_000_000 - there * 0.8
+    assert {told.bytes_total for told in site.told} == {None}, "nobody knows what is there already"
     assert site.well(Stage.VERIFY)["differences"] == 0
 
 
@@ -169,7 +176,7 @@ def interrupted(site: Mover, cut: Callable[[], object]) -> object:
 
     def when_moving() -> None:
         while not done.wait(0.05):
-            if any((told.bytes_done or 0) > 8_000_000 for told in site.told):
+            if any((told.bytes_done or 0) > 16_000_000 for told in site.told):
                 cut()
                 return
 
@@ -239,17 +246,18 @@ def test_a_play_has_its_time(site: Mover) -> None:
 
 def nobody_copies(site: Mover) -> None:
     """Work on a host ends when nobody watches it any more."""
-    until = time.monotonic() + 4 * LEASE_S
-    while site.target.run("pgrep -x rsync", check=False):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_until(lambda: not site.target.run("pgrep -x rsync", check=False), 4 * LEASE_S)
 
 
-def test_unknown_settings_and_paths_are_named(site: Mover) -> None:
-    missing = Mover("files", site.source, site.target, {"paths": ["/srv/nothing"]})
+def test_unknown_settings_and_paths_are_named(site: Mover, tmp_path: Path) -> None:
+    """And what somebody writes is never a template that Ansible fills in at the controller."""
+    done = tmp_path / "done"
+    nothing = f"/srv/{{{{ lookup('pipe', 'touch {done}') }}}}"
+    missing = Mover("files", site.source, site.target, {"paths": [nothing]})
     played = missing.play(Stage.PLAN)
     assert played.verdict == Verdict.FAILED
-    assert "/srv/nothing does not exist" in played.message
+    assert f"{nothing} does not exist" in played.message
+    assert not done.exists()
     wrong = Mover("files", site.source, site.target, {"paths": ["/srv"], "owners": "nobody"})
     played = wrong.play(Stage.PLAN)
     assert played.verdict == Verdict.FAILED

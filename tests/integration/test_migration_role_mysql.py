@@ -6,21 +6,11 @@ import pytest
 
 from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import Mover
+from govcloud.testing.legacy_mariadb import serve
 from migration.running.port import Mode, Stage, Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SERVER = """
-[ -d /var/lib/mysql/mysql ] || {
-  install -d -o mysql -g mysql /var/lib/mysql
-  mariadb-install-db --user=mysql --auth-root-authentication-method=socket > /dev/null
-  printf '[mysqld]\\nlog_bin\\nevent_scheduler = ON\\n%s\\n' \
-    'innodb_log_file_size = 16M' > /etc/mysql/mariadb.conf.d/90-test.cnf
-}
-systemctl daemon-reload
-systemctl enable -q mariadb
-systemctl start mariadb
-"""
 CONTENTS = """
 CREATE DATABASE hr_db CHARACTER SET utf8mb4;
 CREATE USER hr_app@localhost IDENTIFIED BY 'of the app';
@@ -77,7 +67,7 @@ def base(legacy_pair: tuple[Host, Host]) -> Mover:
     """A database at the source, and nothing at the target."""
     source, target = legacy_pair
     for host in legacy_pair:
-        host.run(SERVER)
+        serve(host)
         host.run("mariadb", stdin=CLEAN)
     source.run("mariadb", stdin=CONTENTS)
     return Mover("mysql", source, target, {"databases": ["hr_db"]})
@@ -95,13 +85,14 @@ def left(base: Mover) -> str:
 @pytest.mark.guarantee("M4")
 def test_all_stages(base: Mover) -> None:
     """Under load: what was acknowledged arrives; undone, the source serves as before."""
-    sql(base.source, "ALTER EVENT tick DISABLE")
+    sql(base.source, "ALTER EVENT tick DISABLE; SET GLOBAL max_connections = 222;")
     written = base.source.run("mariadb -BNe 'SHOW MASTER STATUS'")
     before = base.source.run(CONFIGURATION)
     planned = base.well(Stage.PLAN)
     assert (planned["tables"], planned["views"], planned["routines"]) == (6, 1, 1)
     assert (planned["triggers"], planned["events"], planned["accounts"]) == (1, 1, 1)
     assert "transactions: Odd `Name" in planned["warnings"]
+    assert "max_connections = '222' (there: 151)" in planned["warnings"]
     base.well(Stage.SYNC, Mode.TEST)
     assert base.source.run("mariadb -BNe 'SHOW MASTER STATUS'") == written, "it is only read"
     assert base.source.run(CONFIGURATION) == before
@@ -120,7 +111,7 @@ def test_all_stages(base: Mover) -> None:
     acknowledged = base.source.run("cat /srv/acknowledged").split()
     ticked = sql(base.source, "SELECT count(*) FROM ticked")
     base.source.reboot()
-    base.source.run(SERVER)
+    serve(base.source)
     with pytest.raises(RuntimeError, match="read-only"):
         sql(base.source, "DELETE FROM person", "hr_app")
     assert base.well(Stage.SYNC, Mode.FINAL)["position"].startswith("mysqld-bin.")
@@ -164,14 +155,20 @@ def found_and_mended(base: Mover) -> None:
 
 
 @pytest.mark.guarantee("M2")
-def test_interrupted(base: Mover) -> None:
+@pytest.mark.parametrize("lost", ["source", "its server"])
+def test_interrupted(base: Mover, lost: str) -> None:
     """What arrived before the source was lost is not copied again, and nothing is left over."""
     fill = "CREATE TABLE t{0} (id int PRIMARY KEY, x text) SELECT seq AS id,"
     fill += " REPEAT(MD5(seq), 20) AS x FROM seq_1_to_4000;"
     sql(base.source, "".join(fill.format(number) for number in range(8)))
-    played = base.interrupted(base.source, 14_000_000)
+    again = {"its server": lambda: base.source.run("systemctl restart mariadb")}
+    played = base.interrupted(again.get(lost, base.source.reboot), 14_000_000)
     assert played.verdict == Verdict.UNREACHABLE, played.message
-    base.source.run(SERVER)
+    serve(base.source)
+    size = "SELECT SUM(data_length) FROM information_schema.tables WHERE table_schema = 'hr_db'"
+    totals = [told.bytes_total for told in base.told if told.bytes_total]
+    assert totals
+    assert max(abs(total / int(sql(base.source, size)) - 1) for total in totals) < 0.3
     sql(base.source, "ALTER EVENT tick DISABLE")
     assert base.well(Stage.SYNC, Mode.INITIAL)["bytes"] < 18_000_000
     assert base.well(Stage.VERIFY)["differences"] == 0
@@ -188,16 +185,22 @@ def test_wrong_password(base: Mover, monkeypatch: pytest.MonkeyPatch) -> None:
     base.settings |= {"user": "mover", "host": "127.0.0.1"}
     base.secrets = {"password": "env:HR_PASSWORD"}
     monkeypatch.setenv("HR_PASSWORD", "Falsch-und-geheim")
+    base.target.run("mkdir -p /run/govcloud-move; mount -t tmpfs -o ro none /run/govcloud-move")
+    played = base.play(Stage.SYNC, Mode.INITIAL)
+    base.target.run("umount /run/govcloud-move")
+    assert "Read-only file system" in played.message
+    evidence = zlib.decompress(played.evidence)
     played = base.play(Stage.SYNC, Mode.INITIAL)
     assert played.verdict == Verdict.FAILED
     assert "Access denied for user 'mover'" in played.message
-    evidence = zlib.decompress(played.evidence)
+    evidence += zlib.decompress(played.evidence)
     monkeypatch.setenv("HR_PASSWORD", 'Rechts#9 "x')
     played = base.play(Stage.PLAN)
     evidence += zlib.decompress(played.evidence)
     assert played.verdict == Verdict.FAILED
     assert "it has other as well" in played.message
-    base.source.run("mariadb", stdin="DROP DATABASE other")
+    base.source.run("mariadb", stdin="DROP DATABASE other; SET GLOBAL read_only = ON")
+    before = base.source.run(CONFIGURATION)
     for stage, mode in (
         (Stage.SYNC, Mode.INITIAL),
         (Stage.FREEZE, Mode.NONE),
@@ -208,4 +211,5 @@ def test_wrong_password(base: Mover, monkeypatch: pytest.MonkeyPatch) -> None:
         evidence += zlib.decompress(played.evidence)
     for secret in (b"Falsch", b"Rechts#9", b"PASSWORD '*"):
         assert secret not in evidence
-    base.source.run("mariadb", stdin="DROP USER mover@localhost")
+    assert base.source.run(CONFIGURATION) == before, "what was read-only before stays so"
+    base.source.run("mariadb", stdin="SET GLOBAL read_only = OFF; DROP USER mover@localhost")

@@ -6,16 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from govcloud.testing.legacy import Host, Room
+from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import LEASE_S, Mover
+from govcloud.testing.meanwhile import wait_until
 from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Stage, Verdict
 
@@ -37,13 +37,6 @@ def large(legacy_pair: tuple[Host, Host], request: pytest.FixtureRequest) -> Mov
     path = f"/srv/{request.node.name.partition('[')[0]}"
     source.run(f"mkdir -p {path}; head -c 30000000 /dev/urandom > {path}/large")
     return Mover("files", source, target, {"paths": [path]})
-
-
-def awaited(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, what
-        time.sleep(0.05)
 
 
 def of_play(folder_part: str) -> list[str]:
@@ -81,12 +74,12 @@ def test_a_killed_controller_takes_all_with_it(
     mark = f"govcloud-play-{controller.pid}-"
     assert len(of_play(mark)) >= 2, "ansible and its SSH connections"
     controller.send_signal(signal.SIGKILL)
-    awaited(lambda: not of_play(mark), 10, "processes are left on this machine")
+    wait_until(lambda: not of_play(mark), 10, "processes are left on this machine")
     places = (Path("/dev/shm"), Path("/tmp"))
-    awaited(
+    wait_until(
         lambda: not any(list(place.glob(f"{mark}*")) for place in places), 10, "a folder is left"
     )
-    awaited(lambda: not rsyncs(large.target), 4 * LEASE_S, "rsync is left on the target")
+    wait_until(lambda: not rsyncs(large.target), 4 * LEASE_S, "rsync is left on the target")
     again = large.well(Stage.SYNC, Mode.INITIAL)
     assert again["bytes"] < 30_000_000, "what was there is not copied again"
 
@@ -103,7 +96,7 @@ def test_a_killed_ansible_is_to_be_tried_again(
     rest, _ = controller.communicate(timeout=60)
     assert "UNREACHABLE" in rest
     assert not of_play(mark)
-    awaited(lambda: not rsyncs(large.target), 4 * LEASE_S, "rsync is left on the target")
+    wait_until(lambda: not rsyncs(large.target), 4 * LEASE_S, "rsync is left on the target")
     large.well(Stage.SYNC, Mode.INITIAL)
     assert large.well(Stage.VERIFY)["differences"] == 0
 
@@ -136,17 +129,6 @@ def test_a_wrong_key_is_refused(large: Mover, tmp_path: Path) -> None:
     )
     assert played.verdict == Verdict.FAILED
     assert str(tmp_path / "none") in played.message
-
-
-def test_a_host_behind_a_bastion_is_reached(large: Mover, legacy_room: Room) -> None:
-    source = large.source.endpoint()
-    through = replace(source, bastion=f"root@{large.target.address}")
-    large.target.run("ip link set eth0 up")
-    played = large.player.play(
-        replace(large.order(Stage.PLAN), source=through), large.told.append, threading.Event()
-    )
-    assert played.verdict == Verdict.OK, played.message
-    assert legacy_room.known_hosts.read_text()
 
 
 OWN = {

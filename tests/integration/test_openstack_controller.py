@@ -7,7 +7,7 @@ import pytest
 
 from govcloud.clock import SystemClock
 from govcloud.plan.asked import Asked
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD

@@ -1,15 +1,9 @@
 """The door to OpenStack against a local server that answers whatever a test tells it to."""
 
-import json
 import logging
 import socket
-import struct
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,136 +15,20 @@ from govcloud.errors import (
     TerminalCloudError,
     TransientCloudError,
 )
+from govcloud.testing.openstack_stub import SECRET, TOKEN, Cloud, serving
 from provisioners.openstack.session import COMPUTE, STORAGE, Door
 from provisioners.openstack.settings import read_settings
-
-SECRET = "s3cret-of-the-cloud"
-TOKEN = "gAAAA-token-of-the-cloud"
-
-
-@dataclass
-class Cloud:
-    """A cloud of one service; `say` is what it answers: status, headers, body, or a word."""
-
-    port: int = 0
-    say: Any = (200, {}, {"servers": []})
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    logins: int = 0
-    refuse_tokens: int = 0
-
-    def catalogue(self) -> dict[str, Any]:
-        here = f"http://127.0.0.1:{self.port}"
-        endpoint = {"region": "r", "region_id": "r", "interface": "public"}
-        kinds = {"identity": f"{here}/v3", "compute": f"{here}/compute/v2.1"}
-        return {
-            "token": {
-                "methods": ["password"],
-                "user": {"id": "u", "name": "me", "domain": {"id": "d", "name": "d"}},
-                "project": {"id": "p", "name": "p", "domain": {"id": "d", "name": "d"}},
-                "roles": [],
-                "expires_at": "2999-01-01T00:00:00.000000Z",
-                "issued_at": "2020-01-01T00:00:00.000000Z",
-                "catalog": [
-                    {"type": kind, "name": kind, "id": kind, "endpoints": [endpoint | {"url": url}]}
-                    for kind, url in kinds.items()
-                ],
-            }
-        }
-
-    def version(self, path: str) -> dict[str, Any] | None:
-        here = f"http://127.0.0.1:{self.port}"
-        if path.rstrip("/") == "/v3":
-            links = [{"rel": "self", "href": f"{here}/v3/"}]
-            return {"version": {"id": "v3.14", "status": "stable", "links": links}}
-        if path.rstrip("/") == "/compute/v2.1":
-            links = [{"rel": "self", "href": f"{here}/compute/v2.1/"}]
-            version = {"id": "v2.1", "status": "CURRENT", "version": "2.93", "min_version": "2.1"}
-            return {"version": version | {"links": links}}
-        return None
-
-
-def handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def answer(self, status: int, headers: dict[str, str], body: Any) -> None:
-            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def serve(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path = self.path.partition("?")[0]
-            if path == "/v3/auth/tokens":
-                cloud.logins += 1
-                self.answer(201, {"X-Subject-Token": TOKEN}, cloud.catalogue())
-            elif (known := cloud.version(path)) is not None:
-                self.answer(200, {"Content-Type": "application/json"}, known)
-            else:
-                cloud.asked.append((self.command, path))
-                self.spoil()
-
-        def spoil(self) -> None:
-            if cloud.refuse_tokens:
-                cloud.refuse_tokens -= 1
-                self.answer(401, {}, {"error": {"message": "expired"}})
-            elif cloud.say == "hang":
-                time.sleep(3)
-                self.close_connection = True
-            elif cloud.say == "cut":
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.close_connection = True
-            elif cloud.say == "half":
-                self.send_response(200)
-                self.send_header("Content-Length", "1000")
-                self.end_headers()
-                self.wfile.write(b'{"serv')
-                self.close_connection = True
-            else:
-                self.answer(*cloud.say)
-
-    for method in ("GET", "POST", "PUT", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.serve)
-    return Handler
 
 
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
-    cloud = Cloud()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(cloud))
-    server.daemon_threads = True
-    cloud.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield cloud
-    server.shutdown()
-    server.server_close()
+    with serving() as cloud:
+        yield cloud
 
 
 @contextmanager
 def opened(cloud: Cloud, folder: Path) -> Iterator[Door]:
-    entry = {
-        "auth": {
-            "auth_url": f"http://127.0.0.1:{cloud.port}/v3",
-            "username": "me",
-            "password": SECRET,
-            "user_domain_name": "d",
-            "project_name": "p",
-            "project_domain_name": "d",
-        },
-        "region_name": "r",
-    }
-    file = folder / "clouds.yaml"
-    file.write_text(json.dumps({"clouds": {"here": entry}}), encoding="utf-8")
-    connection = {"cloud": "here", "config-file": str(file), "timeout-seconds": "1"}
-    door = Door(read_settings(connection))
+    door = Door(read_settings(cloud.connection(folder)))
     yield door
     door.close()
 

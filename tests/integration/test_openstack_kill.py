@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from govcloud.clock import SystemClock
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.crash import Steps

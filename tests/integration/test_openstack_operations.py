@@ -9,16 +9,8 @@ from uuid import uuid4
 import pytest
 
 from govcloud.errors import CloudConflictError
-from govcloud.ports import (
-    Adopting,
-    Discovering,
-    Keeping,
-    Leaving,
-    Observed,
-    Operating,
-    Order,
-    State,
-)
+from govcloud.ports.abilities import Adopting, Discovering, Keeping, Leaving, Operating
+from govcloud.ports.cloud import Observed, Order, State
 from govcloud.testing.contracts import build, one
 from govcloud.testing.openstack import OpenStack
 from govcloud.testing.region import PATIENCE_S, Region

@@ -1,19 +1,17 @@
 """A service of a real cloud is stopped while machines are built, and started again (R6)."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from govcloud.clock import SystemClock
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import ADMIN, CLOUD, Lab
+from govcloud.testing.meanwhile import running, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(2400)]
 BESIDE = "beside"
@@ -52,27 +50,6 @@ def lab(database: Database, openstack_alone: Any, tmp_path: Path) -> Iterator[An
     yield lab
     openstack_alone.lab.up()
     lab.remove_all()
-
-
-@contextmanager
-def running(lab: Lab) -> Iterator[None]:
-    """Run a controller meanwhile."""
-    stop = threading.Event()
-    thread = threading.Thread(target=lab.controller().run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-
-
-def wait_until(true: Callable[[], bool], seconds: float, about: Callable[[], object]) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not true():
-        assert time.monotonic() < deadline, about()
-        pause.wait(0.3)
 
 
 def state(lab: Lab) -> list[tuple[str, str, str]]:
@@ -114,7 +91,7 @@ def test_a_service_is_stopped_while_machines_are_built(
 ) -> None:
     from govcloud.testing.openstack_leftovers import carrying, inventory
 
-    with running(lab):
+    with running(lab.controller(), within_s=PATIENCE_S):
         check_one_of_each(lab, outage(lab, openstack_alone.lab, service))
         for row in lab.rows():
             if row.kind == "VirtualMachine":
@@ -130,7 +107,7 @@ def test_what_nobody_goes_on_building_is_begun_again(lab: Any, openstack_alone: 
     """The message to build it is lost with the queue; Nova says BUILD for ever."""
     openstack_alone.lab.stop("nova-conductor")
     uid = lab.machine("forgotten")
-    with running(lab):
+    with running(lab.controller(), within_s=PATIENCE_S):
         wait_until(lambda: servers(lab, uid) != [], PATIENCE_S, lambda: state(lab))
         [forgotten] = servers(lab, uid)
         openstack_alone.lab.stop("rabbitmq")

@@ -4,19 +4,19 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from govcloud.clock import SystemClock
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.reconcile.settings import Settings
 from govcloud.store.engine import Database
 from govcloud.store.unit import Store
 from govcloud.testing.lab import CLOUD
+from govcloud.testing.meanwhile import wait_until
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["govcloud.testing.lab"])
@@ -76,16 +76,6 @@ def controllers(lab: Any, *names: str) -> Iterator[list[Any]]:
             if process.is_alive():
                 process.terminate()
             process.join(120)
-
-
-def wait_until(true: Callable[[], bool], seconds: float) -> float:
-    """Wait for something, and return how long that took."""
-    began = time.monotonic()
-    pause = threading.Event()
-    while not true():
-        assert time.monotonic() - began < seconds, "it did not happen in time"
-        pause.wait(0.2)
-    return time.monotonic() - began
 
 
 def held(lab: Any, owner: str) -> set[str]:

@@ -12,7 +12,7 @@ import yaml
 
 from govcloud.clock import SystemClock
 from govcloud.plan.asked import Asked
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.reconcile import brake, power, recover, remake
 from govcloud.reconcile.desired import World, by_uid, resources_of
 from govcloud.store import objects
@@ -179,6 +179,35 @@ def test_servers_and_volumes_in_use_are_forced(lab: Any) -> None:
             driver.force_delete(there[part])
             time.sleep(1)
         driver.force_delete(there[part])
+
+
+@pytest.mark.guarantee("Q3")
+@pytest.mark.guarantee("R2")
+def test_what_is_in_a_project_that_was_renamed_is_not_taken_for_gone(lab: Any) -> None:
+    lab.found()
+    uid = lab.approve("files", "Volume", size="1Gi", type="hdd")
+    lab.finish(lab.controller())
+    volume = parts(lab, uid)["volume"].id
+    with lab.region.connect() as admin:
+        owner = admin.block_storage.get_volume(volume).project_id
+        admin.identity.update_project(owner, name=f"renamed-{uuid4().hex[:6]}")
+        lab.release(uid)
+        lab.finish(lab.controller("two"))
+        assert volume not in {item.id for item in admin.block_storage.volumes(all_projects=True)}
+    assert (lab.row(uid), lab.there(), lab.charged()) == (None, [], {})
+
+
+@pytest.mark.guarantee("R4")
+def test_a_project_that_was_renamed_is_no_drift(lab: Any) -> None:
+    lab.found()
+    uid = lab.approve("files", "Volume", size="1Gi", type="hdd")
+    lab.finish(lab.controller())
+    lab.controller("quotas").pass_once(CLOUD)
+    with lab.region.connect() as admin:
+        owner = admin.block_storage.get_volume(parts(lab, uid)["volume"].id).project_id
+        admin.identity.update_project(owner, name=f"renamed-{uuid4().hex[:6]}")
+    found = lab.controller("two").pass_once(CLOUD)
+    assert (found.differing, found.enqueued, found.quotas_set) == (0, 0, 0)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cli.main import run
 from govcloud.domain.access import Role
 from govcloud.domain.keys import ObjectKey
 from govcloud.errors import Exit
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from govcloud.reconcile.controller import Controller
 from govcloud.reconcile.recover import PATIENCE
 from govcloud.requests.fulfilment import settle

@@ -8,12 +8,14 @@ from sqlmodel import col, select
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.keys import ObjectKey
 from govcloud.errors import InvalidInputError
+from govcloud.reports.opening_time import make
 from govcloud.requests.desk import Verdict
 from govcloud.requests.fulfilment import Progress, progress, settle
 from govcloud.store import requests
 from govcloud.store.tables import AuditRow, FactRow, ObjectRow, RequestRow, WorkRow
 from govcloud.store.unit import Store
 from govcloud.testing import town as words
+from govcloud.testing.clock import FixedClock
 from govcloud.testing.town import ADMIN, APPROVER, HEALTH, Town, machine, system, volume
 from quotas.store import SqlLedger
 
@@ -188,8 +190,15 @@ def test_a_system_goes_with_its_machines_and_after_them(town: Town) -> None:
         assert list(facts) == ["active", "releasing", "gone"]
 
 
-def test_records_that_nothing_stands_on_go_at_once(town: Town) -> None:
-    approve(town, town.submit(system()))
-    assert give_back(town, RECORDS).state == "fulfilled"
+def test_records_that_nothing_stands_on_go_at_once(town: Town, clock: FixedClock) -> None:
+    taken = approve(town, town.submit(system()))
+    returned = give_back(town, RECORDS)
+    assert returned.state == "fulfilled"
     assert found(town, RECORDS) is None
     assert approve(town, town.submit(system())).state == "fulfilled"
+    # What is fulfilled with its approval counts in how long requests take (MET-10).
+    with town.store.reading() as session:
+        done = session.exec(select(AuditRow.target).where(AuditRow.action == "request.fulfilled"))
+        assert list(done)[:2] == [taken.id, returned.id]
+    clock.advance(3600)
+    assert len(make(town.store).requests) == 3

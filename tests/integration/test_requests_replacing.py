@@ -9,7 +9,7 @@ import pytest
 from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import UnavailableError, UsageError
-from govcloud.ports import CloudAddress, Provisioner
+from govcloud.ports.cloud import CloudAddress, Provisioner
 from govcloud.requests.desk import Desk, Verdict
 from govcloud.requests.rebuilding import Rebuilding
 from govcloud.store.tables import RequestRow

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from govcloud.ports import Demand, LimitFact, Obstacle
+from govcloud.ports.ledger import Demand, LimitFact, Obstacle
 from govcloud.testing.shadow import Shadow
 from quotas.ledger import holds as steps
-from quotas.ledger.admission import Standing, weigh
+from quotas.ledger.admission import Standing, leeway, weigh
 from quotas.ledger.holds import change, charges, fold
 from quotas.ledger.limits import Charter
-from quotas.ledger.places import Tree
+from quotas.ledger.places import Cell, Tree
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -118,3 +118,30 @@ def test_admission_is_what_the_rule_says(
         assert 0 <= refusal.available < refusal.requested
     written = (*reserved.entries, *allocated.entries)
     assert charges(fold(written).values(), charter.tree) == before
+
+
+@pytest.mark.guarantee("Q1")
+@pytest.mark.guarantee("Q6")
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(
+    parents=trees(),
+    facts=limits(),
+    standing=demands(("a", "b", "c", "d"), "old"),
+    who=st.sampled_from(NODES),
+)
+def test_what_is_left_is_what_admission_gives(
+    parents: dict[str, str | None], facts: list[LimitFact], standing: list[Demand], who: str
+) -> None:
+    charter = Charter(Tree(parents), facts)
+    held = steps.reserve({}, standing, LATER).after
+    before = Standing(charter, NOW, charges(held.values(), charter.tree))
+
+    def refused(amount: int) -> list[str]:
+        wanted = [Demand("new1", "new", who, "c1", "z1", {"vms": amount})]
+        growth = change(steps.reserve(held, wanted, LATER), charter.tree)
+        return [refusal.department for refusal in weigh(before, wanted, growth)]
+
+    found = leeway(before, Cell(who, "c1", "z1", "vms"))
+    assert refused(found.left) == []
+    beyond = refused(found.left + 1)
+    assert (found.binding.department if found.binding else who) in beyond

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 from sqlmodel import delete
 
-from govcloud.ports import Demand, LimitFact, Obstacle
+from govcloud.ports.ledger import Demand, LimitFact, Obstacle
 from govcloud.store.engine import Database
 from govcloud.testing.shadow import Shadow
 from quotas.store import SqlLedger

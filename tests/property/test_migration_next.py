@@ -49,6 +49,18 @@ def move(**more: object) -> Move:
     return Move.model_validate(plain | more)
 
 
+def test_what_others_need_is_frozen_after_them_and_serves_before_them() -> None:
+    way = tasks(move())
+    by_step = {
+        step: [task.part for task in way if task.step is step and task.part in ("db", "site")]
+        for step in (StepName.FREEZE, StepName.FINAL_SYNC, StepName.START)
+    }
+    assert by_step[StepName.FREEZE] == ["site", "db"]
+    assert by_step[StepName.FINAL_SYNC] == by_step[StepName.START] == ["db", "site"]
+    back = undoing([task for task in way if task.step in by_step], asked=False)
+    assert [task.part for task in back if task.part in ("db", "site")] == ["db", "site"]
+
+
 class Play:
     """One migration played on paper: time, wishes and outcomes are the test's."""
 
@@ -241,7 +253,7 @@ def test_a_failure_in_the_window_goes_back_by_itself(step: StepName) -> None:
     assert undone[-1] == "before-freeze.1"
     assert ("switch.1" in undone) == (step in (StepName.SWITCH, StepName.HEALTH))
     if step is not StepName.FREEZE:
-        assert undone[-3:-1] == ["site", "db"]
+        assert undone[-3:-1] == ["db", "site"]
 
 
 def test_a_host_that_is_away_is_tried_again_later_and_later() -> None:

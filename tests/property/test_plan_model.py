@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from govcloud.domain.drift import DriftMode
-from govcloud.plan.actions import Plan, Situation, Verb, plan
+from govcloud.plan.actions import plan
 from govcloud.plan.drift import modes
-from govcloud.ports import Observed, Resource, State
+from govcloud.plan.model import Plan, Situation, Verb
+from govcloud.ports.cloud import Observed, Resource, State
 
 UID = "u1"
 HEAL = modes("VirtualMachine", DriftMode.HEAL, ())

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from govcloud.errors import TransientCloudError
-from govcloud.plan.actions import Verb
 from govcloud.plan.conditions import Failure, Next
-from govcloud.ports import Observed, Resource, State
+from govcloud.plan.model import Verb
+from govcloud.ports.cloud import Observed, Resource, State
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.desired import Wanted, World
 from govcloud.reconcile.settings import Settings
@@ -122,3 +122,26 @@ def test_of_a_heal_is_told_before_anything_follows() -> None:
     assert outcome.healed == ("namespace",)
     assert outcome.plan is not None
     assert {drift.resource for drift in outcome.plan.drifts} >= {f"{UID}/namespace"}
+
+
+def test_only_what_is_being_made_is_waited_for() -> None:
+    made = attempt()
+    assert made.waits_for == ()
+    answer(made)
+    assert made.waits_for == ()
+    assert made.go_on()
+    answer(made, State.BUILDING)
+    assert not made.go_on()
+    assert [item.part for item in made.waits_for] == ["quota"]
+
+
+def test_what_changes_or_went_wrong_is_not_waited_for() -> None:
+    made = attempt(standing(FIRST))
+    answer(made, State.CHANGING)
+    assert not made.go_on()
+    assert made.waits_for == ()
+    made = attempt(standing(FIRST))
+    answer(made, State.BUILDING)
+    assert not made.go_on()
+    made.failures.append(Failure(made.done[0], TransientCloudError("ServerError")))
+    assert made.waits_for == ()

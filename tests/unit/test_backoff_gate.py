@@ -139,6 +139,21 @@ def test_objects_take_turns() -> None:
 
 
 @pytest.mark.guarantee("R6")
+def test_an_object_does_not_wait_for_another_while_hands_are_free() -> None:
+    """Two objects one right after the other: a hand that was told and has not woken is taken."""
+    for _ in range(50):
+        release, fine, ready = threading.Event(), threading.Event(), threading.Event()
+        crew = Crew("test", 4)
+        crew.submit([ready.set])
+        assert ready.wait(10)
+        crew.submit([lambda release=release: release.wait(10) and None])
+        crew.submit([fine.set])
+        assert fine.wait(5)
+        release.set()
+        crew.close()
+
+
+@pytest.mark.guarantee("R6")
 def test_those_that_failed_before_do_not_take_all_hands() -> None:
     release, fine = threading.Event(), threading.Event()
     crew = Crew("test", 4)

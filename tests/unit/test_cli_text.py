@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cli import globals as options
 from cli import output, refs, render, speech
-from cli.columns import age, change_counts, request_state, status
+from cli.columns import age, change_counts, request_state, status, worst_quota
 from cli.commands.quota import _numbers, ordered, subtree
 from cli.commands.wait import judge, seconds
 from cli.options import Output
@@ -183,3 +183,10 @@ def test_use_is_shown_in_the_unit_of_its_limit():
     assert _numbers({**full, "over": 1}) == "2+1/2 !"
     assert _numbers({**full, "borrowed": 1, "over": 0}) == "2+1/2 (1 borrowed)"
     assert _numbers({"class": "k8s-cpu", "limit": 4000, "allocated": 500, "reserved": 0}) == "0.5/4"
+
+
+def test_the_fullest_quota_is_without_what_is_given_back():
+    """Of 10 machines in use 8 go and 1 comes."""
+    line = {"department": "hrss", "class": "vms", "limit": 10, "allocated": 10, "reserved": 0}
+    assert "110%" in worst_quota({"quota": [line | {"requested": 1, "freed": 0}]})
+    assert " 30%" in worst_quota({"quota": [line | {"requested": 1, "freed": 8}]})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from govcloud.ports import CloudAddress
+from govcloud.ports.cloud import CloudAddress
 from govcloud.testing.cluster import namespace_order
 from provisioners.kubernetes.driver import open_cluster
 from provisioners.kubernetes.memory import Begun, Memory

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from govcloud.errors import InvalidInputError, TerminalCloudError
-from govcloud.ports import Resource, State
+from govcloud.ports.cloud import Resource, State
 from govcloud.testing.cluster import namespace_order
 from provisioners.kubernetes import quantities
 from provisioners.kubernetes.marks import namespace_name

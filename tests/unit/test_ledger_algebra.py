@@ -8,7 +8,7 @@ import pytest
 
 from govcloud.errors import ConflictError
 from govcloud.messages import render
-from govcloud.ports import Demand, LimitFact, Obstacle, Refusal
+from govcloud.ports.ledger import Demand, LimitFact, Obstacle, Refusal
 from quotas.ledger import holds as steps
 from quotas.ledger.admission import Standing, weigh
 from quotas.ledger.holds import Charge, Hold, change, charges, fold
@@ -390,6 +390,11 @@ def refused_limits(
             {"bureau": 3},
             [("BelowUsage", "bureau", 1, 0)],
         ),
+        # A limit that is taken away is one of nothing, unless another holds there.
+        ([limit("bureau", 9)], [], {}, []),
+        ([limit("bureau", 9)], [], {"bureau": 3}, [("BelowUsage", "bureau", 0, 0)]),
+        ([limit("bureau", 0)], [], {"bureau": 3}, []),
+        ([limit("bureau", 9), limit("bureau", 5, source="b")], [], {"bureau": 3}, []),
         # Children together against the parent, whatever lies between.
         ([limit("city", 9, source="c")], [limit("bureau", 5), limit("west", 4)], {}, []),
         (

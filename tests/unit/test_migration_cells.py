@@ -1,12 +1,14 @@
 """Cells as people fill them in; what cannot be understood is a fault and never a traceback."""
 
 from contextlib import suppress
+from zipfile import ZipFile
 
+import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migration.inventory import cells
+from migration.inventory import cells, sheet
 from migration.inventory.cells import CellError, Sheet
 from migration.inventory.columns import COLUMNS
 from migration.inventory.rows import cell_name, read_rows
@@ -76,6 +78,33 @@ def test_no_sheet_ends_in_a_traceback(rows):
     found = read_rows(Sheet("x.csv", [HEADINGS[:8], *rows]), {"机房": "room"}, "room")
     assert all(fault.field for fault in found.faults)
     assert bool(found.bad_rows) == bool(found.faults)
+
+
+def test_a_formula_without_a_stored_value_is_told(tmp_path):
+    """As programs write them that do not compute; an empty text that was computed is a value."""
+    book = openpyxl.Workbook()
+    for row in (
+        ["主机名", "IP地址", "CPU核数", "内存", "备忘"],
+        ["a", "10.0.0.1", 8, "=8*2", "=1+1"],
+        ["b", "10.0.0.2", "=4*2", "16G", None],
+        ["c", "10.0.0.3", 8, "16G", "=1+1"],
+        ["d", "10.0.0.4", '=IF(A5="","",8)', "16G", None],
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "plain.xlsx")
+    file = tmp_path / "hosts.xlsx"
+    # A spreadsheet program stores an empty text so.
+    with ZipFile(tmp_path / "plain.xlsx") as plain, ZipFile(file, "w") as edited:
+        for name in plain.namelist():
+            text = plain.read(name).replace(b'<c r="C5">', b'<c r="C5" t="str">')
+            edited.writestr(name, text)
+    found = read_rows(sheet.read(str(file)), {}, "room")
+    assert [(one.field, one.key) for one in found.faults] == [
+        ("D2", "migrate.cell_formula"),
+        ("C3", "migrate.cell_formula"),
+    ]
+    assert [host.host["name"] for host in found.hosts] == ["c", "d"]
+    assert found.bad_rows == 2
 
 
 @pytest.mark.parametrize(("column", "name"), [(0, "A1"), (25, "Z1"), (26, "AA1"), (701, "ZZ1")])

@@ -303,6 +303,31 @@ def test_sites():
     assert site["proxies"] == ["unix:/run/php.sock", "http://app/$uri"]
 
 
+APACHE = """@@@ apache
+Server version: Apache/2.4.62 (Debian)
+@@@ virtual /etc/apache2/ports.conf
+Listen 80
+@@@ virtual /etc/apache2/sites-enabled/portal.conf
+# <VirtualHost *:1>
+<VirtualHost *:443 [::]:443>
+  ServerName portal.gov.cn
+  serverAlias www.portal.gov.cn  p.gov.cn
+  DocumentRoot "/srv/portal"
+  Alias /docs /srv/docs
+  ProxyPass /api http://user:geheim@10.0.0.2:8080/
+</VirtualHost>
+"""
+
+
+def test_sites_of_apache():
+    (site,) = found("web", APACHE)["sites"]
+    assert site["names"] == ["portal.gov.cn", "www.portal.gov.cn", "p.gov.cn"]
+    assert (site["server"], site["listens"]) == ("apache", ["*:443", "[::]:443"])
+    assert site["roots"] == ["/srv/portal", "/srv/docs"]
+    assert site["proxies"] == ["http://user:********@10.0.0.2:8080/"]
+    assert site["file"] == "/etc/apache2/sites-enabled/portal.conf"
+
+
 def test_services_of_systemd_and_of_older_systems():
     text = "@@@ running\n● ssh.service loaded active running Secure Shell\n@@@ processes\n"
     told = found("services", text + "      2 root     sshd\n      1 root     ps\n")

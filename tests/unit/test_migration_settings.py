@@ -37,3 +37,20 @@ def test_a_role_that_would_do_nothing(name: str) -> None:
 def test_a_workload_that_nothing_copies() -> None:
     workload = {"name": "data", "source": "case-old", "target": "case-new", **SWITCH}
     assert found(workloads=[workload]) == [("migrate.run_role_unfit", "workloads[0].role", "sync")]
+
+
+@pytest.mark.parametrize(
+    ("role", "settings", "field"),
+    [
+        ("files", {"paths": ["/srv", "--rsh=id"]}, "paths[1]"),
+        ("services", {"names": ["--host=me@there"]}, "names[0]"),
+        ("postgresql", {"databases": ["hr"], "user": "-x"}, "user"),
+        ("mysql", {"databases": ["hr\nEOF\nid"]}, "databases[0]"),
+        ("files", {"paths": ["/srv"], "exclude": ["- *.tmp"]}, ""),
+    ],
+)
+def test_a_name_is_no_option_of_a_program(role: str, settings: Any, field: str) -> None:
+    moved = {"name": "data", "source": "case-old", "target": "case-new"}
+    faults = found(workloads=[{**moved, "role": role, "settings": settings}])
+    word = ("migrate.run_setting_word", f"workloads[0].settings.{field}", None)
+    assert faults == ([word] if field else [])

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from govcloud.ports import Order
+from govcloud.ports.cloud import Order
 from govcloud.testing.world import machine_order, volume_order
+from provisioners.openstack.identity import NAME_MOST, tenant_name
 from provisioners.openstack.marks import Mark, Marks
-from provisioners.openstack.parts import Parts, private_range
+from provisioners.openstack.parts import Parts, private_range, tenant_of
 from provisioners.openstack.settings import Settings
 
 ZONE = {"type": "dmz", "mlpsLevel": 3, "ipv6": True, "externalNetwork": "public"}
@@ -61,6 +62,33 @@ def test_systems_share_no_ground(what: dict[str, str], differs: bool) -> None:
     one, other = order(1), replace(order(1), **what)
     shared = {o.uid for o in closure(one)} & {o.uid for o in closure(other)}
     assert bool(shared) is not differs
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("a", "b--c"), ("a--b", "c")),
+        (("a" * 40, "b" * 20 + "--c"), ("a" * 40 + "--" + "b" * 20, "c")),
+        (("a--b", "c--d"), ("a", "b--c--d")),
+    ],
+)
+def test_names_that_read_alike_when_joined_share_no_ground(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    """Names may have two hyphens in them: one department's network is never another's (NET-06)."""
+    at = [replace(order(1), department=d, system=s) for d, s in (one, other)]
+    assert len({o.uid for each in at for o in closure(each)}) == 4
+    tenants = [tenant_of(each) for each in at]
+    assert len(set(tenants)) == 2
+    assert all(len(tenant) <= NAME_MOST for tenant in tenants)
+
+
+def test_what_a_tenant_is_called_stays() -> None:
+    """Another name would be another project, beside the one that stands."""
+    assert tenant_name("hrss", "portal") == "hrss--portal"
+    assert tenant_name("hr-ss", "por-tal-2") == "hr-ss--por-tal-2"
+    long = tenant_name("d" * 40, "s" * 40)
+    assert long == f"{'d' * 40}--{'s' * 9}-60ff2240a722"
 
 
 def test_levels_share_no_network() -> None:

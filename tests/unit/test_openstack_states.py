@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.compute import Compute
 from provisioners.openstack.identity import Identity
@@ -43,7 +43,7 @@ def test_a_server_whose_building_stands_still(
     door: Door, status: str, idle_s: float, state: State
 ) -> None:
     marks = Marks("here")
-    compute = Compute(door, marks, Identity(door, marks), Catalogue(door))
+    compute = Compute(door, marks, Identity(door, marks, str), Catalogue(door))
     row = {"id": "s", "status": status, "updated": f"{ago(idle_s)}Z", "created": f"{ago(9999)}Z"}
     row |= {"metadata": {}, "OS-EXT-STS:task_state": "networking" if status == "BUILD" else None}
     row["OS-EXT-SRV-ATTR:host"] = "a"
@@ -56,7 +56,7 @@ def test_a_server_whose_building_stands_still(
 def test_a_server_that_no_host_has_taken_on(door: Door) -> None:
     """Nova says of it that it was updated at the moment of asking."""
     marks = Marks("here")
-    compute = Compute(door, marks, Identity(door, marks), Catalogue(door))
+    compute = Compute(door, marks, Identity(door, marks, str), Catalogue(door))
     row = {"id": "s", "status": "BUILD", "updated": ago(0), "created": ago(LIMIT_S + 60)}
     assert compute.observed({**row, "metadata": {}}, {}, View()).state is State.FAILED
 
@@ -73,7 +73,7 @@ def test_a_volume_whose_making_stands_still(
     door: Door, status: str, idle_s: float, state: State
 ) -> None:
     marks = Marks("here")
-    storage = Storage(door, marks, Identity(door, marks), Catalogue(door))
+    storage = Storage(door, marks, Identity(door, marks, str), Catalogue(door))
     row = {"id": "v", "status": status, "updated_at": None, "created_at": ago(idle_s)}
     seen = storage.observed(row, {})
     assert seen.state is state

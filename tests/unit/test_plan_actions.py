@@ -7,9 +7,10 @@ import pytest
 
 from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.governance import DriftRule
-from govcloud.plan.actions import Plan, Reason, Situation, Verb, plan
+from govcloud.plan.actions import plan
 from govcloud.plan.drift import modes
-from govcloud.ports import Observed, Resource, State, Value
+from govcloud.plan.model import Plan, Reason, Situation, Verb
+from govcloud.ports.cloud import Observed, Resource, State, Value
 
 HEAL = modes("VirtualMachine", DriftMode.HEAL, ())
 REPORT = modes("VirtualMachine", DriftMode.REPORT, ())

@@ -11,7 +11,7 @@ from govcloud.errors import (
     TransientCloudError,
 )
 from govcloud.messages import LANGUAGES, render
-from govcloud.plan.actions import Plan, Situation, Verb, plan
+from govcloud.plan.actions import plan
 from govcloud.plan.conditions import (
     GONE,
     HEAL_STORM,
@@ -25,7 +25,8 @@ from govcloud.plan.conditions import (
     unreachable,
 )
 from govcloud.plan.drift import modes
-from govcloud.ports import Observed, Resource, State
+from govcloud.plan.model import Plan, Situation, Verb
+from govcloud.ports.cloud import Observed, Resource, State
 
 HEAL = modes("VirtualMachine", DriftMode.HEAL, ())
 REPORT = modes("VirtualMachine", DriftMode.REPORT, ())

@@ -9,7 +9,7 @@ from govcloud.domain.manifest import SourceFile, load
 from govcloud.plan.discovery import Known, proposal
 from govcloud.plan.owners import guess
 from govcloud.plan.takeover import Target, takeover
-from govcloud.ports import Offer, Standing
+from govcloud.ports.abilities import Offer, Standing
 
 NOTHING = Known({}, {}, {}, {})
 KNOWN = Known(

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from govcloud.domain.drift import DriftMode
-from govcloud.plan.actions import Action, Situation, Verb, plan
+from govcloud.plan.actions import plan
 from govcloud.plan.conditions import conclude
-from govcloud.ports import Observed, Resource, State
+from govcloud.plan.model import Action, Situation, Verb
+from govcloud.ports.cloud import Observed, Resource, State
 
 UID, TENANT = "u1", "t"
 

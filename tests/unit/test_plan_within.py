@@ -1,8 +1,9 @@
 """What a resource takes along when it is removed is not removed by itself."""
 
 from govcloud.domain.drift import DriftMode
-from govcloud.plan.actions import Situation, plan
-from govcloud.ports import Observed, Resource, State
+from govcloud.plan.actions import plan
+from govcloud.plan.model import Situation
+from govcloud.ports.cloud import Observed, Resource, State
 
 RELEASING = Situation(mode=lambda _field: DriftMode.HEAL, releasing=True)
 WANTED = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from govcloud.errors import InvalidInputError, TerminalCloudError, TransientCloudError
-from govcloud.ports import CloudAddress, Order, State
+from govcloud.ports.cloud import CloudAddress, Order, State
 from govcloud.testing.contracts import build, differences, listing, one, quota_of
 from govcloud.testing.world import (
     LATENCY_S,
@@ -205,7 +205,7 @@ def test_many_instances_start_on_one_file_at_once(tmp_path: Path) -> None:
 
 WORKER = """
 import sys
-from govcloud.ports import CloudAddress
+from govcloud.ports.cloud import CloudAddress
 from govcloud.testing.world import machine_order
 from provisioners.simulated.driver import open_cloud
 cloud = open_cloud(CloudAddress("gov", {"latency": "0"}, "test", sys.argv[1]))

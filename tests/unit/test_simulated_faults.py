@@ -15,7 +15,7 @@ from govcloud.errors import (
     UnavailableError,
     UsageError,
 )
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.testing.contracts import build, listing, one
 from govcloud.testing.world import LATENCY_S, SimulatedWorld
 from provisioners.simulated import tamper

@@ -6,7 +6,7 @@ import pytest
 
 from govcloud.domain.kinds.platform import FlavorSpec, ZoneSpec
 from govcloud.domain.kinds.systems import NamespaceSpec, VirtualMachineSpec, VolumeSpec
-from govcloud.ports import Order
+from govcloud.ports.cloud import Order
 from govcloud.testing.world import machine_order, namespace_order, volume_order
 from provisioners.simulated.parts import resources
 

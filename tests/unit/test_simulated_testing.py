@@ -10,7 +10,8 @@ import pytest
 
 from govcloud.clock import SystemClock
 from govcloud.errors import NotFoundError, TerminalCloudError, TransientCloudError, UnavailableError
-from govcloud.ports import Clock, CloudAddress, Provisioner
+from govcloud.ports.clock import Clock
+from govcloud.ports.cloud import CloudAddress, Provisioner
 from govcloud.testing.clock import START, FixedClock, TickingClock
 from govcloud.testing.contracts import listing
 from govcloud.testing.faults import ErrorProvisioner, InterceptedProvisioner, raising

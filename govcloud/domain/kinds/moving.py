@@ -64,10 +64,21 @@ def _formed(pattern: str, code: str) -> AfterValidator:
 
 
 RoleName = Annotated[Line, _formed(r"[a-z][a-z0-9_]{0,62}", "bad_role")]
+USER: Final = r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*"
+"""Who logs in; like a bastion a word of commands, so that it is never taken for an option."""
+User = Annotated[Line, _formed(USER, "bad_user")]
+BASTION: Final = (
+    rf"({USER}@)?"
+    r"((\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9_.-]*)(:[0-9]{1,5})?|[0-9A-Fa-f:.]+)"
+)
+"""`user@host:port`; it becomes a word of a command, so that it holds nothing a shell would heed."""
+Bastion = Annotated[Line, _formed(BASTION, "bad_bastion")]
 SecretRef = Annotated[Line, _formed(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/\S.*", "bad_secret")]
 """`env:NAME` or `file:/path`, found where the controller runs; never the secret itself."""
 Opening = Annotated[Line, _formed(r"\S+:[0-9]{1,5}", "bad_tcp")]
 Ref = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500)]
+KeptFile = Annotated[Ref, _formed(r"[^\x00-\x1f\x7f-][^\x00-\x1f\x7f]*", "bad_kept_file")]
+"""A path at the controller, which becomes an argument there."""
 Options = Annotated[dict[Line, Any], Field(max_length=200)]
 Secrets = Annotated[dict[Line, SecretRef], Field(max_length=50)]
 
@@ -89,10 +100,12 @@ class MoveWindow(Model):
 class Login(Model):
     """How the controller logs in to hosts; references only."""
 
-    user: Line = Field("root", description="User.")
-    key_file: Ref | None = Field(None, description="Path of the private key at the controller.")
-    known_hosts: Ref | None = Field(None, description="Path of the file of known host keys.")
-    bastion: Ref | None = Field(None, description="`user@host:port` through which it goes.")
+    user: User = Field("root", description="User.")
+    key_file: KeptFile | None = Field(
+        None, description="Path of the private key at the controller."
+    )
+    known_hosts: KeptFile | None = Field(None, description="Path of the file of known host keys.")
+    bastion: Bastion | None = Field(None, description="`user@host:port` through which it goes.")
     become: Flag = Field(False, description="Become root with sudo.")
 
 
@@ -103,6 +116,9 @@ class MoveSource(Model):
     address: HostAddress | None = Field(None, description="Address; absent: the LegacyHost's.")
     port: Port = Field(22, description="Port of SSH.")
     login: Login | None = Field(None, description="Its own login, where it differs.")
+    fetch_through: Bastion | None = Field(
+        None, description="`user@host:port` through which targets fetch from it; absent: directly."
+    )
 
 
 class MoveTarget(Model):

@@ -6,7 +6,7 @@ from govcloud.errors import (
     CloudConflictError,
     TransientCloudError,
 )
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.testing.contracts.harness import Harness
 from govcloud.testing.contracts.steps import (
     bring,

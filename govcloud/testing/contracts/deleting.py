@@ -8,7 +8,8 @@ from govcloud.errors import (
     CloudError,
     TransientCloudError,
 )
-from govcloud.ports import Forcing, Provisioner, State
+from govcloud.ports.abilities import Forcing
+from govcloud.ports.cloud import Provisioner, State
 from govcloud.testing.contracts.harness import Harness, Unsupported
 from govcloud.testing.contracts.steps import build, by_id, fails, listing, one
 

@@ -4,7 +4,7 @@ from govcloud.errors import (
     CloudConflictError,
     TransientCloudError,
 )
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.testing.contracts.harness import Harness, Unsupported
 from govcloud.testing.contracts.steps import (
     build,
@@ -86,10 +86,15 @@ class FindingContract:
         """MUST take a bounded number of calls for a batch, not one for each uid."""
         provisioner = harness.open()
         uids = [f"contract-{number}" for number in range(100)]
-        provisioner.find(uids[:1])
-        before = harness.calls(provisioner)
-        provisioner.find(uids)
-        assert harness.calls(provisioner) - before < len(uids) / 4
+        provisioner.find(uids[:1])  # logs in and learns what need not be learned again
+
+        def calls_for(wanted: list[str]) -> int:
+            before = harness.calls(provisioner)
+            provisioner.find(wanted)
+            return harness.calls(provisioner) - before
+
+        # What one costs is pages of lists, as many as others have filled.
+        assert calls_for(uids) < calls_for(uids[:1]) + len(uids) / 4
 
     def test_a_name_is_no_mark(self, harness: Harness) -> None:
         """Something foreign of the same name is neither found nor adopted; ours is built.

@@ -6,7 +6,7 @@ from unittest import SkipTest
 from govcloud.errors import (
     CloudError,
 )
-from govcloud.ports import Observed, Order, Provisioner
+from govcloud.ports.cloud import Observed, Order, Provisioner
 
 OTHER_INSTALLATION = "contract-other"
 TENANT_QUOTA = "quota"

@@ -3,7 +3,7 @@
 from govcloud.errors import (
     TerminalCloudError,
 )
-from govcloud.ports import State
+from govcloud.ports.cloud import State
 from govcloud.testing.contracts.harness import Harness
 from govcloud.testing.contracts.steps import (
     build,

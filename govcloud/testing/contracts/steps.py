@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from govcloud.errors import (
     CloudError,
 )
-from govcloud.ports import Observed, Order, Provisioner, Resource, State
+from govcloud.ports.cloud import Observed, Order, Provisioner, Resource, State
 from govcloud.testing.contracts.harness import TENANT_QUOTA, Harness, Unsupported
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from govcloud.ports import Observed
+from govcloud.ports.cloud import Observed
 from govcloud.testing.contracts.harness import TENANT_QUOTA, Harness
 from govcloud.testing.contracts.steps import (
     bring,

@@ -41,7 +41,12 @@ class Question:
     every_s: int = 5
     patience_s: int = 900
     become_password: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    login: Mapping[str, Any] = field(default_factory=dict)
+    """Variables of Ansible that count more than the inventory's."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """The address of each host."""
+    ways: str = ""
+    """Options of SSH that come before the inventory's."""
 
 
 class Asker:
@@ -50,8 +55,17 @@ class Asker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._roles = Roles()
-        for name in ("inventory", "env", "project"):
+        for name in ("inventory", "env", "project", "complaints"):
             (folder / name).mkdir()
+
+    @property
+    def complaints(self) -> Path:
+        """The file of what a login at a bastion complains of, with SSH's `%h` for the address."""
+        return self._folder / "complaints" / "%h"
+
+    def _heard(self, address: str) -> str:
+        file = self.complaints.with_name(address)
+        return file.read_text("utf-8", "replace") if file.is_file() else ""
 
     def inventory(self, told: Mapping[str, Any]) -> str:
         """Write an inventory of our own; return its path."""
@@ -84,12 +98,18 @@ class Asker:
         UnavailableError where Ansible itself did not come so far.
         """
         secrets = resolve({"become": question.become_password} if question.become_password else {})
-        hearing = Hearing(Masking(secrets.values()), told)
+        addresses = question.addresses
+        hearing = Hearing(
+            Masking(secrets.values()),
+            told,
+            lambda host: self._heard(addresses[host]) if host in addresses else "",
+        )
         variables = {
             "scan_subjects": list(question.subjects),
             "scan_samples": question.samples,
             "scan_every_s": question.every_s,
             "scan_patience_s": question.patience_s,
+            **question.login,
         }
         if secrets:
             lookup = f"lookup('ansible.builtin.env', '{_SECRET}')"
@@ -108,6 +128,8 @@ class Asker:
         spoken = self._environment()
         if secrets:
             spoken[_SECRET] = secrets["become"]
+        if question.ways:
+            spoken["ANSIBLE_SSH_ARGS"] = SSH + question.ways
         arguments: dict[str, object] = {
             "playbook": str(self._roles.playbooks / "scan.yml"),
             "inventory": question.inventory,

@@ -1,11 +1,13 @@
 """What the events of a scan mean: each host's answers, and why it has none. Pure."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from migration.inventory.scan.answer import Answer
+from migration.running.refusals import with_complaints
 
 _ANSWERED: Final = "runner_item_on_ok"
 _ENDED: Final = ("runner_on_ok", "runner_on_failed")
@@ -13,6 +15,8 @@ _LOGIN: Final = "Log in"
 _RIGHTS: Final = "Tell the rights"
 _SUBJECT: Final = "Read a subject"
 """Tasks of the role `scan`."""
+_LONGEST: Final = 300
+_NOISE: Final = re.compile(r"Warning: Permanently added|(Shared c|C)onnection to \S+ closed")
 
 
 @dataclass(slots=True)
@@ -42,10 +46,18 @@ class Notice:
 
 
 class Hearing:
-    """Listens to the events of one scan, one line of JSON each."""
+    """Listens to the events of one scan, one line of JSON each.
 
-    def __init__(self, mask: Callable[[str], str], told: Callable[[Notice], None]) -> None:
-        self._mask, self._told = mask, told
+    `complaints` returns what the login at a host's bastion complained of, where that is kept.
+    """
+
+    def __init__(
+        self,
+        mask: Callable[[str], str],
+        told: Callable[[Notice], None],
+        complaints: Callable[[str], str] = lambda _host: "",
+    ) -> None:
+        self._mask, self._told, self._complaints = mask, told, complaints
         self.hosts: dict[str, Heard] = {}
         self.fault = ""
 
@@ -64,7 +76,7 @@ class Hearing:
         if name.startswith("runner_item") and task == _SUBJECT:
             self._subject(str(result.get("item", "")), result, heard, good=name == _ANSWERED)
         elif name == "runner_on_unreachable" or result.get("unreachable"):
-            heard.unreachable = self._why(result)
+            heard.unreachable = self._lost(result, heard)
             self._end(heard)
         elif name == "runner_on_failed" and task != _SUBJECT:
             heard.rights = self._why(result)
@@ -88,7 +100,7 @@ class Hearing:
         self, subject: str, result: Mapping[str, Any], heard: Heard, *, good: bool
     ) -> None:
         if result.get("unreachable"):
-            heard.unreachable = self._why(result)
+            heard.unreachable = self._lost(result, heard)
         if good:
             heard.answers[subject] = str(result.get("stdout", ""))
         else:
@@ -100,11 +112,18 @@ class Hearing:
             heard.done = True
             self._told(Notice(heard))
 
+    def _lost(self, result: Mapping[str, Any], heard: Heard) -> str:
+        """Return why a host is not reached; what counts is what SSH says last."""
+        complaints = self._mask(self._complaints(heard.host))
+        return with_complaints(self._said(result), complaints)[-_LONGEST:]
+
     def _why(self, result: Mapping[str, Any]) -> str:
+        return self._said(result)[:_LONGEST]
+
+    def _said(self, result: Mapping[str, Any]) -> str:
         """Return what went wrong on one line, the program's own words before Ansible's."""
         said = [str(result.get(name) or "").strip() for name in ("stderr", "msg", "module_stderr")]
         text = next(filter(None, said), "").removeprefix("Task failed: ")
         lines = [line.strip() for line in self._mask(text).splitlines() if line.strip()]
-        noise = ("Warning: Permanently added", "Shared connection", "Connection to ")
-        told = [line for line in lines if not line.startswith(noise)] or lines
-        return " ".join(told)[:300]
+        told = [line for line in lines if not _NOISE.match(line)] or lines
+        return " ".join(told)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 
 from migration.inventory.cells import Sheet, folded
@@ -94,14 +95,28 @@ def _keyed(found: Iterable[tuple[str, str, dict[str, Any]]]) -> list[Target]:
     ]
 
 
-def inventory(targets: Iterable[Target], login: Endpoint) -> dict[str, Any]:
-    """Return Ansible's inventory of hosts that are all logged in to alike."""
+def inventory(targets: Iterable[Target], login: Endpoint, complaints: Path) -> dict[str, Any]:
+    """Return Ansible's inventory of hosts that are all logged in to alike.
+
+    `complaints` is where a login at the bastion complains.
+    """
     key = {"ansible_ssh_private_key_file": login.key_file} if login.key_file else {}
     hosts = {
-        one.key: key | variables(replace(login, address=one.address), forward=False)
+        one.key: key
+        | variables(replace(login, address=one.address), forward=False, complaints=complaints)
         for one in targets
     }
     return {"all": {"hosts": hosts}}
+
+
+def instead(login: Endpoint) -> dict[str, Any]:
+    """Return the variables by which what is told of a login counts more than an inventory."""
+    told = {
+        "ansible_user": login.user,
+        "ansible_ssh_private_key_file": login.key_file,
+        "scan_become": login.become,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def of_listing(listing: Mapping[str, Any]) -> list[Target]:

@@ -15,6 +15,7 @@ import sys
 from access import Accounts, Ssh
 from ground import OWN, ComplaintError, read, write
 from machine import Clock, Journal, Kernel, Name, Zone
+from trail import Trail
 
 TOPICS = (
     ("time_zone", Zone),
@@ -23,6 +24,7 @@ TOPICS = (
     ("accounts", Accounts),
     ("sysctl", Kernel),
     ("journal", Journal),
+    ("audit", Trail),
     ("ssh", Ssh),
 )
 

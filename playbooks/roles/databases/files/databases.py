@@ -107,3 +107,24 @@ def told(what, theirs, ours):
         return "%s: %d rows at the source, %d at the target" % (what, rows(theirs), rows(ours))
     parts = sum(theirs.get(g) != ours.get(g) for g in set(theirs) | set(ours))
     return "%s: other contents in %d groups of rows" % (what, parts)
+
+
+def short(names):
+    """Write the first names, and how many more there are."""
+    more = len(names) - 8
+    return ", ".join(names[:8]) + (" and %d more" % more if more > 0 else "")
+
+
+def unlike(source, target, theirs, ours):
+    """Yield what is set at the source and not, or otherwise, at the target; settings by name."""
+    settings = [
+        "%s = '%s' (there: %s)" % (name, value, ours.get(name, "its default"))
+        for name, value in sorted(theirs.items())
+        if ours.get(name) != value
+    ]
+    if settings:
+        yield "set at %s and not, or otherwise, at %s: %s" % (
+            source.name,
+            target.name,
+            short(settings),
+        )

@@ -1,6 +1,7 @@
 """The two servers of a copy: how their programs are run, and what their failures mean."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,7 @@ class ComplaintError(Exception):
 
 
 class LostError(Exception):
-    """The source was lost: to be tried again."""
+    """A server was lost, or is about to come back: to be tried again."""
 
 
 class End:
@@ -19,6 +20,8 @@ class End:
 
     secret = ""
     """The variable in which they look for a password."""
+    away = re.compile("(?!)")
+    """What its programs complain of when the server goes away, or is not there yet."""
 
     def __init__(self, wanted, password=None):
         self.begin = wanted["begin"]
@@ -54,11 +57,10 @@ class End:
 
     def judge(self, code, complaint):
         """Raise what a program complained of."""
-        if code == 255:
-            raise LostError(complaint.strip())
         if code:
+            lost = code == 255 or self.away.search(complaint)
             lines = [line for line in complaint.strip().splitlines() if line]
-            raise ComplaintError(
+            raise (LostError if lost else ComplaintError)(
                 "%s: %s" % (self.name, "; ".join(lines[-3:]) or "ended with %s" % code)
             )
 
@@ -73,7 +75,7 @@ def tell(work):
     try:
         print("\n" + json.dumps(work()))
     except LostError as fault:
-        sys.stderr.write("the source was lost: %s\n" % fault)
+        sys.stderr.write("lost: %s\n" % fault)
         sys.exit(255)
     except ComplaintError as fault:
         sys.stderr.write("%s\n" % fault)

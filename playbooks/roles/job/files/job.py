@@ -1,9 +1,12 @@
-"""Long work on a host that is watched from afar: `start`, `poll`, `stop`, `meter`.
+"""Long work on a host that is watched from afar: `start`, `poll`, `stop`.
 
     start FOLDER < {"argv": [...], "env": {...}, "lease_s": 20, "speaks": "rsync"}
     poll FOLDER WAIT_S      one line of JSON: how far it is, and when it ended, how
     stop FOLDER
-    meter FOLDER KIB_S      copies its input to its output, counts, and keeps to a rate
+
+How far it is are `bytes`, and their `total` where that is known. A helper of ours says it, after
+the bytes (`120 0% of 500`). Where rsync copies all that it lists (`rsync-whole`), it comes of the
+percentage.
 
 Work runs apart from the login that began it. It lives as long as somebody polls: when nobody did
 for `lease_s` seconds, because whoever watched is dead or the link is lost, it is ended. Work that
@@ -24,7 +27,13 @@ import time
 
 TAIL = 4000
 NOTED_EACH_S = 0.3
-PROGRESS = re.compile(rb"^\s*([\d,.]+)\s+\d+%")
+LISTENS_EACH_S = 0.05
+LASTING = ("No space left", "Permission denied", "sudo: a password is required")
+PROGRESS = re.compile(rb"^\s*([\d,.]+)\s+(\d+)%(?: of (\d+))?")
+LISTED = b"to-chk="
+"""What rsync says once it knows all files, and not before: then its percentage is of them all."""
+NEAR = 1.05
+"""So near each other are the least and the most that a total can be, for it to be told."""
 
 
 def start(folder):
@@ -68,23 +77,30 @@ def watch(folder, wanted):
     ends = [work.stdout.fileno(), work.stderr.fileno()]
     told = dict.fromkeys(ends, b"")
     open_ends = list(ends)
-    lost, noted = False, 0.0
+    speaks = wanted.get("speaks") or ""
+    progress = Progress(folder, speaks == "rsync-whole") if speaks else None
+    lost, noted, beat, heard = False, 0.0, None, 0.0
     while open_ends:
         for end in select.select(open_ends, [], [], 0.5)[0]:
             data = os.read(end, 65536)
             if not data:
                 open_ends.remove(end)
             told[end] = (told[end] + data)[-4 * TAIL :]
-            # Not for each of its lines: of small files it prints thousands a second.
-            if wanted.get("speaks") == "rsync" and time.time() - noted > NOTED_EACH_S:
-                noted = time.time()
-                count(folder, told[ends[0]])
-        if not lost and time.time() - os.stat(path(folder, "beat")).st_mtime > wanted["lease_s"]:
+        if progress and time.monotonic() - noted > NOTED_EACH_S:
+            noted = time.monotonic()
+            progress.hear(told[ends[0]])
+        # Not for each of its lines: of small files rsync prints thousands a second.
+        time.sleep(LISTENS_EACH_S)
+        # Whether somebody asked is seen by the file, and how long ago not by the time of day.
+        last = os.stat(path(folder, "beat")).st_mtime
+        if last != beat:
+            beat, heard = last, time.monotonic()
+        if not lost and time.monotonic() - heard > wanted["lease_s"]:
             lost = True
             kill(work.pid)
     kill(work.pid)
-    if wanted.get("speaks") == "rsync":
-        count(folder, told[ends[0]])
+    if progress:
+        progress.hear(told[ends[0]])
     out, err = (told[end].decode("utf-8", "replace")[-TAIL:] for end in ends)
     code = work.wait()
     return {"rc": code, "broken": broken(code, err), "stdout": out, "stderr": err}
@@ -92,7 +108,7 @@ def watch(folder, wanted):
 
 def broken(code, complaint):
     """Whether a host or the way to it was lost, so that the same may succeed later."""
-    if "No space left" in complaint or "Permission denied" in complaint:
+    if any(words in complaint for words in LASTING):
         return False
     return code in (None, -9, 137, 255, 10, 12, 30, 35)
 
@@ -103,30 +119,54 @@ def tied():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def count(folder, text):
-    """Note the bytes that rsync last said it had dealt with."""
-    for line in reversed(re.split(rb"[\r\n]", text)[:-1]):
-        found = PROGRESS.match(line)
-        if found:
-            digits = re.sub(rb"\D", b"", found.group(1))
-            return save(folder, "count", {"bytes": int(digits)})
-    return None
+class Progress:
+    """How far work is, noted as rsync says it: bytes, and a percentage that is rounded down.
+
+    From each of them follow the least and the most that the total can be; together they get nearer.
+    """
+
+    def __init__(self, folder, whole):
+        self.folder, self.whole = folder, whole
+        self.listed = False
+        self.least, self.most = 0.0, float("inf")
+
+    def hear(self, text):
+        """Note what was said last."""
+        self.listed = self.listed or LISTED in text
+        for line in reversed(re.split(rb"[\r\n]", text)[:-1]):
+            found = PROGRESS.match(line)
+            if found:
+                counted, share, total = found.groups()
+                known = int(re.sub(rb"\D", b"", counted))
+                total = int(total) if total else self.total(known, int(share))
+                return save(
+                    self.folder, "count", dict({"total": total} if total else {}, bytes=known)
+                )
+        return None
+
+    def total(self, known, share):
+        """Return the bytes in all, or None as long as they are not known well enough."""
+        if not (self.whole and self.listed and share):
+            return None
+        self.least = max(self.least, known * 100.0 / min(share + 1, 100))
+        self.most = min(self.most, known * 100.0 / share)
+        near = self.most <= self.least * NEAR
+        return int((self.least + self.most) / 2) if near else None
 
 
 def poll(folder, wait_s):
     """Say how far the work is, as soon as it ended and at the latest after `wait_s`."""
     touch(folder)
-    until = time.time() + wait_s
+    until = time.monotonic() + wait_s
     while True:
         alive = running(folder) is not None
         end = load(folder, "end")
+        counted = load(folder, "count", {"bytes": 0})
         if end is not None or not alive:
             end = end or load(folder, "end") or {"rc": None, "broken": True, "stderr": "killed"}
-            said = dict(end, ended=True, bytes=load(folder, "count", {}).get("bytes", 0))
-            return print(json.dumps(said))
-        if time.time() >= until:
-            counted = load(folder, "count", {}).get("bytes", 0)
-            return print(json.dumps({"ended": False, "bytes": counted}))
+            return print(json.dumps(dict(end, ended=True, **counted)))
+        if time.monotonic() >= until:
+            return print(json.dumps(dict(counted, ended=False)))
         time.sleep(0.05)
 
 
@@ -140,26 +180,6 @@ def stop(folder):
     os.kill(pid, signal.SIGKILL)
     while running(folder) is not None:
         time.sleep(0.02)
-
-
-def meter(folder, kib_s):
-    """Copy input to output, counting, no faster than `kib_s` (0: as fast as it goes)."""
-    total, begun, noted = 0, time.time(), 0.0
-    while True:
-        data = os.read(0, 1 << 18)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(1, rest) :]
-        total += len(data)
-        now = time.time()
-        if now - noted > NOTED_EACH_S or not data:
-            noted = now
-            save(folder, "count", {"bytes": total})
-        if not data:
-            return
-        ahead = total / (kib_s * 1024.0) - (now - begun) if kib_s else 0
-        if ahead > 0:
-            time.sleep(ahead)
 
 
 def running(folder):
@@ -233,5 +253,3 @@ if __name__ == "__main__":
         poll(sys.argv[2], float(sys.argv[3]))
     elif sys.argv[1] == "stop":
         stop(sys.argv[2])
-    elif sys.argv[1] == "meter":
-        meter(sys.argv[2], float(sys.argv[3]))

@@ -41,6 +41,7 @@ class Copier(Databases):
         """Bring every database nearer; return the numbers."""
         if not self.test:
             self.accounts.bring()
+        self.expect()
         told = {"bytes": 0, "bytes_total": 0}
         for database in self.wanted["databases"]:
             forget(self.note(database) + ".started")
@@ -49,6 +50,17 @@ class Copier(Databases):
             self.finish(database)
         told["bytes"] = self.meter.moved
         return dict(told, **self.position())
+
+    def expect(self):
+        """Tell what there is to move; of what was copied before, nobody knows how much differs."""
+        for database in self.wanted["databases"]:
+            if self.first(database):
+                found = self.tables(self.source, database)
+                self.meter.expect(sum(table.data for table in found))
+
+    def first(self, database):
+        """Whether a database was never copied to its end."""
+        return not os.path.exists(self.note(database) + ".expected")
 
     def prepare(self, database):
         """Have a database at the target with the source's tables; keep one that has them."""
@@ -110,6 +122,8 @@ class Copier(Databases):
         """Copy the groups of a table that differ; return what the source has, by group."""
         ours = groups(self.target.rows(table.digests, self.name(database)))
         theirs = groups(session.rows(table.digests))
+        if ours and self.first(database):
+            self.meter.expect(-table.data)
         if ours == theirs:
             return theirs
         wrong = sorted(g for g in set(ours) | set(theirs) if ours.get(g) != theirs.get(g))

@@ -4,8 +4,9 @@ import os
 import re
 import shutil
 
+from databases import short, unlike
 from ends import ComplaintError
-from queries import OWN, literal
+from queries import OWN, SETTINGS, literal
 from server import ours
 
 COUNTED = {
@@ -133,6 +134,8 @@ def warnings(mover, tables, listed):
     keyless = [table.name for table in tables if not table.key]
     if keyless:
         yield "copied whole each time, for they have no primary key: %s" % short(keyless)
+    ends = (mover.source, mover.target)
+    yield from unlike(*ends, *(dict(end.rows(SETTINGS)) for end in ends))
     asked = "SELECT table_name FROM information_schema.tables WHERE table_type = 'SYSTEM VERSIONED'"
     kept = [row[0] for row in mover.source.rows(asked + " AND table_schema IN (%s)" % listed)]
     if kept:
@@ -141,9 +144,3 @@ def warnings(mover, tables, listed):
     others = [account for account in may if account.startswith("'root'") or not ours(account)]
     if others and not mover.source.rows("SHOW GLOBAL VARIABLES LIKE 'super_read_only'"):
         yield "may write also when the server is read-only: %s" % short(others)
-
-
-def short(names):
-    """Write the first names, and how many more there are."""
-    more = len(names) - 8
-    return ", ".join(names[:8]) + (" and %d more" % more if more > 0 else "")

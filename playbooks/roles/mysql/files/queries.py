@@ -25,9 +25,17 @@ SNAPSHOT = (
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
+SETTINGS = """
+SHOW GLOBAL VARIABLES WHERE variable_name IN ('bind_address', 'sql_mode', 'max_connections',
+  'max_allowed_packet', 'character_set_server', 'collation_server', 'time_zone', 'system_time_zone',
+  'transaction_isolation', 'tx_isolation', 'default_storage_engine', 'innodb_strict_mode',
+  'explicit_defaults_for_timestamp', 'group_concat_max_len', 'init_connect', 'local_infile',
+  'require_secure_transport', 'wait_timeout', 'event_scheduler')
+"""
+"""What applications notice of a server's configuration."""
 TABLES = """
 SELECT t.table_name, COALESCE(t.data_length + t.index_length, 0), COALESCE(e.transactions, 'NO'),
-  COALESCE(t.auto_increment, 0)
+  COALESCE(t.auto_increment, 0), COALESCE(t.data_length, 0)
 FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine
 WHERE t.table_schema = {0} AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1
 """
@@ -138,10 +146,11 @@ class Column:
 class Table:
     """A table: its columns that can be written, and its rows' groups."""
 
-    def __init__(self, name, size, safe, number):
+    def __init__(self, name, size, safe, number, data):
         self.name = name
         self.sql = ident(name)
         self.size = int(size)
+        self.data = int(data)  # Without indexes, which are not moved.
         self.safe = safe == "YES"
         self.number = int(number)
         self.columns = []

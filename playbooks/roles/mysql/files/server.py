@@ -23,6 +23,7 @@ class Server(End):
     """One server."""
 
     secret = "MYSQL_PWD"
+    away = re.compile("(?i)error:? (1040|1053|1927|2002|2003|2006|2013)\\b")
 
     def shell(self, program, *arguments):
         """Return how a shell runs a program."""

@@ -1,17 +1,40 @@
 """Copying: databases as the source has them, of tables only the groups of rows that differ."""
 
-import contextlib
 import hashlib
 import os
-import queue
+import re
 import subprocess
-import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from databases import Databases
 from ends import ComplaintError
 from notes import forget, load, save
-from queries import GROUPS, OBJECTS, PARTS, SEQUENCES, TABLES, group, ident, literal
-from server import Server, Snapshot
+from pouring import carry, pour
+from queries import (
+    GROUPS,
+    MADE,
+    MEMBERS,
+    OBJECTS,
+    OBJECTS_SIZE,
+    PARTS,
+    REFRESH,
+    ROLES,
+    SEQUENCES,
+    TABLES,
+    UNLINK,
+    group,
+    ident,
+    literal,
+)
+from server import Server, Snapshot, own_folder
+
+UNMOVED = ("--no-publications", "--no-subscriptions", "--no-tablespaces")
+PROVIDERS = {"c": ("libc", ""), "i": ("icu", "--icu-locale"), "b": ("builtin", "--builtin-locale")}
+HAS_PROVIDERS = 150000
+LIKE_NEW = 120000
+"""From this version on numbers are written with as many digits as tell them apart, and no more."""
+UNKNOWN = re.compile(r"^SET default_with_oids = false;\n", re.MULTILINE)
+"""What older servers write into a dump, and newer ones do not know."""
 
 
 class Copier(Databases):
@@ -27,45 +50,58 @@ class Copier(Databases):
     def copy(self):
         """Bring every database nearer; return the numbers."""
         self.roles()
+        self.expect()
         total = 0
         for database in self.wanted["databases"]:
             forget(self.note(database) + ".started")
             self.prepare(database)
-            total += self.data(database)
-            self.finish(database)
+            total += self.bring(database)
         return {"bytes": self.meter.moved, "bytes_total": total}
 
     def roles(self):
-        """Make the roles that the source has and the target has not."""
-        known = {row[0] for row in self.target.rows("postgres", "SELECT rolname FROM pg_roles")}
-        names = [
-            row[0]
-            for row in self.source.rows(
-                "postgres", "SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%'"
-            )
-        ]
-        new = [name for name in names if name not in known]
+        """Make the roles that the source has and the target has not, with what they belong to.
+
+        Roles that the target has stay as they are: what they are members of is nobody's here.
+        """
+        known = {name for (name,) in self.target.rows("postgres", "SELECT rolname FROM pg_roles")}
+        new = [name for (name,) in self.source.rows("postgres", ROLES) if name not in known]
         if not new:
             return
-        lines = self.source.run("pg_dumpall", "--roles-only").splitlines()
-        keep = [
-            line
-            for line in lines
-            if any(
-                line.startswith(verb + form)
-                for name in new
-                for verb in ("CREATE ROLE ", "ALTER ROLE ")
-                for form in (name + " ", ident(name) + " ", name + ";", ident(name) + ";")
-            )
-            or line.startswith("GRANT ")
+        begins = tuple(
+            verb + form + end
+            for verb in ("CREATE ROLE ", "ALTER ROLE ")
+            for name in new
+            for form in (name, ident(name))
+            for end in (" ", ";")
+        )
+        dumped = self.source.run("pg_dumpall", "--roles-only").splitlines()
+        lines = [line for line in dumped if line.startswith(begins)]
+        lines += [
+            grant + ";"
+            for above, member, grant in self.source.rows("postgres", MEMBERS)
+            if member in new and (above in new or above in known)
         ]
-        self.target.run("psql", "-Xq", "-d", "postgres", "-f", "-", given="\n".join(keep))
+        # Noted before: whoever is killed here leaves no role that nobody knows of.
         with open(self.kept("roles"), "a") as file:
+            before = file.tell()
             file.writelines(name + "\n" for name in new)
+        words = ("-v", "ON_ERROR_STOP=1", "-1", "-d", "postgres", "-f", "-")
+        try:
+            self.target.run("psql", "-Xq", *words, given="\n".join(lines))
+        except ComplaintError:
+            os.truncate(self.kept("roles"), before)  # None was made.
+            raise
+
+    def expect(self):
+        """Tell what there is to move; of what was copied before, nobody knows how much differs."""
+        for database in self.wanted["databases"]:
+            if not load(self.note(database)).get("complete"):
+                ((objects,),) = self.source.rows(database, OBJECTS_SIZE)
+                self.meter.expect(size(self.source.rows(database, TABLES)) + int(objects))
 
     def prepare(self, database):
         """Have a database at the target with the source's tables; keep one that has them."""
-        schema = self.source.run("pg_dump", "--schema-only", "-d", database)
+        schema = self.source.run("pg_dump", "--schema-only", *UNMOVED, "-d", database)
         digest = hashlib.sha256(
             "\n".join(
                 line for line in schema.splitlines() if line[:2] not in ("--", "\\r", "\\u")
@@ -82,28 +118,16 @@ class Copier(Databases):
         """Make the database anew, with everything that comes before data."""
         name = self.name(database)
         save(self.note(database), {"schema": "", "complete": False})
-        ((owner, encoding, collate, ctype),) = self.source.rows(
-            "postgres",
-            (
-                "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate,"
-                " datctype FROM pg_database WHERE datname = " + literal(database)
-            ),
-        )
-        self.target.run("dropdb", "--if-exists", "--force", name)
-        self.target.run(
-            "createdb",
-            "-T",
-            "template0",
-            "-O",
-            owner,
-            "-E",
-            encoding,
-            "--lc-collate",
-            collate,
-            "--lc-ctype",
-            ctype,
-            name,
-        )
+        made = self.source.rows("postgres", MADE.format(literal=literal(database)))
+        owner, encoding, collate, ctype, provider, locale, rules = made[0]
+        kind, option = PROVIDERS[provider]
+        words = ["-T", "template0", "-O", owner, "-E", encoding]
+        words += ["--lc-collate", collate, "--lc-ctype", ctype]
+        words += ["--locale-provider", kind] if self.target.version >= HAS_PROVIDERS else []
+        words += [option, locale] if locale else []
+        words += ["--icu-rules", rules] if rules else []
+        self.drop(name)
+        self.target.run("createdb", *words, name)
         self.section(database, "pre-data")
         quoted = ident(name).replace("'", "''")
         settings = self.source.rows(
@@ -113,120 +137,87 @@ class Copier(Databases):
             self.target.rows("postgres", line)
         save(self.note(database), {"schema": digest, "complete": False})
 
+    def drop(self, name):
+        """Remove a database from the target."""
+        self.target.run("dropdb", "--if-exists", "--force", name)
+
     def section(self, database, section):
         """Take one section of the schema from the source to the target."""
-        text = self.source.run(
-            "pg_dump",
-            "--section=" + section,
-            "--no-publications",
-            "--no-subscriptions",
-            "-d",
-            database,
-        )
-        self.target.run(
-            "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", self.name(database), "-f", "-", given=text
-        )
+        text = self.source.run("pg_dump", "--section=" + section, *UNMOVED, "-d", database)
+        self.load(database, text)
 
-    def data(self, database):
-        """Copy what differs, several tables at a time, as of one instant; return all bytes."""
+    def load(self, database, text):
+        """Let the target do what a dump of the source says."""
+        words = ("-v", "ON_ERROR_STOP=1", "-d", self.name(database), "-f", "-")
+        self.target.run("psql", "-Xq", *words, given=UNKNOWN.sub("", text))
+
+    def bring(self, database):
+        """Copy what differs, as of one instant; return the size of all tables."""
         tables = self.source.rows(database, TABLES)
-        errors, waiting = [], queue.Queue()
-        for table in sorted(tables, key=lambda row: -int(row[3])):
-            waiting.put(table)
         with Snapshot(self.source, database) as snapshot:
-            expected = {}
+            expected = self.data(database, tables, snapshot)
+        if self.test:
+            save(self.note(database) + ".expected", expected)
+        self.complete(database)
+        return size(tables)
 
-            def work():
-                while not errors:
-                    try:
-                        table = waiting.get_nowait()
-                    except queue.Empty:
-                        return
-                    try:
-                        expected[table[0]] = self.table(database, table, snapshot)
-                    except Exception as fault:
-                        errors.append(fault)
-
-            workers = [threading.Thread(target=work) for _ in range(self.wanted["jobs"])]
-            for worker in workers:
-                worker.start()
-            for worker in workers:
-                worker.join()
-            if errors:
-                raise errors[0]
-            self.rest(database, snapshot, expected)
-        save(self.note(database) + ".expected", expected)
-        return sum(int(table[3]) for table in tables)
+    def data(self, database, tables, snapshot):
+        """Copy what differs, several tables at a time; return what the source has, if known."""
+        tables = sorted(tables, key=lambda row: -int(row[3]))
+        with ThreadPoolExecutor(self.wanted["jobs"]) as pool:
+            copies = {
+                table[0]: pool.submit(self.table, database, table, snapshot) for table in tables
+            }
+            wait(copies.values(), return_when=FIRST_EXCEPTION)
+            for copy in copies.values():
+                copy.cancel()
+            expected = {
+                name: copy.result() for name, copy in copies.items() if not copy.cancelled()
+            }
+        self.rest(database, snapshot, expected)
+        return expected
 
     def table(self, database, table, snapshot):
-        """Copy the groups of a table that differ; return what the source has, by group."""
-        name, columns, key, _ = table
-        ours = groups(self.target, self.name(database), table)
-        theirs = groups(self.source, database, table, snapshot)
-        if ours == theirs:
-            return theirs
-        wrong = sorted(g for g in set(ours) | set(theirs) if ours.get(g) != theirs.get(g))
-        some = ours and key and len(wrong) < GROUPS / 2
-        where = " WHERE %s IN (%s)" % (group(key), ", ".join(wrong)) if some else ""
-        sql = "COPY (SELECT %s FROM ONLY %s t%s) TO STDOUT" % (columns, name, where)
-        clear = "DELETE FROM ONLY %s t%s;" % (name, where) if ours else ""
-        self.pour(database, snapshot, sql, clear, "COPY %s (%s) FROM STDIN" % (name, columns))
+        """Copy the groups of a table that differ; return what the source has, if known."""
+        name, columns, key, *_ = table
+        ours = self.ours(database, table)
+        first = not load(self.note(database)).get("complete")
+        if first and ours:
+            self.meter.expect(-size([table]))
+        if first and not ours:
+            # Nothing refers to a table yet: rows of a transaction that empties it come frozen.
+            sql = "COPY %s (%s) TO STDOUT" % (name, columns)
+            into = "TRUNCATE ONLY {0}; COPY {0} ({1}) FROM STDIN (FREEZE)".format(name, columns)
+            self.pour(database, snapshot, sql, into)
+            return self.theirs(database, table, snapshot) if self.test else None
+        theirs = self.theirs(database, table, snapshot)
+        if ours != theirs:
+            wrong = sorted(g for g in set(ours) | set(theirs) if ours.get(g) != theirs.get(g))
+            some = ours and key and len(wrong) < GROUPS / 2
+            where = " WHERE %s IN (%s)" % (group(key), ", ".join(wrong)) if some else ""
+            sql = "COPY (SELECT %s FROM ONLY %s t%s) TO STDOUT" % (columns, name, where)
+            into = "COPY %s (%s) FROM STDIN" % (name, columns)
+            clear = "DELETE FROM ONLY %s t%s; " % (name, where) if ours else ""
+            self.pour(database, snapshot, sql, clear + into)
         return theirs
 
-    def pour(self, database, snapshot, sql, clear, into):
+    def theirs(self, database, table, snapshot=None):
+        """Return the groups of a table at the source."""
+        return groups(self.source, database, table, snapshot, old=self.old)
+
+    def ours(self, database, table):
+        """Return the groups of a table at the target, written as the source can."""
+        return groups(self.target, self.name(database), table, old=self.old)
+
+    @property
+    def old(self):
+        """Whether the source's server writes numbers in the old way."""
+        return self.source.version < LIKE_NEW
+
+    def pour(self, database, snapshot, sql, into):
         """Copy rows from the source into the target in one transaction, counting bytes."""
-        out = self.source.start(
-            "psql",
-            "-XAtq",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            database,
-            "-c",
-            snapshot.begin + sql + "; COMMIT",
-            raw=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        head = "SET session_replication_role = replica; BEGIN; " + clear + into + ";\n"
-        taking = self.target.start(
-            "psql",
-            "-Xq",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            self.name(database),
-            "-f",
-            "-",
-            raw=True,
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        complaints = []
-        reading = threading.Thread(target=lambda: complaints.append(taking.stderr.read()))
-        reading.start()
-        try:
-            taking.stdin.write(head.encode())
-            for data in iter(lambda: out.stdout.read1(1 << 18), b""):
-                taking.stdin.write(data)
-                self.meter.count(len(data))
-            # The transaction ends well only if the source came to its end.
-            said = out.stderr.read().decode("utf-8", "replace")
-            code = out.wait()
-            self.source.judge(code, said)
-            taking.stdin.write(b"\\.\nCOMMIT;\n")
-            taking.stdin.close()
-        except BrokenPipeError:
-            out.kill()
-        finally:
-            if out.poll() not in (0, None):
-                taking.kill()
-            # Killed is the shell only: psql ends with its input, and without COMMIT keeps nothing.
-            with contextlib.suppress(OSError):
-                taking.stdin.close()
-        code = taking.wait()
-        reading.join()
-        self.target.judge(code, complaints[0].decode("utf-8", "replace"))
+        given = (self.source, database, snapshot.begin + sql + "; COMMIT")
+        pour(given, (self.target, self.name(database), into), self.meter.count)
 
     def rest(self, database, snapshot, expected):
         """Bring what is no table: sequences and large objects."""
@@ -240,55 +231,68 @@ class Copier(Databases):
         expected["sequences"] = sequences
         expected["objects"] = self.source.rows(database, snapshot.begin + OBJECTS)
         if self.target.rows(name, OBJECTS) != expected["objects"]:
-            self.target.rows(name, "SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
-            text = self.source.run(
-                "pg_dump",
-                "--data-only",
-                "--blobs",
-                "-T",
-                "*.*",
-                "-d",
-                database,
-                "--snapshot",
-                snapshot.name,
-            )
-            self.meter.count(len(text))
-            self.target.run(
-                "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", name, "-f", "-", given=text
-            )
+            self.target.rows(name, UNLINK)
+            words = ["--data-only", "--blobs", "-T", "*.*", "--snapshot", snapshot.name]
+            dump = (self.source, ["pg_dump", *words, "-d", database])
+            carry(dump, (self.target, name), self.meter.count)
 
-    def finish(self, database):
-        """Add what comes after data: indexes, constraints, triggers; refresh what is computed."""
+    def complete(self, database):
+        """Add what comes after data; where it is, compute anew what is computed."""
         noted = load(self.note(database))
         name = self.name(database)
-        if not noted.get("complete"):
-            try:
-                self.section(database, "post-data")
-            except ComplaintError:
-                save(self.note(database), dict(noted, schema=""))
-                raise
-            save(self.note(database), dict(noted, complete=True))
-        else:
-            views = self.target.rows(
-                name,
-                (
-                    "SELECT format('REFRESH MATERIALIZED VIEW %I.%I', schemaname, matviewname)"
-                    " FROM pg_matviews WHERE ispopulated"
-                ),
-            )
-            for (line,) in views:
+        if noted.get("complete"):
+            for (line,) in self.target.rows(name, REFRESH):
                 self.target.rows(name, line)
+            return
+        save(self.note(database), dict(noted, completing=True))
+        try:
+            self.indexes(database, again=noted.get("completing"))
+        except ComplaintError:
+            save(self.note(database), dict(noted, schema=""))
+            raise
+        save(self.note(database), dict(noted, complete=True))
         self.target.rows(name, "ANALYZE")
 
+    def indexes(self, database, again):
+        """Bring indexes, constraints and triggers, several at a time."""
+        path = os.path.join(own_folder(self.wanted["folder"]), "post-data")
+        with open(path, "wb") as archive:
+            self.dump(archive, "-Fc", "-Z0", "--section=post-data", *UNMOVED, "-d", database)
+        os.chmod(path, 0o644)  # In a folder of the server's.
+        anew = ("--clean", "--if-exists") if again else ()
+        jobs = str(self.wanted["jobs"])
+        name = self.name(database)
+        self.target.run("pg_restore", "--exit-on-error", "-j", jobs, *anew, "-d", name, path)
+        os.unlink(path)
 
-def groups(end, database, table, snapshot=None):
-    """Return the count and digest of the rows of each group of a table."""
-    name, columns, key, _ = table
+    def dump(self, file, *words):
+        """Dump what the source has into a file."""
+        pipe = subprocess.PIPE
+        process = self.source.start("pg_dump", *words, raw=True, stdout=file, stderr=pipe)
+        _, said = process.communicate()
+        self.source.judge(process.returncode, said.decode("utf-8", "replace"))
+
+
+def groups(end, database, table, snapshot=None, old=False):
+    """Return the count and digest of the rows of each group of a table.
+
+    Where one of both ends is `old`, numbers with a floating point are compared bit by bit, and
+    those inside other values by 15 digits.
+    """
+    name, _, key, *_, listed, exact = table
     which = group(key) if key else "0"
-    listed = ", ".join("t." + column for column in columns.split(", ")) if columns else "1"
+    listed = listed or "1"
+    if old and exact:
+        listed += ", " + exact
     sql = (
         "SELECT {which}, count(*), sum(('x' || substr(md5(ROW({listed})::text), 1, 15))::bit(60)"
         "::bigint::numeric) FROM ONLY {name} t GROUP BY 1"
     ).format(which=which, listed=listed, name=name)
-    begin = snapshot.begin if snapshot else ""
+    begin = "SET extra_float_digits = 0; " if old else ""
+    begin += snapshot.begin if snapshot else ""
     return {row[0]: [int(row[1]), row[2]] for row in end.rows(database, begin + sql)}
+
+
+def size(tables):
+    """Return the bytes of tables."""
+    return sum(int(table[3]) for table in tables)

@@ -1,8 +1,9 @@
-"""Bring PostgreSQL databases nearer to what the source has: `copy`, `verify`, `start`, `undo`.
+"""Bring PostgreSQL databases nearer to what the source has.
 
-`argv[2]` is JSON: `source` and `target` (how to run a program there, as a shell command's
-beginning), `databases`, `mode`, `jobs`, `kib_s`, `state` (a folder that is kept), `replace`. The
-password of the source, if there is one, is in PGPASSWORD_SOURCE.
+`argv[1]` is `plan`, `copy`, `verify`, `start` or `undo`; `argv[2]` is JSON: `source` and `target`
+(how to run a program there, as a shell command's beginning), `databases`, `mode`, `jobs`, `kib_s`,
+`state` (a folder that is kept), `folder` (one in memory), `replace`, `follow`, `stream`.
+The password of the source, if there is one, is in PGPASSWORD_SOURCE.
 
 Standard library only, and Python 3.6.
 """
@@ -10,26 +11,41 @@ Standard library only, and Python 3.6.
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
-from copying import Copier, groups
+import planning
+from copying import groups
 from ends import ComplaintError, tell
+from following import Follower
 from notes import load
 from queries import LOCK, OBJECTS, SEQUENCES, TABLES, ident, literal
 
 
-class Mover(Copier):
+class Mover(Follower):
     """One run over all databases."""
+
+    def plan(self):
+        """Return what somebody should know before databases move."""
+        return planning.plan(self)
 
     def pairs(self, database, name):
         """Yield what is compared: its name, what the source has, what the target has."""
         expected = load(self.note(database) + ".expected") if self.test else None
         there = {row[0]: row for row in self.target.rows(name, TABLES)}
-        for table in self.source.rows(database, TABLES):
-            ours = groups(self.target, name, table) if table[0] in there else {"0": [-1, "0"]}
-            theirs = (
-                expected.get(table[0], ours) if expected else groups(self.source, database, table)
-            )
-            yield table[0], theirs, ours
+        tables = self.source.rows(database, TABLES)
+        with ThreadPoolExecutor(2 * self.wanted["jobs"]) as pool:
+            # Both ends read at once.
+            asked = [
+                (
+                    table[0],
+                    None if expected else pool.submit(self.theirs, database, table),
+                    pool.submit(self.ours, database, table) if table[0] in there else None,
+                )
+                for table in tables
+            ]
+            for what, theirs, ours in asked:
+                found = ours.result() if ours else {"0": [-1, "0"]}
+                yield what, theirs.result() if theirs else expected.get(what, found), found
         for what, sql in (("sequences", SEQUENCES), ("large objects", OBJECTS)):
             theirs = expected[what.split()[-1]] if expected else self.source.rows(database, sql)
             yield what, theirs, self.target.rows(name, sql)
@@ -49,10 +65,6 @@ class Mover(Copier):
         for table in self.target.rows(database, TABLES):
             yield table[0], groups(self.target, database, table)
         yield "sequences", self.target.rows(database, SEQUENCES)
-
-    def drop(self, name):
-        """Remove a database from the target."""
-        self.target.run("dropdb", "--if-exists", "--force", name)
 
     def leave(self):
         """Remove the roles that were made at the target."""

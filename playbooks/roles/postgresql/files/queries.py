@@ -5,16 +5,44 @@ GROUPS = 4096
 TABLES = """
 SELECT c.oid::regclass::text,
   (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''),
+   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+     AND coalesce(to_jsonb(pg_attribute) ->> 'attgenerated', '') = ''),
   (SELECT string_agg('t.' || quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_index i
    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
    WHERE i.indrelid = c.oid AND i.indisprimary),
-  pg_table_size(c.oid)
+  pg_table_size(c.oid),
+  c.relpersistence = 'p' AND CASE c.relreplident
+    WHEN 'd' THEN EXISTS (SELECT FROM pg_index i
+      WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate)
+    WHEN 'i' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident)
+    WHEN 'f' THEN NOT EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND (t.typcategory = 'G' OR t.typname IN ('json', 'xml')))
+    ELSE false END,
+  (SELECT string_agg('t.' || quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+   WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+     AND coalesce(to_jsonb(pg_attribute) ->> 'attgenerated', '') = ''),
+  (SELECT string_agg(format(CASE WHEN t.typcategory = 'A'
+      THEN 'ARRAY(SELECT %1$ssend(nullif(v, ''NaN'')) FROM unnest(t.%2$I) v)'
+      ELSE '%1$ssend(nullif(t.%2$I, ''NaN''))' END, ltrim(t.typname, '_'), attname), ', ')
+   FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND attnum > 0
+     AND NOT attisdropped AND t.typname IN ('float4', 'float8', '_float4', '_float8'))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+  AND (NOT EXISTS (SELECT FROM pg_depend d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    OR EXISTS (SELECT FROM pg_extension, unnest(extconfig, extcondition) AS u (which, rows_)
+      WHERE which = c.oid AND rows_ = ''))
 ORDER BY 1
+"""
+"""Name, columns, primary key, size, whether logical replication can tell of its rows' changes (a
+row is known again by its key, or as a whole, where all its values can be compared), its columns as
+those of a row `t`, and its numbers with a floating point, bit by bit. An extension's tables are
+among them where all their rows are a user's."""
+OIDS = """
+SELECT c.oid::regclass::text FROM pg_class c
+WHERE relkind IN ('r', 'p') AND c.oid >= 16384 AND to_jsonb(c) ->> 'relhasoids' = 'true' ORDER BY 1
 """
 SEQUENCES = """
 SELECT format('%I.%I', schemaname, sequencename), coalesce(last_value, start_value),
@@ -24,11 +52,88 @@ OBJECTS = """
 SELECT count(*), coalesce(sum(('x' || substr(md5(loid::text || ',' || pageno || ',' ||
   encode(data, 'base64')), 1, 15))::bit(60)::bigint::numeric), 0) FROM pg_largeobject
 """
+MADE = """
+SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype,
+  coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
+  coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', ''),
+  coalesce(to_jsonb(d) ->> 'daticurules', '')
+FROM pg_database d WHERE datname = {literal}
+"""
+"""Owner, encoding and locale of a database; who compares its texts, in which locale and how."""
 PARTS = """
-SELECT 'ALTER DATABASE {name} SET ' || split_part(s, '=', 1) || ' = '
-  || quote_literal(substr(s, strpos(s, '=') + 1))
-FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase, unnest(setconfig) s
-WHERE setrole = 0 AND datname = {literal} AND s NOT LIKE 'default_transaction_read_only=%'
+SELECT format('ALTER %s SET %s = %s',
+  CASE setrole WHEN 0 THEN 'DATABASE {name}'
+    ELSE format('ROLE %I IN DATABASE {name}', pg_get_userbyid(setrole)) END,
+  named, CASE WHEN named IN ('search_path', 'session_preload_libraries', 'local_preload_libraries')
+    THEN coalesce(nullif(value, ''), quote_literal('')) ELSE quote_literal(value) END)
+FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase, unnest(setconfig) s,
+  LATERAL (SELECT split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)) AS told (named, value)
+WHERE datname = {literal} AND named NOT IN ('default_tablespace', 'temp_tablespaces')
+  AND (setrole <> 0 OR named <> 'default_transaction_read_only')
+UNION ALL SELECT 'REVOKE ALL ON DATABASE {name} FROM PUBLIC, '
+  || quote_ident(pg_get_userbyid(datdba))
+FROM pg_database WHERE datname = {literal} AND datacl IS NOT NULL
+UNION ALL SELECT format('GRANT %s ON DATABASE {name} TO %s%s', what,
+  CASE whom WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(whom)) END,
+  CASE WHEN lends THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_database, aclexplode(datacl) AS a (who, whom, what, lends) WHERE datname = {literal}
+UNION ALL SELECT format('COMMENT ON DATABASE {name} IS E%s', '''' || replace(replace(replace(
+  words, E'\\\\', E'\\\\\\\\'), '''', ''''''), E'\\n', E'\\\\n') || '''')
+FROM pg_database, shobj_description(oid, 'pg_database') AS words
+WHERE datname = {literal} AND words IS NOT NULL
+"""
+"""What belongs to a database and is in no dump of it: settings, rights, its comment."""
+ROLES = "SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' ORDER BY oid"
+MEMBERS = """
+SELECT g.rolname, m.rolname, format('GRANT %I TO %I', g.rolname, m.rolname)
+  || CASE WHEN bool_or(to_jsonb(a) ? 'inherit_option') THEN format(
+    ' WITH ADMIN %s, INHERIT %s, SET %s', bool_or(admin_option)::text,
+    bool_or((to_jsonb(a) ->> 'inherit_option')::boolean)::text,
+    bool_or((to_jsonb(a) ->> 'set_option')::boolean)::text)
+  WHEN bool_or(admin_option) THEN ' WITH ADMIN OPTION' ELSE '' END
+FROM pg_auth_members a JOIN pg_roles g ON g.oid = roleid JOIN pg_roles m ON m.oid = member
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+"""What a role belongs to: the role above, itself, and how it is told so, by whoever tells it. From
+version 16 on, several may have granted it in several ways."""
+EXTENSIONS = "SELECT extname FROM pg_extension ORDER BY 1"
+AVAILABLE = "SELECT name FROM pg_available_extensions"
+SETTINGS = """
+SELECT name, setting FROM pg_file_settings WHERE applied AND lower(name) IN ('listen_addresses',
+  'max_connections', 'max_prepared_transactions', 'max_locks_per_transaction', 'ssl', 'timezone',
+  'shared_preload_libraries', 'datestyle', 'intervalstyle', 'bytea_output', 'lc_monetary',
+  'lc_numeric', 'lc_time', 'default_text_search_config', 'default_transaction_isolation',
+  'standard_conforming_strings', 'search_path', 'statement_timeout', 'lock_timeout',
+  'idle_in_transaction_session_timeout', 'row_security') ORDER BY 1
+"""
+"""What applications notice of a server's configuration."""
+RULES = """
+SELECT concat_ws(' ', type, array_to_string(database, ','), array_to_string(user_name, ','),
+  address, netmask, auth_method) FROM pg_hba_file_rules
+WHERE type LIKE 'host%' AND address NOT IN ('127.0.0.1', '::1', 'localhost')
+  AND database && ARRAY['all', 'sameuser', 'samerole', {names}] ORDER BY line_number
+"""
+"""Who is let in from elsewhere."""
+PARTLY = """
+SELECT which::regclass::text FROM pg_extension, unnest(extconfig, extcondition) AS u (which, rows_)
+WHERE rows_ <> '' ORDER BY 1
+"""
+"""Tables of which some rows are an extension's, and some a user's."""
+OBJECTS_SIZE = "SELECT 2 * pg_table_size('pg_catalog.pg_largeobject')"
+"""As a dump writes them, in hex."""
+UNLINK = """
+DO $$ BEGIN
+  LOOP
+    PERFORM lo_unlink(oid) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 1000) AS few;
+    EXIT WHEN NOT FOUND;
+    COMMIT;
+  END LOOP;
+END $$
+"""
+"""Removes all large objects, few at a time: each is locked to the end of its transaction."""
+REFRESH = """
+SELECT format('REFRESH MATERIALIZED VIEW %I.%I', schemaname, matviewname)
+FROM pg_matviews WHERE ispopulated
 """
 LOCK = (
     "ALTER DATABASE %s SET default_transaction_read_only = on; SELECT pg_terminate_backend(pid)"

@@ -29,3 +29,7 @@ fi
 for program in httpd apache2; do
   if has $program; then part apache; $program -v 2>/dev/null | head -n 1; fi
 done
+for file in /etc/apache2/ports.conf /etc/apache2/apache2.conf /etc/apache2/sites-enabled/* /etc/httpd/conf/httpd.conf \
+  /etc/httpd/conf.d/*.conf /usr/local/apache2/conf/httpd.conf /usr/local/apache2/conf/extra/*.conf; do
+  if [ -f "$file" ]; then part virtual "$file"; cat "$file"; echo; fi
+done

@@ -1,0 +1,61 @@
+"""Several change sets at once: what they would come to if all were handed in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from govcloud.domain.access import Actor
+from govcloud.domain.manifest import Manifest
+from govcloud.errors import GovcloudError
+from govcloud.ports.ledger import Demand, Ledger, QuotaLine, Refusal, Verdict
+from govcloud.requests.proposal import line_plain, localised, refusal_plain
+from govcloud.requests.proposing import Assessor
+from govcloud.requests.wishes import wish_of
+
+
+def weigh(
+    assessor: Assessor, ledger: Ledger, actor: Actor, change_sets: Iterable[Sequence[Manifest]]
+) -> Verdict:
+    """Return what the ledger says to all of them; each level of the tree has its lines.
+
+    What is wanted by several is asked for once. What cannot be judged is left out: handed in
+    alone, it is refused with the reason.
+    """
+    demands = {
+        one.key: one for manifests in change_sets for one in _demands(assessor, actor, manifests)
+    }
+    return ledger.check(assessor.session, tuple(demands.values()), assessor.at)
+
+
+def _demands(assessor: Assessor, actor: Actor, manifests: Sequence[Manifest]) -> Iterable[Demand]:
+    try:
+        return assessor.assess(wish_of(actor, manifests, ())).demands
+    except GovcloudError:
+        return ()
+
+
+def plain(verdict: Verdict, language: str) -> dict[str, Any]:
+    """Return the JSON form: lines with what is `free` and what is `lacking`, and refusals."""
+    refused = {_cell(refusal): refusal for refusal in verdict.refusals}
+    return {
+        "quota": [_line(line, refused.get(_cell(line))) for line in verdict.lines],
+        "refusals": [localised(refusal_plain(one), language) for one in verdict.refusals],
+    }
+
+
+def _cell(entry: QuotaLine | Refusal) -> tuple[str, str, str, str]:
+    return entry.department, entry.cloud, entry.zone, entry.resource_class
+
+
+def _line(line: QuotaLine, refusal: Refusal | None) -> Mapping[str, Any]:
+    free = _free(line, refusal)
+    lacking = None if free is None else max(0, line.requested - free)
+    return line_plain(line) | {"free": free, "lacking": lacking}
+
+
+def _free(line: QuotaLine, refusal: Refusal | None) -> int | None:
+    """Return what could be had; None where this level does not limit it."""
+    if refusal is not None:
+        return refusal.available
+    if line.limit is None:
+        return None
+    return max(0, line.limit + line.borrowable - line.allocated - line.reserved)

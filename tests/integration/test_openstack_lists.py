@@ -1,0 +1,292 @@
+"""What the driver makes of lists that are cut, renamed, short or ambiguous, from a stand-in."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
+from govcloud.ports.cloud import CloudAddress, Observed, Order, State
+from govcloud.testing.openstack_stub import PROJECT, Cloud, Query, serving
+from govcloud.testing.world import machine_order, volume_order
+from provisioners.openstack.catalogue import Catalogue
+from provisioners.openstack.driver import OpenStackProvisioner, open_cloud
+from provisioners.openstack.marks import Mark, Marks
+from provisioners.openstack.parts import ground_uid, tenant_of
+from provisioners.openstack.session import IMAGE, Door
+from provisioners.openstack.settings import read_settings
+
+NAME, MARKS = "gov", Marks("gc-1")
+VOLUMES, PROJECTS = "/volume/v3/volumes/detail", "/v3/projects"
+GROUPS = "/compute/v2.1/os-server-groups"
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    """A region that has a domain of ours, and nothing in it yet."""
+    with serving() as cloud:
+        cloud.say = (200, {}, {})
+        cloud.services = ("identity", "compute", "network", "image", "block-storage")
+        cloud.lists["/v3/domains"] = lambda _: {"domains": [{"id": "ours"}]}
+        yield cloud
+
+
+@pytest.fixture
+def driver(cloud: Cloud, tmp_path: Path) -> Iterator[OpenStackProvisioner]:
+    connection = {**cloud.connection(tmp_path), "page-size": "100"}
+    driver = open_cloud(CloudAddress(NAME, connection, MARKS.installation, ""))
+    assert isinstance(driver, OpenStackProvisioner)
+    yield driver
+    driver.close()
+
+
+@pytest.fixture
+def door(cloud: Cloud, tmp_path: Path) -> Iterator[Door]:
+    door = Door(read_settings({**cloud.connection(tmp_path), "page-size": "100"}))
+    yield door
+    door.close()
+
+
+def project(order: Order, key: str, name: str, tags: dict[str, str] | None = None) -> Any:
+    mark = Mark(ground_uid(NAME, "Tenant", tenant_of(order)), "project")
+    said = {"department": order.department, "system": order.system} if tags is None else tags
+    return {
+        "id": key,
+        "name": name or tenant_of(order),
+        "description": MARKS.description(mark, said),
+    }
+
+
+def volume(order: Order, key: str, project_id: str) -> Any:
+    return {
+        "id": key,
+        "status": "available",
+        "metadata": MARKS.metadata(Mark(order.uid, "volume"), {}),
+        "os-vol-tenant-attr:tenant_id": project_id,
+    }
+
+
+def listed(word: str, rows: Sequence[Any]) -> Callable[[Query], Any]:
+    """List rows, of one project where that is asked for."""
+
+    def answer(query: Query) -> Any:
+        of = query.get("project_id")
+        return {word: [r for r in rows if not of or r["os-vol-tenant-attr:tenant_id"] in of]}
+
+    return answer
+
+
+def all_of(word: str, rows: Sequence[Any], **more: Any) -> Callable[[Query], Any]:
+    return lambda _: {word: rows, **more}
+
+
+# --- Where one looks ----------------------------------------------------------------------------
+
+
+@pytest.mark.guarantee("Q3")
+@pytest.mark.guarantee("R2")
+@pytest.mark.parametrize(
+    "projects",
+    [
+        pytest.param([], id="deleted"),
+        pytest.param([("p1", "renamed", None)], id="renamed"),
+        pytest.param([("p1", "renamed", {})], id="renamed, without tags"),
+        pytest.param([("p1", "a--b", None), ("p2", "", None)], id="two"),
+    ],
+)
+def test_what_stands_is_found_whatever_became_of_its_project(
+    cloud: Cloud, driver: OpenStackProvisioner, projects: list[Any]
+) -> None:
+    """Nothing found is taken for nothing there, and the quota is given back: it must be true."""
+    order = volume_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, *each) for each in projects])
+    cloud.lists[VOLUMES] = listed("volumes", [volume(order, "v1", "p1")])
+    driver.resources(order)
+    assert [item.id for item in driver.find([order.uid])] == ["v1"]
+
+
+def test_a_renamed_project_is_the_same_tenant(cloud: Cloud, driver: OpenStackProvisioner) -> None:
+    """Told by its mark, so that what is in it is what it was, and its quota is still known."""
+    order = volume_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "renamed")])
+    cloud.lists[VOLUMES] = listed("volumes", [volume(order, "v1", "p1")])
+    for service in ("/compute/v2.1/os-quota-sets/p1/detail", "/volume/v3/os-quota-sets/p1"):
+        cloud.lists[service] = lambda _: {"quota_set": {}}
+    cloud.lists["/network/v2.0/quotas/p1/details"] = lambda _: {"quota": {}}
+    [wanted] = driver.resources(order)
+    assert [item.tenant for item in driver.find([order.uid])] == [wanted.tenant]
+    assert ("project_id", ["p1"]) in [
+        e for p, q in cloud.queries if p == VOLUMES for e in q.items()
+    ]
+    assert [quota.tenant for page in driver.quotas() for quota in page] == [wanted.tenant]
+
+
+def test_tags_that_somebody_changed_make_no_other_tenant(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    order = volume_order(1)
+    forged = {"department": "other", "system": "portal"}
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", tenant_of(order), forged)])
+    cloud.lists[VOLUMES] = listed("volumes", [volume(order, "v1", "p1")])
+    driver.resources(order)
+    assert [item.tenant for item in driver.find([order.uid])] == [tenant_of(order)]
+
+
+@pytest.mark.guarantee("Q3")
+def test_a_list_of_projects_that_is_cut_is_not_believed(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Keystone cuts at its `list_limit`; whoever is not in the list may be there all the same."""
+    order = volume_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [], truncated=True)
+    driver.resources(order)
+    for look in (lambda: driver.find([order.uid]), lambda: list(driver.observe())):
+        with pytest.raises(TransientCloudError) as caught:
+            look()
+        assert caught.value.reason == "Truncated"
+    assert any("Truncated" in problem for problem in driver.report().problems)
+
+
+def test_projects_come_in_pages_where_keystone_has_pages(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    order = volume_order(1)
+
+    def pages(query: Query) -> Any:
+        if query.get("marker") == ["p0"]:
+            return {"projects": [project(order, "p1", "x")], "links": {"next": None}}
+        first = {"id": "p0", "name": "other", "description": ""}
+        more = {"next": f"{cloud.url}{PROJECTS}?marker=p0"}
+        return {"projects": [first], "links": more, "truncated": True}
+
+    cloud.lists[PROJECTS] = pages
+    cloud.lists[VOLUMES] = listed("volumes", [volume(order, "v1", "p1")])
+    driver.resources(order)
+    assert [item.tenant for item in driver.find([order.uid])] == [tenant_of(order)]
+
+
+# --- Pages --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        pytest.param({"next": "/v2/images?marker=0"}, id="Glance"),
+        pytest.param({"images_links": [{"rel": "next", "href": "x"}]}, id="Nova, Neutron"),
+        pytest.param({"image_links": [{"rel": "next", "href": "x"}]}, id="Cinder's types"),
+    ],
+)
+def test_a_service_with_smaller_pages_says_that_more_follows(
+    cloud: Cloud, door: Door, link: dict[str, Any]
+) -> None:
+    def pages(query: Query) -> Any:
+        if "marker" in query:
+            return {"images": [{"id": "1"}]}
+        return {"images": [{"id": "0"}], **link}
+
+    cloud.lists["/image/v2/images"] = pages
+    assert [row["id"] for row in door.rows(IMAGE, "/images", "images")] == ["0", "1"]
+    assert len(cloud.asked) == 2
+
+
+@pytest.mark.parametrize(("there", "most", "calls"), [(0, 3, 1), (5, 3, 3), (6, 3, 3), (5, 200, 2)])
+def test_server_groups_are_seen_whatever_is_the_most_that_nova_gives(
+    cloud: Cloud, driver: OpenStackProvisioner, there: int, most: int, calls: int
+) -> None:
+    """Nova cuts a page at its `max_limit` and says nothing of it: only an empty one is the last."""
+    rows = [
+        {"id": str(n), "name": MARKS.name(Mark(f"u{n}", "affinity")), "policy": "anti-affinity"}
+        for n in range(there)
+    ]
+
+    def page(query: Query) -> Any:
+        offset, limit = (int(query[word][0]) for word in ("offset", "limit"))
+        return {"server_groups": rows[offset : offset + min(limit, most)]}
+
+    cloud.lists[GROUPS] = page
+    found = [item.id for page in driver.observe() for item in page if item.type == "server-group"]
+    assert found == [str(n) for n in range(there)]
+    assert len([path for path, _ in cloud.queries if path == GROUPS]) == calls
+
+
+def test_server_groups_of_a_cloud_that_knows_no_offset(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    cloud.lists[GROUPS] = all_of("server_groups", [{"id": "1", "name": "x"}])
+    list(driver.observe())
+    assert len([path for path, _ in cloud.queries if path == GROUPS]) == 2
+
+
+# --- Images -------------------------------------------------------------------------------------
+
+
+def image(key: str, visibility: str = "public", owner: str = "other") -> dict[str, Any]:
+    return {"id": key, "name": "debian-12", "visibility": visibility, "owner": owner}
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen"),
+    [
+        ([image("1", "shared")], "1"),
+        ([image("1", "shared"), image("2", "public")], "2"),
+        ([image("1", "community"), image("2", "private", PROJECT)], "2"),
+        ([image("1"), image("debian-12")], "debian-12"),
+    ],
+)
+def test_an_image_of_others_is_never_preferred(
+    cloud: Cloud, door: Door, rows: list[Any], chosen: str
+) -> None:
+    """An administrator sees what every project has: anybody's image may have this name."""
+    cloud.lists["/image/v2/images"] = all_of("images", rows)
+    assert Catalogue(door).image("debian-12") == chosen
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [image("1"), image("2")],
+        [image("1"), image("2", "private", PROJECT)],
+        [image("1", "shared"), image("2", "community")],
+    ],
+)
+def test_a_name_that_several_images_have_is_refused(
+    cloud: Cloud, door: Door, rows: list[Any]
+) -> None:
+    cloud.lists["/image/v2/images"] = all_of("images", rows)
+    with pytest.raises(CloudError) as caught:
+        Catalogue(door).image("debian-12")
+    assert (type(caught.value), caught.value.reason) == (TerminalCloudError, "AmbiguousImage")
+    assert caught.value.message == "debian-12: 1, 2"
+
+
+def test_an_image_that_is_no_longer_ambiguous_is_taken_at_once(cloud: Cloud, door: Door) -> None:
+    """What an administrator has put right is not remembered wrong."""
+    rows = [image("1"), image("2")]
+    cloud.lists["/image/v2/images"] = all_of("images", rows)
+    catalogue = Catalogue(door)
+    with pytest.raises(TerminalCloudError):
+        catalogue.image("debian-12")
+    rows.pop()
+    assert catalogue.image("debian-12") == "1"
+
+
+# --- What is done already -----------------------------------------------------------------------
+
+
+def test_a_resize_that_was_confirmed_meanwhile_is_well(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Between a look and the confirmation that it asks for, an earlier one has come through."""
+    wanted = next(one for one in driver.resources(machine_order(1)) if one.type == "server")
+    server = {
+        "id": "s1",
+        "status": "VERIFY_RESIZE",
+        "metadata": MARKS.metadata(Mark(wanted.uid, wanted.part), {}),
+    }
+    cloud.lists["/compute/v2.1/servers/s1"] = lambda _: {"server": server}
+    told = "Cannot 'confirmResize' instance s1 while it is in vm_state active"
+    cloud.say = (409, {}, {"conflictingRequest": {"code": 409, "message": told}})
+    seen = Observed("s1", "server", "web", wanted.tenant, State.CHANGING, wanted.uid, wanted.part)
+    driver.change(seen, wanted, ["confirmed"])
+    assert ("POST", "/compute/v2.1/servers/s1/action") in cloud.asked
