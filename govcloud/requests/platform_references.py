@@ -93,10 +93,30 @@ def _quota(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
             params = {"zone": spec.zone, "cloud": cloud, "other": spec.cloud}
             yield draft.fault("requests.zone_of_other_cloud", "spec.zone", **params)
     yield from _storage_classes(draft, spec, there)
+    yield from _limited_twice(draft, spec, there)
     for name, amounts in (("lend", spec.lend), ("borrow", spec.borrow)):
         for word in amounts:
             if word not in spec.limits:
                 yield draft.fault("requests.no_limit_for", f"spec.{name}", **{"class": word})
+
+
+def _limited_twice(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
+    """Yield a fault for each other standing limit of the same: the tighter one would hold.
+
+    What has an end may stand beside a standing limit: it tightens it for that time.
+    """
+    if not spec.stands:
+        return
+    for name, found in there.get("Quota", {}).items():
+        plain = found.plain if isinstance(found, Draft) else found.spec
+        if name == draft.key.name or plain["department"] != spec.department:
+            continue
+        other = found.spec if isinstance(found, Draft) else parse_spec("Quota", found.spec)
+        assert isinstance(other, QuotaSpec)
+        classes = sorted(spec.limits.keys() & other.limits.keys())
+        if other.stands and other.place == spec.place and classes:
+            params = {"department": spec.department, "other": name, "classes": classes}
+            yield draft.fault("requests.limited_twice", "spec.limits", **params)
 
 
 def _storage_classes(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:

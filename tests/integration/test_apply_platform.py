@@ -235,6 +235,24 @@ def test_limits_are_moved_between_levels_in_one_go(town: Town) -> None:
     assert limits(town)["health", "vms"] == 50
 
 
+def test_a_second_limit_for_what_is_limited_is_refused(town: Town) -> None:
+    """Of two the tighter would hold, and whoever raised the other would wonder."""
+
+    def second(name: str, vms: int, **spec: object) -> words.Plain:
+        told = {"department": "health", "limits": {"vms": vms}, **spec}
+        return words.document("Quota", name, told)
+
+    (fault,) = faults(town, second("more", 20))
+    assert (fault.key, fault.field) == ("requests.limited_twice", "spec.limits")
+    assert (fault.params["other"], fault.params["classes"]) == ("health", ["vms"])
+    here = {"cloud": "sim"}
+    told = faults(town, second("one", 2, **here), second("two", 2, **here))
+    assert {fault.params["other"] for fault in told} == {"one", "two"}
+    town.apply(second("here", 9, **here), second("tighter", 9, validUntil="2099-12-31"))
+    town.apply(words.quota("anew", "health", 10), prune=[key("Quota", "health")])
+    assert limits(town, "health")["health", "vms"] == 9
+
+
 def test_quotas_hold_from_their_first_to_the_end_of_their_last_day(town: Town) -> None:
     town.apply(
         words.document(
@@ -336,8 +354,9 @@ def test_a_department_does_not_move_beyond_the_new_parents_limit(town: Town) -> 
 def test_limits_name_storage_classes_that_the_clouds_have(town: Town) -> None:
     cloud = dict(next(each for each in words.PLATFORM if each["metadata"]["name"] == "sim"))
     cloud["spec"] = {**cloud["spec"], "storage": {"hdd": "bulk", "ssd": "fast"}}
-    good = words.document("Quota", "disks", {"department": "health", "limits": {"disk.ssd": "1Gi"}})
-    bad = words.document("Quota", "disks", {"department": "health", "limits": {"disk.sdd": "1Gi"}})
+    here = {"department": "health", "cloud": "sim"}
+    good = words.document("Quota", "disks", {**here, "limits": {"disk.ssd": "1Gi"}})
+    bad = words.document("Quota", "disks", {**here, "limits": {"disk.sdd": "1Gi"}})
     town.apply(bad)  # the cloud names none yet: it has whatever it is asked for
     (fault,) = faults(town, cloud, bad)
     assert (fault.params["name"], fault.params["meant"]) == ("sdd", "ssd")

@@ -313,6 +313,16 @@ class QuotaSpec(Model):
     valid_until: Day | None = Field(None, description="Last day; a grant must have one.")
     reason: Prose | None = Field(None, description="Why, and by whose decision.")
 
+    @property
+    def place(self) -> tuple[str, str | None, str | None]:
+        """What is limited: department, cloud and zone, each of the latter None for all."""
+        return self.department, self.cloud, self.zone
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is a limit without an end."""
+        return self.type is QuotaType.LIMIT and self.valid_until is None
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.zone and not self.cloud:
