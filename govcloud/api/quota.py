@@ -98,7 +98,7 @@ def _line(line: QuotaLine, tongue: str) -> dict[str, Any]:
         "limit": line.limit,
         "allocated": line.allocated,
         "reserved": line.reserved,
-        "available": _free(line),
+        "available": line.available,
         "borrowed": _borrowed(line),
         "over": max(0, _beyond(line) - line.borrowable),
     }
@@ -113,13 +113,6 @@ def _beyond(line: QuotaLine) -> int:
 
 def _borrowed(line: QuotaLine) -> int:
     return min(_beyond(line), line.borrowable)
-
-
-def _free(line: QuotaLine) -> int | None:
-    """Return how much more may be used, borrowing included; None where nothing limits the line."""
-    if line.limit is None:
-        return None
-    return max(0, line.limit + line.borrowable - line.allocated - line.reserved)
 
 
 def _leeway(found: Leeway, tongue: str) -> dict[str, Any]:

@@ -67,8 +67,9 @@ class QuotaLine:
     """Quota before and after, of one node, scope and class; base units.
 
     `requested` is charged at once, `freed` is given back when the clouds confirm; `borrowable` may
-    be used beyond the limit. Not `limited`: no level limits the class here, so that nothing of it
-    is granted.
+    be used beyond the limit, and `available` is how much more this level would admit, with what is
+    lent and borrowed below it (None: it has no limit). Not `limited`: no level limits the class
+    here, so that nothing of it is granted.
     """
 
     department: str
@@ -81,6 +82,7 @@ class QuotaLine:
     requested: int = 0
     freed: int = 0
     borrowable: int = 0
+    available: int | None = None
     limited: bool = True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from govcloud.domain.access import Actor
 from govcloud.domain.manifest import Manifest
 from govcloud.errors import GovcloudError
-from govcloud.ports.ledger import Demand, Ledger, QuotaLine, Refusal, Verdict
+from govcloud.ports.ledger import Demand, Ledger, QuotaLine, Verdict
 from govcloud.requests.proposal import line_plain, localised, refusal_plain
 from govcloud.requests.proposing import Assessor
 from govcloud.requests.wishes import wish_of
@@ -35,27 +35,13 @@ def _demands(assessor: Assessor, actor: Actor, manifests: Sequence[Manifest]) ->
 
 def plain(verdict: Verdict, language: str) -> dict[str, Any]:
     """Return the JSON form: lines with what is `free` and what is `lacking`, and refusals."""
-    refused = {_cell(refusal): refusal for refusal in verdict.refusals}
     return {
-        "quota": [_line(line, refused.get(_cell(line))) for line in verdict.lines],
+        "quota": [_line(line) for line in verdict.lines],
         "refusals": [localised(refusal_plain(one), language) for one in verdict.refusals],
     }
 
 
-def _cell(entry: QuotaLine | Refusal) -> tuple[str, str, str, str]:
-    return entry.department, entry.cloud, entry.zone, entry.resource_class
-
-
-def _line(line: QuotaLine, refusal: Refusal | None) -> Mapping[str, Any]:
-    free = _free(line, refusal)
+def _line(line: QuotaLine) -> Mapping[str, Any]:
+    free = line.available
     lacking = None if free is None else max(0, line.requested - free)
     return line_plain(line) | {"free": free, "lacking": lacking}
-
-
-def _free(line: QuotaLine, refusal: Refusal | None) -> int | None:
-    """Return what could be had; None where this level does not limit it."""
-    if refusal is not None:
-        return refusal.available
-    if line.limit is None:
-        return None
-    return max(0, line.limit + line.borrowable - line.allocated - line.reserved)

@@ -254,9 +254,12 @@ def refuse(
     )
 
 
-def line(standing: Standing, cell: Cell, requested: int = 0, freed: int = 0) -> QuotaLine:
-    """Return the line of a cell as people see it."""
+def line(
+    standing: Standing, cell: Cell, after: Standing | None = None, freed: int = 0
+) -> QuotaLine:
+    """Return the line of a cell as people see it; what is requested leads to `after`."""
     cap, charge = standing.cap(cell), standing.charge(cell)
+    after = after or standing
     return QuotaLine(
         department=cell.department,
         cloud=cell.cloud,
@@ -265,8 +268,9 @@ def line(standing: Standing, cell: Cell, requested: int = 0, freed: int = 0) -> 
         limit=cap.limit if cap is not None else None,
         allocated=charge.allocated,
         reserved=charge.reserved,
-        requested=requested,
+        requested=after.charge(cell).total - charge.total,
         freed=freed,
         borrowable=standing.allowance(cell) if cap is not None else 0,
+        available=_available(standing, after, cell, cap) if cap is not None else None,
         limited=cap is not None or _limited(standing, cell),
     )

@@ -284,8 +284,9 @@ def _consider(
     if refusals:
         refusals = _levelled(db, refusals)
     own = {Cell(demand.department, "", "", word) for demand in demands for word in demand.amounts}
+    after = standing.grown(growth)
     lines = tuple(
-        line(standing, cell, growth.get(cell, NOTHING).total, -freed.get(cell, NOTHING).total)
+        line(standing, cell, after, -freed.get(cell, NOTHING).total)
         for cell in sorted(shown, key=leaf_first(charter.tree))
         if standing.cap(cell) is not None or cell in own
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from govcloud.ports.ledger import Demand, LimitFact, Obstacle
 from govcloud.testing.shadow import Shadow
 from quotas.ledger import holds as steps
-from quotas.ledger.admission import Standing, leeway, weigh
+from quotas.ledger.admission import Standing, leeway, line, weigh
 from quotas.ledger.holds import change, charges, fold
 from quotas.ledger.limits import Charter
 from quotas.ledger.places import Cell, Tree
@@ -104,7 +104,8 @@ def test_admission_is_what_the_rule_says(
     before = charges(allocated.after.values(), charter.tree)
     wanted = steps.reserve(allocated.after, asked, LATER)
 
-    refusals = weigh(Standing(charter, NOW, before), asked, change(wanted, charter.tree))
+    held, growth = Standing(charter, NOW, before), change(wanted, charter.tree)
+    refusals = weigh(held, asked, growth)
 
     named = {
         ((r.department, r.cloud, r.zone, r.resource_class), r.obstacle is Obstacle.NO_QUOTA)
@@ -116,6 +117,11 @@ def test_admission_is_what_the_rule_says(
         cell = refusal.department, refusal.cloud, refusal.zone, refusal.resource_class
         assert (refusal.allocated, refusal.reserved) == shadow.used(cell, NOW)
         assert 0 <= refusal.available < refusal.requested
+    against = {Cell(r.department, r.cloud, r.zone, r.resource_class) for r in refusals}
+    for cell in growth:
+        told = line(held, cell, held.grown(growth))
+        if told.requested > 0 and told.available is not None:
+            assert (told.requested > told.available) is (cell in against)
     written = (*reserved.entries, *allocated.entries)
     assert charges(fold(written).values(), charter.tree) == before
 
