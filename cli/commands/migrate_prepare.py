@@ -112,4 +112,6 @@ def _document(
         system.name, system.running, sizes, zone, image, whole=whole, carried=carried
     )
     spec = document["spec"]
+    if not (system.running or spec.get("move")):
+        raise NotFoundError("migrate.prepare_no_hosts", system=system.name)
     return {**document, "spec": {**spec, "move": spec.get("move") or proposed}}

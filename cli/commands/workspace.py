@@ -15,7 +15,7 @@ from cli.output import emit, pad, paint
 from cli.render import Column
 from cli.speech import t, word
 from govcloud import __version__, settings
-from govcloud.errors import Exit, GovcloudError
+from govcloud.errors import Exit, GovcloudError, UsageError
 
 
 def _name(check: Mapping[str, Any]) -> str:
@@ -47,10 +47,12 @@ def init(
     from cli.progress import spinner
     from govcloud import bootstrap
 
+    if directory == "":  # to the system, the current folder
+        raise UsageError("cli.empty_path")
     environment = session.current.environment
     with spinner(t("initialising")):
         made = bootstrap.init(
-            Path(directory) if directory else settings.home(environment),
+            Path(directory) if directory is not None else settings.home(environment),
             environment,
             new_database=new_database,
             time_zone=time_zone,

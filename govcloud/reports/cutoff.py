@@ -49,15 +49,17 @@ def resolve(as_of: str | date | datetime | None, now: datetime, zone: str) -> Cu
     place = city.find(zone)
     try:
         wanted = _parse(as_of) if isinstance(as_of, str) else as_of
-        instant = _instant(wanted, now, place)
-        day = instant.astimezone(place).date()
-    except (ValueError, OverflowError):
+    except ValueError:
         raise _fault("errors.as_of_unreadable", as_of) from None
-    if day.year < EARLIEST:
+    # By the year first: what no calendar holds cannot be told as an instant.
+    if wanted is not None and wanted.year < EARLIEST:
         raise _fault("errors.as_of_too_early", as_of, earliest=f"{EARLIEST}-01-01")
+    if wanted is not None and wanted.year > now.year + 1:
+        raise _fault("errors.as_of_future", as_of)
+    instant = _instant(wanted, now, place)
     if instant > now:
         raise _fault("errors.as_of_future", as_of)
-    return Cutoff(instant, day, zone)
+    return Cutoff(instant, instant.astimezone(place).date(), zone)
 
 
 def _fault(key: str, as_of: object, **params: object) -> InvalidInputError:

@@ -341,4 +341,6 @@ def test_a_file_without_a_name_is_not_the_current_folder(city, govcloud, tmp_pat
     )
     assert "empty" in govcloud("apply", "-f", "", code=Exit.USAGE).err
     govcloud("get", "flavor/found", code=Exit.NOT_FOUND)
+    assert "empty" in govcloud("init", "", code=Exit.USAGE).err
+    assert not (tmp_path / ".govcloud").exists()
     govcloud("apply", "-f", ".")

@@ -354,6 +354,19 @@ def test_a_disk_that_is_to_move_as_it_is_is_proposed(hosts: Path, govcloud) -> N
     assert "portal-old" in govcloud(*words, "none", code=Exit.NOT_FOUND).err
 
 
+def test_a_system_of_which_no_host_is_known_has_nothing_to_move(city, govcloud, tmp_path) -> None:
+    alone = LEGACY.split("---")[1].replace("TODAY", datetime.now(UTC).date().isoformat())
+    (tmp_path / "policy.yaml").write_text(POLICY, "utf-8")
+    (tmp_path / "alone.yaml").write_text(alone, "utf-8")
+    govcloud("apply", "-f", str(tmp_path / "policy.yaml"))
+    asked = govcloud("--as", "hrss", "submit", "-f", str(tmp_path / "alone.yaml")).out.strip()
+    govcloud("--as", "approver", "approve", asked, "--yes")
+    file = tmp_path / "move.yaml"
+    words = ("migrate", "prepare", "hrss/portal", "--write", str(file))
+    assert "no running host" in govcloud(*words, code=Exit.NOT_FOUND).err
+    assert not file.exists()
+
+
 def test_wrong_words_are_told(hosts: Path, govcloud) -> None:
     govcloud("migrate", "run", code=Exit.USAGE)
     for command in ("run", "status"):

@@ -153,7 +153,9 @@ def test_cut_offs_are_of_the_city(as_of: str | None, shown: str) -> None:
     [
         ("2026-07-02", "errors.as_of_future"),
         ("2026-07-01T18:00:00+08:00", "errors.as_of_future"),
-        ("9999-12-31", "errors.as_of_unreadable"),
+        ("9999-12-31", "errors.as_of_future"),
+        ("9999-12-31T23:59:59-08:00", "errors.as_of_future"),
+        ("0001-01-01T00:00:00+08:00", "errors.as_of_too_early"),
         ("0001-01-01", "errors.as_of_too_early"),
         ("last month", "errors.as_of_unreadable"),
         ("", "errors.as_of_unreadable"),
