@@ -1,7 +1,11 @@
 """The system's clock."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+APART: Final = timedelta(minutes=5)
+"""How far the clocks of machines that write into the same records may lie apart."""
 
 
 class SystemClock:

@@ -17,6 +17,7 @@ from sqlmodel import select
 
 from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
 from govcloud.api.services import Services
+from govcloud.clock import APART
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import CloudError, GovcloudError
@@ -34,7 +35,6 @@ MIB: Final = 1024**2
 DISK_WARN_MIB: Final = 2048
 DISK_FAIL_MIB: Final = 256
 TOKEN_WARN: Final = timedelta(days=14)
-CLOCK_FAIL: Final = timedelta(minutes=5)
 
 
 class Health(StrEnum):
@@ -121,7 +121,7 @@ def _clock(services: Services) -> Check:
     now = services.store.clock.now()
     with services.store.reading() as session:
         last = session.exec(select(ChainRow.at)).one()
-    if last - now > CLOCK_FAIL:
+    if last - now > APART:
         return Check("clock", Health.FAIL, "api.doctor_clock_ahead", {"last": last, "now": now})
     return Check("clock", Health.OK, "api.doctor_clock", {"now": now})
 

@@ -3,32 +3,43 @@
 SQLite runs in WAL mode with foreign keys on; a writing transaction begins IMMEDIATE, because one
 that begins as a reader and then writes fails at once, whatever the busy timeout, when another
 writer came between. PostgreSQL runs READ COMMITTED; rows that decide are locked explicitly.
+
+Machines that share a server take its clock for the right one: who is far from it would date what
+all others see, and is refused.
 """
 
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
+from govcloud.clock import APART, SystemClock
 from govcloud.errors import UnavailableError
 from govcloud.store import address
 
+if TYPE_CHECKING:
+    from govcloud.ports.clock import Clock
+
 BUSY_TIMEOUT_MS: Final = 30_000
 """How long a writer waits for another one: longer than any transaction of ours lasts."""
+ANEW_AFTER_S: Final = 3600
+"""Connections to a server are made anew after this time, so that its clock is looked at again."""
 _READ_ONLY: Final = "25006"
 """PostgreSQL's word for a server that takes no changes, such as one that stands by."""
 
 
-def open_engine(url: str, *, pool_size: int = 16) -> Engine:
+def open_engine(url: str, clock: "Clock", *, pool_size: int = 16) -> Engine:
     """Return an engine for a database URL (`sqlite:///path` or `postgresql+psycopg://…`).
 
-    UsageError for what is no such URL.
+    `clock` is the machine's. UsageError for what is no such URL.
     """
     parsed = address.parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -41,7 +52,26 @@ def open_engine(url: str, *, pool_size: int = 16) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+    engine = create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=ANEW_AFTER_S,
+    )
+    event.listen(engine, "connect", partial(_compare_clocks, clock))
+    return engine
+
+
+def _compare_clocks(clock: "Clock", connection: Any, _record: object) -> None:
+    """Refuse to work with a server whose clock is far from this machine's."""
+    there: datetime = connection.execute("SELECT clock_timestamp()").fetchone()[0]
+    connection.rollback()
+    here = clock.now()
+    if abs(here - there) > APART:
+        connection.close()
+        times = {"here": here, "there": there.astimezone(UTC)}
+        raise UnavailableError("errors.clocks_apart", **times)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -73,11 +103,14 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 class Database:
-    """A database: short writing transactions and consistent reading ones."""
+    """A database: short writing transactions and consistent reading ones.
 
-    def __init__(self, url: str) -> None:
+    `clock` is the machine's, against which that of a database server is held.
+    """
+
+    def __init__(self, url: str, clock: "Clock | None" = None) -> None:
         self.url = url
-        self.engine = open_engine(url)
+        self.engine = open_engine(url, clock or SystemClock())
         self._writer = self.engine.execution_options(writing=True)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
 
