@@ -28,19 +28,14 @@ def subject(name: str) -> str:
     return _word(f"scan_subject_{name}") if name else ""
 
 
-def reason(text: str) -> str:
+def reason(subject: str, text: str) -> str:
     """Return why something was not read."""
     if text == "?":
         return _word("scan_not_understood")
     refused = explained(text)
+    if refused is None and subject == "root":
+        return _word("refused_sudo_mute", detail=text)
     return messages.render(refused.key, language(), refused.params) if refused else text
-
-
-def lost(text: str) -> str:
-    """Return the sentence for a host of which nothing is read, for this reason."""
-    refused = explained(text)
-    no_root = refused is not None and refused.key.startswith("migrate.refused_sudo")
-    return "scan_no_root" if no_root else "scan_lost"
 
 
 def show_targets(targets: "Iterable[Target]", login: "Endpoint", form: Output) -> None:
@@ -101,7 +96,9 @@ def _item(
 
 
 def _answer(record: "Record") -> str:
-    if "login" in record["missing"]:
+    from migration.inventory.scan.record import unasked
+
+    if unasked(record):
         return "unreachable"
     return "partial" if record["missing"] else "read"
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from migration.inventory.scan.targets import Target
     from migration.running.port import Endpoint
 
+_UNREAD: Final = {"login": "scan_lost", "root": "scan_no_root"}
+"""Sentences of what leaves all of a host unread."""
 _SHEETS: Final = (".csv", ".xlsx", ".txt")
 _LONGEST_S: Final = 86_400
 _MOST_SAMPLES: Final = 2_000
@@ -273,20 +275,21 @@ def _propose(
 def _end(found: "Sequence[Record]") -> None:
     """Tell what was not read, and end with the code for it."""
     from migration.inventory.scan.facts import unmeasured
+    from migration.inventory.scan.record import unasked
 
     left = False
     for one in found:
         host = one["name"]
         for subject, reason in one["missing"].items():
-            said = scan_view.lost(reason) if subject == "login" else "scan_missing"
-            words = {"subject": scan_view.subject(subject), "reason": scan_view.reason(reason)}
-            output.complain(m(said, host=host, **words))
+            said = _UNREAD.get(subject, "scan_missing")
+            why = scan_view.reason(subject, reason)
+            output.complain(m(said, host=host, subject=scan_view.subject(subject), reason=why))
         for database, reason in unmeasured(one["found"]):
             output.complain(m("scan_unmeasured", host=host, database=database, reason=reason))
             left = True
-        if "login" not in one["missing"] and not one["root"]:
+        if not (unasked(one) or one["root"]):
             output.note(m("scan_not_root", host=host))
-    if found and all("login" in one["missing"] for one in found):
+    if found and all(unasked(one) for one in found):
         raise typer.Exit(Exit.UNAVAILABLE)
     if left or any(one["missing"] for one in found):
         raise typer.Exit(Exit.INCOMPLETE)

@@ -42,6 +42,11 @@ def with_complaints(text: str, complaints: str) -> str:
     return " ".join([*complaints.strip().splitlines()[-_LAST_LINES:], text])
 
 
+def by_sudo(text: str) -> bool:
+    """Say whether it is sudo that refused."""
+    return not _BEHIND.search(text) and any(words.search(text) for words in _SUDO.values())
+
+
 def explained(text: str) -> Text | None:
     """Return what refused, and why; None where the words say it themselves."""
     detail = " ".join(_NOISE.sub(" ", text).split())

@@ -265,6 +265,14 @@ def test_a_bastion_of_an_inventory_is_used_and_who_refuses_is_told(
     assert "db: cannot become root: sudo wants a password" in ended.err
     monkeypatch.setenv("OPS_SUDO", "ops")
     assert govcloud(*check, "--become-password", "env:OPS_SUDO").err == "", "as root"
+    monkeypatch.setenv("OPS_SUDO", "wrong")
+    ended = govcloud(*check, "--become-password", "env:OPS_SUDO", code=Exit.UNAVAILABLE)
+    assert "db: cannot become root: sudo does not take the password" in ended.err
+    monkeypatch.setenv("OPS_SUDO", "ops")
+    for rule in ("ALL=(ALL) /bin/true", ""):
+        db.account("ops", rule)
+        ended = govcloud(*check, "--become-password", "env:OPS_SUDO", code=Exit.UNAVAILABLE)
+        assert "db: cannot become root: sudo does not " in ended.err
     wrong = ("--bastion", f"no@{web.address}", "--known-hosts", str(web.room.known_hosts))
     ended = govcloud(*check, *wrong, code=Exit.UNAVAILABLE)
     assert f"db: not reached: the bastion refuses: no@{web.address}: Permission" in ended.err

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from migration.inventory.scan.answer import Answer
-from migration.running.refusals import with_complaints
+from migration.running.refusals import by_sudo, with_complaints
 
 _ANSWERED: Final = "runner_item_on_ok"
 _ENDED: Final = ("runner_on_ok", "runner_on_failed")
@@ -16,15 +16,17 @@ _RIGHTS: Final = "Tell the rights"
 _SUBJECT: Final = "Read a subject"
 """Tasks of the role `scan`."""
 _LONGEST: Final = 300
-_NOISE: Final = re.compile(r"Warning: Permanently added|(Shared c|C)onnection to \S+ closed")
+_NOISE: Final = re.compile(
+    r"Warning: Permanently added|(Shared c|C)onnection to \S+ closed|sudo: unable to resolve host"
+)
 
 
 @dataclass(slots=True)
 class Heard:
     """What one host has said so far.
 
-    `unreachable` is the reason where it cannot be logged in to, or was lost; `rights` why it can
-    be asked nothing although it can be logged in to. `login`: from where, and to which port.
+    `unreachable` is the reason where it cannot be logged in to, or was lost; `rights` why it lets
+    nobody become root. `login`: from where, and to which port.
     """
 
     host: str
@@ -76,10 +78,13 @@ class Hearing:
         if name.startswith("runner_item") and task == _SUBJECT:
             self._subject(str(result.get("item", "")), result, heard, good=name == _ANSWERED)
         elif name == "runner_on_unreachable" or result.get("unreachable"):
-            heard.unreachable = self._lost(result, heard)
+            self._lose(result, heard)
+            self._end(heard)
+        elif name == "runner_on_failed" and task == _RIGHTS:
+            heard.rights = self._why(result)
             self._end(heard)
         elif name == "runner_on_failed" and task != _SUBJECT:
-            heard.rights = self._why(result)
+            heard.unreachable = self._why(result)
             self._end(heard)
         elif name in _ENDED:
             self._step(task, result, heard)
@@ -100,7 +105,7 @@ class Hearing:
         self, subject: str, result: Mapping[str, Any], heard: Heard, *, good: bool
     ) -> None:
         if result.get("unreachable"):
-            heard.unreachable = self._lost(result, heard)
+            self._lose(result, heard)
         if good:
             heard.answers[subject] = str(result.get("stdout", ""))
         else:
@@ -112,10 +117,14 @@ class Hearing:
             heard.done = True
             self._told(Notice(heard))
 
-    def _lost(self, result: Mapping[str, Any], heard: Heard) -> str:
-        """Return why a host is not reached; what counts is what SSH says last."""
+    def _lose(self, result: Mapping[str, Any], heard: Heard) -> None:
+        """Note why a host says nothing more; what counts is what SSH says last."""
         complaints = self._mask(self._complaints(heard.host))
-        return with_complaints(self._said(result), complaints)[-_LONGEST:]
+        said = with_complaints(self._said(result), complaints)[-_LONGEST:]
+        if by_sudo(said):
+            heard.rights = said
+        else:
+            heard.unreachable = said
 
     def _why(self, result: Mapping[str, Any]) -> str:
         return self._said(result)[:_LONGEST]

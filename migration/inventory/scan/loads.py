@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from govcloud.errors import Text
 from migration.inventory.scan.operating import CRON, UNITS, is_unit
-from migration.inventory.scan.record import Record, label
+from migration.inventory.scan.record import LOGIN, ROOT, Record, label
 from migration.running.prepare import Load
 
 _MIB: Final = 1024**2
@@ -31,7 +31,7 @@ def loads(record: Record) -> list[Load]:
         return []
     parts = [*_databases(found, record["name"]), *_files(found), *_web(found), *_units(found)]
     parts += _jobs(found)
-    unread = sorted(name for name in record["missing"] if name != "login")
+    unread = sorted(name for name in record["missing"] if name not in (LOGIN, ROOT))
     if unread and parts:
         first, *others = parts
         note = Text("migrate.seen_unread", {"host": record["name"], "subjects": unread})

@@ -3,8 +3,9 @@
 A record is a JSON object: `name`, `address`, `groups` (of the inventory), `told` (what a sheet or
 an inventory says: `host`, `facts`, `system`, `notes`), `scanned` (when it last answered), `login`
 (from where and to which port), `root`, `found` (what was last found of each subject), `missing`
-(why a subject, or `login`, failed the last time), `connections` (all that were ever seen, with
-`first`, `last` and `times`), `sizes` (data at each scan), `use` (peaks of each sampled day).
+(why a subject, or all of them by `login` or `root`, failed the last time), `connections` (all that
+were ever seen, with `first`, `last` and `times`), `sizes` (data at each scan), `use` (peaks of each
+sampled day).
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,9 @@ from migration.inventory.scan.answer import Found
 from migration.inventory.scan.sockets import Connection
 
 Record = dict[str, Any]
+LOGIN: Final = "login"
+ROOT: Final = "root"
+"""What is missing where a host is not reached, or does not let the account become root."""
 MOST: Final = 400
 """Sizes and days that are kept: more than a year of one scan a day."""
 
@@ -24,6 +28,11 @@ def fresh(name: str, address: str) -> Record:
     empty: Record = {"name": name, "address": address, "groups": [], "told": {}, "scanned": None}
     empty |= {"login": {}, "root": False}
     return empty | {"found": {}, "missing": {}, "connections": [], "sizes": [], "use": []}
+
+
+def unasked(record: Record) -> str:
+    """Return why a host could be asked nothing the last time: `login`, `root`, or nothing."""
+    return next((name for name in (LOGIN, ROOT) if name in record["missing"]), "")
 
 
 def added(

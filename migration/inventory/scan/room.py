@@ -6,11 +6,10 @@ from datetime import datetime
 from migration.inventory.scan.asking import Asker, Question
 from migration.inventory.scan.folder import Folder
 from migration.inventory.scan.hearing import Heard, Notice
-from migration.inventory.scan.record import Record, added, fresh
+from migration.inventory.scan.record import LOGIN, ROOT, Record, added, fresh
 from migration.inventory.scan.subjects import understood
 from migration.inventory.scan.targets import Target
 
-LOGIN = "login"
 UNREADABLE = "?"
 """Why a subject is missing whose answer nobody understands."""
 
@@ -61,5 +60,6 @@ def added_heard(record: Record | None, target: Target, heard: Heard, at: datetim
     found = {subject: told for subject, told in read.items() if told is not None}
     missing = {subject: UNREADABLE for subject, told in read.items() if told is None}
     missing |= heard.missing
-    reason = heard.unreachable or heard.rights
-    return added(known, found, missing | ({LOGIN: reason} if reason else {}), at)
+    missing |= {ROOT: heard.rights} if heard.rights else {}
+    missing |= {LOGIN: heard.unreachable} if heard.unreachable else {}
+    return added(known, found, missing, at)
