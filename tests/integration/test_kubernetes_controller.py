@@ -129,7 +129,7 @@ def test_quota_is_given_back_when_the_namespace_is_gone_and_not_before(
         assert row is not None
         return "backup.example.com/keep" in row.message
 
-    wait_until(held, 30)
+    wait_until(held)
     row = lab.row(uid)
     assert row is not None
     assert row.reason == "Releasing"
@@ -374,8 +374,8 @@ def test_a_pass_in_which_nothing_changed_costs_pages_and_writes_nothing(
 def test_a_removed_quota_is_healed_by_watch(lab: KubeLab, cluster: Cluster) -> None:
     uid = lab.namespace()
     with running(lab.controller()):
-        wait_until(lambda: ready(lab, uid), 30)
-        wait_until(lambda: cluster.watches() >= 5, 30)
+        wait_until(lambda: ready(lab, uid))
+        wait_until(lambda: cluster.watches() >= 5)
         quota = path_of(part(lab, uid, "quota"))
         cluster.plane.call("DELETE", quota)
         wait_until(lambda: cluster.plane.look(quota) is not None, 20)  # compared once a minute
@@ -392,11 +392,11 @@ def test_what_the_streams_tell_is_waited_for_in_one_attempt(lab: KubeLab, cluste
     uid = lab.namespace()
     controller = lab.controller(settings=replace(QUICK, hold_s=60), on_step=step)
     with running(controller):
-        wait_until(lambda: ready(lab, uid), 30)
+        wait_until(lambda: ready(lab, uid))
         listened = lab.drivers[-1]
-        wait_until(lambda: listened.recall(part(lab, uid, "quota")) is not None, 30)
+        wait_until(lambda: listened.recall(part(lab, uid, "quota")) is not None)
         second = lab.namespace(2)
-        wait_until(lambda: ready(lab, second), 30)
+        wait_until(lambda: ready(lab, second))
     assert claimed.count(second) == 1
     assert {item.part for item in lab.there(second)} == PARTS
 
@@ -407,7 +407,7 @@ def test_what_was_lost_while_nobody_listened_is_healed_when_somebody_begins(
 ) -> None:
     uid = lab.namespace()
     with running(lab.controller()):
-        wait_until(lambda: ready(lab, uid), 30)
+        wait_until(lambda: ready(lab, uid))
     quota = path_of(part(lab, uid, "quota"))
     cluster.plane.call("DELETE", quota)
     with running(lab.controller("next")):

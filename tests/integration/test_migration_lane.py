@@ -254,10 +254,10 @@ def test_a_lane_that_stumbles_goes_on(
     slow.system("case", DATA)
     slow.wish("case", "run")
     performer = Performer(store, slow.desk, lambda: slow.player)
-    with running(Stumbling(store, performer, "one", slow.pace), within_s=10):
-        wait_until(lambda: slow.read("case-new"), 10, "nothing is copied")
+    with running(Stumbling(store, performer, "one", slow.pace)):
+        wait_until(lambda: slow.read("case-new"), about="nothing is copied")
         slow.wish("case", "rollback")
-        wait_until(lambda: slow.state("case") == "rolled-back", 10, "it is not rolled back")
+        wait_until(lambda: slow.state("case") == "rolled-back", about="it is not rolled back")
     copied = [line for line in slow.player.log() if line[1].startswith("copied")]
     assert len(copied) < 2 * len(DATA), "a test copy, and a part of the first one"
     assert "KeyError" in caplog.text

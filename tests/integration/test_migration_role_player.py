@@ -74,7 +74,7 @@ def test_a_killed_controller_takes_all_with_it(
     mark = f"govcloud-play-{controller.pid}-"
     assert len(of_play(mark)) >= 2, "ansible and its SSH connections"
     controller.send_signal(signal.SIGKILL)
-    wait_until(lambda: not of_play(mark), 10, "processes are left on this machine")
+    wait_until(lambda: not of_play(mark), about="processes are left on this machine")
     places = (Path("/dev/shm"), Path("/tmp"))
     wait_until(
         lambda: not any(list(place.glob(f"{mark}*")) for place in places), 10, "a folder is left"

@@ -59,7 +59,7 @@ def test_a_clock_that_is_set_ends_nothing(tmp_path: Path) -> None:
 
 def test_work_that_nobody_asks_for_ends(tmp_path: Path) -> None:
     begin(tmp_path, "sleep", "30", lease_s=0.5)
-    wait_until((tmp_path / "end").exists, 10, "it goes on")
+    wait_until((tmp_path / "end").exists, 20, "it goes on")
     assert json.loads((tmp_path / "end").read_text())["rc"] == -9
 
 
