@@ -96,9 +96,11 @@ def show(
 
 
 @router.get("/v1/migrations/{department}/{system}/journal", summary="The journal of a migration")
-def journal(department: str, system: str, actor: Acting, services: Wired) -> JSONResponse:
+def journal(
+    department: str, system: str, actor: Acting, services: Wired, tongue: Tongue
+) -> JSONResponse:
     """Return wishes and steps of all runs, in order."""
-    return JSONResponse({"items": services.migrations.log(actor, department, system)})
+    return JSONResponse({"items": services.migrations.log(actor, department, system, tongue)})
 
 
 @router.get(

@@ -45,7 +45,7 @@ class Migrations(Protocol):
         """Return everything about one migration."""
         ...
 
-    def log(self, actor: Actor, department: str, system: str) -> list[dict[str, Any]]:
+    def log(self, actor: Actor, department: str, system: str, tongue: str) -> list[dict[str, Any]]:
         """Return wishes and steps of all runs."""
         ...
 

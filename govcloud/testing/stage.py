@@ -59,11 +59,17 @@ class FolderPlayer:
     # --- What a test may do ---
 
     def fail(
-        self, stage: Stage, mode: Mode = Mode.NONE, *, verdict: Verdict, times: int = 1
+        self,
+        stage: Stage,
+        mode: Mode = Mode.NONE,
+        *,
+        verdict: Verdict,
+        times: int = 1,
+        why: str = "it was to end so",
     ) -> None:
         """Let the next plays of a stage end so, before they do anything."""
         file = self.root / f"fault.{stage}.{mode}"
-        file.write_text("\n".join([verdict.value] * times))
+        file.write_text("\n".join([f"{verdict.value} {why}"] * times))
 
     def log(self) -> list[list[str]]:
         """Return the plays that began and ended: instant, word, process, key, stage, mode."""
@@ -78,7 +84,8 @@ class FolderPlayer:
             return None
         first, *rest = file.read_text().splitlines()
         file.write_text("\n".join(rest)) if rest else file.unlink()
-        return Played(Verdict(first), task="asked to", message="it was to end so")
+        verdict, _, why = first.partition(" ")
+        return Played(Verdict(verdict), task="asked to", message=why)
 
     def _played(self, play: Play, told: Callable[[Told], None], stop: Stop) -> Played:
         if play.role != "folder":

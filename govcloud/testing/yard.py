@@ -165,9 +165,9 @@ class Yard:
         """Return everything about a system's migration."""
         return self.office.shown(ADMIN, DEPARTMENT, name, tongue)
 
-    def log(self, name: str) -> list[dict[str, Any]]:
+    def log(self, name: str, tongue: str = "en") -> list[dict[str, Any]]:
         """Return the journal of a system's migration."""
-        return self.office.log(ADMIN, DEPARTMENT, name)
+        return self.office.log(ADMIN, DEPARTMENT, name, tongue)
 
     def read(self, host: str, file: str = "") -> Any:
         """Return a file of a host, or the names of its data."""

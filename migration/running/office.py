@@ -163,12 +163,12 @@ class Office:
             row = moves.find(session, plan.uid)
             return views.whole(session, plan, row, self._store.clock.now(), tongue)
 
-    def log(self, actor: Actor, department: str, system: str) -> list[dict[str, Any]]:
+    def log(self, actor: Actor, department: str, system: str, tongue: str) -> list[dict[str, Any]]:
         """Return wishes and steps of all runs, in order."""
         with self._store.reading() as session:
             plan = find_plan(session, actor, department, system)
             row = moves.find(session, plan.uid)
-            return views.log(session, row, self._store.clock.now()) if row else []
+            return views.log(session, row, self._store.clock.now(), tongue) if row else []
 
     def evidence(self, actor: Actor, department: str, system: str, number: int) -> list[Any]:
         """Return what a step's play told, line by line; NotFoundError for no such step."""

@@ -4,18 +4,34 @@ import json
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import Session
 
 from govcloud.errors import Text
 from govcloud.messages import render
+from govcloud.messages.retelling import retold
 from govcloud.store import moves, work
 from govcloud.store.tables import MoveRow, ObjectRow
 from migration.running import gates, journal
 from migration.running.model import Case, Entry, Party, StepName, Task, Verb
 from migration.running.next import going_back, is_done
 from migration.running.steps import check, tasks, undoing
+
+_KEPT: Final = (
+    "plays.",
+    "migrate.health_",
+    "migrate.play_",
+    "migrate.refused_",
+    "migrate.run_no_address",
+    "migrate.run_no_role",
+    "migrate.run_no_setting",
+    "migrate.run_not_submitted",
+    "migrate.run_request_lost",
+    "migrate.run_role_unfit",
+    "migrate.run_setting_",
+)
+"""Sentences of the catalogues that a step is kept with in English, by how their keys begin."""
 
 
 def brief(plan: ObjectRow, row: MoveRow | None, tongue: str, *, held: bool) -> dict[str, Any]:
@@ -35,7 +51,7 @@ def brief(plan: ObjectRow, row: MoveRow | None, tongue: str, *, held: bool) -> d
         "message": render("migrate.run_left", tongue) if left else _message(row, tongue),
         "step": (row.step or None) if row else None,
         "part": (row.part or None) if row else None,
-        "task": (row.task or None) if row else None,
+        "task": _said(row.task, tongue) if row else None,
         "request": row.request_id if row else None,
     }
     return found | _pace(row)
@@ -82,7 +98,7 @@ def whole(
     current = _current(row, held=held, last=case.entries[-1].number if case.entries else 0)
     return found | {
         "window": _window(window.opens, window.closes) if window else None,
-        "steps": [_task(case, task, current) for task in (*way, *checked, *undone)],
+        "steps": [_task(case, task, current, tongue) for task in (*way, *checked, *undone)],
         "back": _text(back, tongue) if back else None,
         "gates": [_text(one, tongue) for one in gates.cutover(case, now)] if row else [],
         "trialEnds": _instant(gates.trial_ends(case)),
@@ -95,7 +111,7 @@ def whole(
         "sourcesOff": sorted(case.switched_off()),
         "sourcesOn": list(gates.still_on(case)),
         "downtimeSeconds": downtime_s(case),
-        "differs": _differs(case),
+        "differs": _differs(case, tongue),
     }
 
 
@@ -108,7 +124,7 @@ def downtime_s(case: Case) -> float | None:
     return round((serving[-1] - frozen[0]).total_seconds(), 3)
 
 
-def _differs(case: Case) -> dict[str, Any] | None:
+def _differs(case: Case, tongue: str) -> dict[str, Any] | None:
     """Return the last comparison that was asked for, unless it or a later one succeeded."""
     compared = (StepName.CHECK, StepName.VERIFY)
     last = {one.part: one for one in case.entries if one.step in compared and one.ended}
@@ -116,7 +132,11 @@ def _differs(case: Case) -> dict[str, Any] | None:
     if not failed:
         return None
     worst = failed[-1]
-    return {"at": _instant(worst.ended), "part": worst.part, "message": worst.message or None}
+    return {
+        "at": _instant(worst.ended),
+        "part": worst.part,
+        "message": _said(worst.message, tongue),
+    }
 
 
 def _current(row: MoveRow | None, *, held: bool, last: int) -> int:
@@ -125,7 +145,7 @@ def _current(row: MoveRow | None, *, held: bool, last: int) -> int:
     return last if at_work else 0
 
 
-def _task(case: Case, task: Task, current: int) -> dict[str, Any]:
+def _task(case: Case, task: Task, current: int, tongue: str) -> dict[str, Any]:
     tries = case.tries(task)
     last = tries[-1] if tries else None
     copied = [number for one in tries if (number := _bytes(one)) is not None]
@@ -138,7 +158,7 @@ def _task(case: Case, task: Task, current: int) -> dict[str, Any]:
         "began": _instant(last.began) if last else None,
         "ended": _instant(last.ended) if last else None,
         "bytes": sum(copied) if copied else None,
-        "message": (last.message or None) if last else None,
+        "message": _said(last.message, tongue) if last else None,
     }
 
 
@@ -161,7 +181,7 @@ def _bytes(entry: Entry) -> int | None:
     return int(found) if isinstance(found, int | float) else None
 
 
-def log(session: Session, row: MoveRow, now: datetime) -> list[dict[str, Any]]:
+def log(session: Session, row: MoveRow, now: datetime, tongue: str) -> list[dict[str, Any]]:
     """Return wishes and steps of all runs, in the order in which they came."""
     wished = [
         {
@@ -180,11 +200,11 @@ def log(session: Session, row: MoveRow, now: datetime) -> list[dict[str, Any]]:
     steps = moves.steps(session, row, all_runs=True)
     held = row.uid in work.leased(session, [row.uid], now)
     current = _current(row, held=held, last=steps[-1]["number"] if steps else 0)
-    done = [_step(found, current) for found in steps]
+    done = [_step(found, current, tongue) for found in steps]
     return sorted([*wished, *done], key=lambda one: one["number"])
 
 
-def _step(found: Mapping[Any, Any], current: int) -> dict[str, Any]:
+def _step(found: Mapping[Any, Any], current: int, tongue: str) -> dict[str, Any]:
     entry = journal.entry_of(found)
     return {
         "number": entry.number,
@@ -194,8 +214,11 @@ def _step(found: Mapping[Any, Any], current: int) -> dict[str, Any]:
         "ended": _instant(entry.ended),
         "by": found["by"],
         "outcome": entry.verdict.value if entry.verdict else _unended(entry, current),
-        "note": ": ".join(filter(None, (entry.task, entry.message))) or None,
-        "detail": dict(entry.numbers),
+        "note": _said(": ".join(filter(None, (entry.task, entry.message))), tongue),
+        "detail": {
+            name: _said(value, tongue) if isinstance(value, str) and value else value
+            for name, value in entry.numbers.items()
+        },
         "run": found["run"],
         "attempt": entry.attempt,
         "digest": entry.digest,
@@ -222,7 +245,23 @@ def _message(row: MoveRow | None, tongue: str) -> str | None:
 
 
 def _text(text: Text, tongue: str) -> str:
-    return render(text.key, tongue, text.params)
+    return render(text.key, tongue, _params(text, tongue))
+
+
+def _params(text: Text, tongue: str) -> dict[str, object]:
+    """Return what a sentence tells; why a step failed was kept as its play said it."""
+
+    def told(name: str, value: object) -> object:
+        if isinstance(value, Text):
+            return Text(value.key, _params(value, tongue))
+        return _said(value, tongue) if name == "why" and isinstance(value, str) else value
+
+    return {name: told(name, value) for name, value in text.params.items()}
+
+
+def _said(text: str, tongue: str) -> str | None:
+    """Return what a play said in a language, as far as it is known how; None: nothing."""
+    return retold(text, tongue, *_KEPT) or None
 
 
 def _window(opens: datetime, closes: datetime) -> dict[str, str]:

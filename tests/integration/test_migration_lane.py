@@ -193,6 +193,26 @@ def test_a_failure_before_the_window_waits_for_a_person(yard: Yard) -> None:
     assert yard.state("case") == "syncing"
 
 
+@pytest.mark.guarantee("P4")
+def test_what_a_play_says_is_told_in_the_readers_language(yard: Yard) -> None:
+    yard.system("case", DATA)
+    why = "the crontab of root differs; no cron runs on case-new; our own: full"
+    yard.player.fail(Stage.SYNC, Mode.INITIAL, verdict=Verdict.FAILED, why=why)
+    yard.wish("case", "run")
+    work(yard)
+    said = {
+        "en": why,
+        "zh": "root 的 crontab 不一致；case-new 上没有运行 cron；our own: full",
+    }
+    assert f": asked to: {said['en']}. Mend it" in yard.shown("case")["message"]
+    assert f"：asked to：{said['zh']}。处理后" in yard.shown("case", "zh")["message"]
+    for tongue, colon in (("en", ": "), ("zh", "：")):
+        [step] = [one for one in yard.shown("case", tongue)["steps"] if one["state"] == "failed"]
+        assert step["message"] == said[tongue]
+        [line] = [one for one in yard.log("case", tongue) if one["outcome"] == "failed"]
+        assert line["note"] == f"asked to{colon}{said[tongue]}"
+
+
 def test_why_a_system_does_not_serve_is_said_in_words(yard: Yard, clock: FixedClock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -204,7 +224,7 @@ def test_why_a_system_does_not_serve_is_said_in_words(yard: Yard, clock: FixedCl
     clock.set(OPENS)
     work(yard)
     assert yard.state("case") == "rolled-back"
-    refused = f"127.0.0.1:{port} refuses the connection"
+    refused = f"127.0.0.1:{port} 拒绝连接"
     assert yard.shown("case", "zh")["message"] == f"因失败自动回退：可用性检查：{refused}。"
 
 
@@ -355,7 +375,7 @@ def test_a_department_sees_only_its_own(yard: Yard) -> None:
     for call in (
         lambda: yard.wish("case", "run", stranger),
         lambda: yard.office.shown(stranger, DEPARTMENT, "case", "en"),
-        lambda: yard.office.log(stranger, DEPARTMENT, "case"),
+        lambda: yard.office.log(stranger, DEPARTMENT, "case", "en"),
     ):
         with pytest.raises(NotFoundError):
             call()
