@@ -106,12 +106,21 @@ def going_back(case: Case, way: Sequence[Task], now: datetime) -> Text | None:
 
 
 def _back(case: Case, way: Sequence[Task], now: datetime) -> Decision:
+    """Return what is taken back next; what cannot be now holds nothing else up."""
     begun = [task for task in way if case.tries(task)]
     asked = case.last(Verb.ROLLBACK) is not None
+    held: list[Wait | Halt] = []
     for task in undoing(begun, asked=asked):
         if not any(entry.ok for entry in case.tries(task)):
-            return _try(case, task, now)
-    return Over(State.ROLLED_BACK)
+            decided = _try(case, task, now)
+            if isinstance(decided, Do):
+                return decided
+            held.append(decided)
+    waits = [one for one in held if isinstance(one, Wait)]
+    if waits:  # what has failed waits for a person, what is away is tried again meanwhile
+        text = next((one.text for one in held if isinstance(one, Halt)), waits[0].text)
+        return Wait(text, min((one.until for one in waits if one.until), default=None))
+    return held[0] if held else Over(State.ROLLED_BACK)
 
 
 def _checking(case: Case) -> Decision | None:
@@ -127,7 +136,7 @@ def _checking(case: Case) -> Decision | None:
     return None
 
 
-def _try(case: Case, task: Task, now: datetime) -> Decision:
+def _try(case: Case, task: Task, now: datetime) -> Do | Wait | Halt:
     """Return the next attempt at a task, after what came of the last."""
     resumed = case.last(Verb.RESUME)
     since = resumed.number if resumed else 0

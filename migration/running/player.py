@@ -56,7 +56,8 @@ class AnsiblePlayer:
         if play.role not in self._roles.specifications:
             return _failed("migrate.play_no_role", role=play.role)
         if not self._roles.has(play.role, play.stage):
-            if play.stage in {Stage.START, Stage.FREEZE} and play.source != play.target:
+            alone = play.source == play.target
+            if play.stage in ({Stage.UNDO} if alone else {Stage.START, Stage.FREEZE}):
                 return _nothing(play)
             return _failed("migrate.play_no_stage", role=play.role, stage=play.stage.value)
         try:

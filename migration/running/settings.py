@@ -20,6 +20,11 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "list": (list,),
     "dict": (dict,),
 }
+_NEEDED: Final[Mapping[str, tuple[Stage, ...]]] = {
+    "workloads": (Stage.PLAN, Stage.SYNC, Stage.VERIFY, Stage.UNDO),
+    "switch": (Stage.START, Stage.UNDO),
+}
+"""Stages that have to be there, by the list of the plan; elsewhere `start` is enough."""
 _WORDS: Final = frozenset(
     {
         *("address", "from", "to", "host", "host_name", "source_device", "target_device"),
@@ -48,7 +53,7 @@ def faults(move: Move, roles: Roles) -> Iterator[Fault]:
         if told is None:
             meant = nearest(part.role, roles)
             yield _fault("no_role", f"{field}.role", value=part.role, meant=meant, known=roles)
-        elif (lacking := _lacking(part, told)) is not None:
+        elif (lacking := _lacking(field, told)) is not None:
             params = {"role": part.role, "stage": lacking, "known": _able(lacking, roles)}
             yield Fault("migrate.run_role_unfit", f"{field}.role", params)
         else:
@@ -69,10 +74,10 @@ def _parts(move: Move) -> Iterator[tuple[str, Workload | moving.Task]]:
             yield f"{name}[{number}]", part
 
 
-def _lacking(part: Workload | moving.Task, told: Mapping[str, object]) -> str | None:
-    """Return the stage that a role has to have where it is named, and has not."""
-    needed = Stage.SYNC if isinstance(part, Workload) else Stage.START
-    return None if needed in _stages(told) else needed.value
+def _lacking(field: str, told: Mapping[str, object]) -> str | None:
+    """Return the stage that a role has to have in a list of the plan, and has not."""
+    needed = _NEEDED.get(field.partition("[")[0], (Stage.START,))
+    return next((stage.value for stage in needed if stage not in _stages(told)), None)
 
 
 def _stages(told: Mapping[str, object]) -> list[str]:

@@ -256,6 +256,30 @@ def test_a_failure_in_the_window_goes_back_by_itself(step: StepName) -> None:
         assert undone[-3:-1] == ["db", "site"]
 
 
+@pytest.mark.guarantee("M3")
+@pytest.mark.parametrize("verdict", [Verdict.UNREACHABLE, Verdict.FAILED])
+@pytest.mark.parametrize("stuck", ["switch.1", "db", "site"])
+def test_what_cannot_be_taken_back_holds_nothing_else_up(stuck: str, verdict: Verdict) -> None:
+    """Sources serve again although a target is gone for good; then it waits for that one."""
+    play = Play(move())
+    play.now = OPENS - 3 * HOUR
+    play.wish(Verb.CUTOVER, backup=play.now.isoformat())
+    play.do(until(play, StepName.HEALTH), Verdict.FAILED)
+    for _ in range(20):
+        decided = next_step(play.case, play.now)
+        if isinstance(decided, Halt):
+            break
+        if isinstance(decided, Do):
+            play.do(decided, verdict if decided.task.part == stuck else Verdict.OK)
+        elif isinstance(decided, Wait) and decided.until:
+            play.now = decided.until
+    undone = {"switch.1", "db", "site", "before-freeze.1"}
+    assert set(done(play, StepName.UNDO)) == undone - {stuck}
+    assert isinstance(decided, Halt) is (verdict is Verdict.FAILED)
+    play.wish(Verb.RESUME)
+    assert play.go() == Over(MigrationState.ROLLED_BACK)
+
+
 def test_a_host_that_is_away_is_tried_again_later_and_later() -> None:
     play = Play(move())
     play.do(until(play, StepName.INITIAL_SYNC), Verdict.UNREACHABLE)
