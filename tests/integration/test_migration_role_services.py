@@ -1,6 +1,7 @@
 """The roles `services`, `nginx` and `switch_*` on real hosts."""
 
 import http.client
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -156,6 +157,38 @@ def test_a_proxy_is_switched_and_switched_back(site: Mover) -> None:
     assert played.verdict == Verdict.FAILED
     assert site.target.path(file).read_text() == proxy, "a failed switch gives the file back"
     assert who_answers(site.target) == "old"
+
+
+@pytest.mark.guarantee("M3")
+def test_systems_that_share_a_file_are_switched_and_back_each_by_itself(site: Mover) -> None:
+    """Whichever goes back: what the others switched stays, also where several do so at once."""
+    file = "/etc/nginx/conf.d/proxy.conf"
+    lines = [f"server {{ listen 80{n}; location / {{ proxy_pass http://127.0.0.1:9{n}; }} }}"
+             for n in range(10, 14)]  # fmt: skip
+    site.target.write(file, "\n".join(lines))
+    site.target.run("systemctl -q enable --now nginx; systemctl reload nginx")
+    switches = [
+        Mover(
+            "switch_nginx", site.source, site.target,
+            {"file": file, "from": f"127.0.0.1:9{number}", "to": "127.0.0.1:99"},
+        )
+        for number in range(10, 14)
+    ]  # fmt: skip
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda one: one.well(Stage.START), switches))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda one: one.well(Stage.UNDO), (switches[2], switches[0])))
+    now = site.target.path(file).read_text().split("\n")
+    switched = [line.replace(f":9{number}", ":99") for number, line in enumerate(lines, 10)]
+    assert now == [lines[0], switched[1], lines[2], switched[3]]
+    site.target.write(file, "\n".join([now[0], "# ours", *now[2:]]))
+    switches[3].well(Stage.UNDO)
+    played = switches[1].play(Stage.UNDO)
+    assert played.verdict is Verdict.FAILED
+    assert "127.0.0.1:911" in played.message
+    site.target.write(file, "\n".join(lines))
+    switches[1].well(Stage.UNDO)
+    assert site.target.path(file).read_text() == "\n".join(lines)
 
 
 def test_a_name_is_switched(legacy_pair: tuple[Host, Host]) -> None:
