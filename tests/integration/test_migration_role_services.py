@@ -214,3 +214,25 @@ def test_an_address_is_switched(legacy_pair: tuple[Host, Host]) -> None:
         has = {host.name for host in legacy_pair if address in host.run("ip addr show dev eth0")}
         assert has == {holder.name}
     source.run(f"ip addr del {address} dev eth0")
+
+
+@pytest.mark.guarantee("M3")
+def test_an_address_comes_back_from_a_target_that_is_gone(legacy_pair: tuple[Host, Host]) -> None:
+    """Not while the target still answers for it: two would have it."""
+    source, target = legacy_pair
+    address = f"10.213.{source.room.number}.201/24"
+    source.run(f"ip addr add {address} dev eth0")
+    switch = Mover("switch_address", source, target, {"address": address})
+    switch.well(Stage.START)
+    target.run("systemctl -q stop ssh")
+    played = switch.play(Stage.UNDO)
+    assert played.verdict is Verdict.UNREACHABLE
+    assert "somebody answers" in played.message
+    target.unplug()
+    assert switch.play(Stage.UNDO).verdict is Verdict.UNREACHABLE
+    assert address in source.run("ip addr show dev eth0")
+    target.plug()
+    target.run("systemctl -q start ssh")
+    switch.well(Stage.UNDO)
+    assert address not in target.run("ip addr show dev eth0")
+    source.run(f"ip addr del {address} dev eth0")
