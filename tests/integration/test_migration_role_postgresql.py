@@ -211,6 +211,85 @@ DROP ROLE IF EXISTS roles_shared, "roles, odd", roles_own, "roles-new", roles_ap
 """
 
 
+BEFORE = """
+CREATE ROLE renewed_own; CREATE ROLE renewed_gone; GRANT pg_monitor TO renewed_app;
+ALTER ROLE renewed_app VALID UNTIL '2099-01-01' CONNECTION LIMIT 7;
+ALTER ROLE renewed_app SET work_mem = '9MB';
+COMMENT ON DATABASE renewed IS 'before'; GRANT CREATE ON DATABASE renewed TO renewed_own;
+ALTER ROLE renewed_app IN DATABASE renewed SET statement_timeout = '5min';
+"""
+SINCE = """
+ALTER ROLE renewed_app PASSWORD 'rotated' VALID UNTIL 'infinity' CONNECTION LIMIT -1 NOINHERIT;
+ALTER ROLE renewed_app RESET ALL; ALTER ROLE renewed_app SET lock_timeout = '1s';
+ALTER ROLE renewed_own CREATEDB; CREATE ROLE "renewed new" LOGIN PASSWORD 'n';
+DROP ROLE renewed_gone;
+REVOKE pg_monitor FROM renewed_app; GRANT "renewed new" TO renewed_app WITH ADMIN OPTION;
+REVOKE CONNECT ON DATABASE renewed FROM PUBLIC; GRANT CONNECT ON DATABASE renewed TO renewed_app;
+REVOKE CREATE ON DATABASE renewed FROM renewed_own; COMMENT ON DATABASE renewed IS NULL;
+ALTER DATABASE renewed RESET work_mem; ALTER DATABASE renewed SET search_path = hr, "$user";
+ALTER ROLE renewed_app IN DATABASE renewed RESET ALL; ALTER DATABASE renewed OWNER TO "renewed new";
+"""
+BACK = """
+ALTER ROLE renewed_app PASSWORD NULL INHERIT; ALTER DATABASE renewed RESET ALL;
+REVOKE ADMIN OPTION FOR "renewed new" FROM renewed_app; ALTER DATABASE renewed OWNER TO renewed_app;
+GRANT CONNECT, TEMPORARY ON DATABASE renewed TO PUBLIC;
+"""
+RENEWED = """
+SELECT rolname, rolpassword, rolvaliduntil, rolconnlimit, rolinherit, rolcanlogin,
+  (SELECT setconfig FROM pg_db_role_setting WHERE setrole = r.oid AND setdatabase = 0)
+  FROM pg_authid r WHERE rolname IN ('renewed_app', 'renewed new', 'renewed_gone') ORDER BY 1;
+SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members
+  WHERE member = 'renewed_app'::regrole ORDER BY 1::text;
+SELECT grantee::regrole::text, privilege_type, is_grantable, pg_get_userbyid(datdba),
+  shobj_description(oid, 'pg_database') FROM pg_database, aclexplode(datacl)
+  WHERE datname = 'renewed' ORDER BY 1, 2;
+SELECT setrole::regrole::text, s FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase,
+  unnest(setconfig) s WHERE datname = 'renewed' ORDER BY 1, 2;
+"""
+RENEWED_GONE = 'DROP ROLE IF EXISTS renewed_own, renewed_gone, renewed_app, "renewed new"'
+
+
+@pytest.mark.guarantee("M4")
+@pytest.mark.guarantee("M5")
+def test_renewed(base: Mover) -> None:
+    """What belongs to no table changes after the first copy: found, and brought by the next."""
+    source, target = base.source, base.target
+    sql(source, "postgres", BEFORE)
+    sql(target, "postgres", "CREATE ROLE renewed_own; CREATE ROLE renewed_there")
+    base.well(Stage.SYNC, Mode.INITIAL)
+    before = sql(target, "postgres", RENEWED)
+    assert before == sql(source, "postgres", RENEWED)
+    assert base.well(Stage.VERIFY)["differences"] == 0
+    sql(target, "postgres", "GRANT renewed_there TO renewed_app")
+    sql(source, "postgres", SINCE)
+    played = base.play(Stage.VERIFY)
+    assert played.verdict == Verdict.FAILED
+    assert "role renewed_app" in played.message
+    assert "settings, owner, rights or comment" in played.message
+    # Roles are brought whole or not at all, with what they belong to.
+    sql(source, "postgres", UNKNOWN.replace("roles_boss", "renewed_app"))
+    assert base.play(Stage.SYNC, Mode.DELTA).verdict == Verdict.FAILED
+    assert sql(target, "postgres", RENEWED).replace("renewed_there|renewed_app|f\n", "") == before
+    again = "ALTER ROLE renewed_app RESET ALL; ALTER ROLE renewed_app SET lock_timeout = '1s'"
+    sql(source, "postgres", again)
+    for mode in (Mode.DELTA, Mode.FINAL):
+        base.well(Stage.SYNC, mode)
+        assert base.well(Stage.VERIFY)["differences"] == 0
+        there = sql(target, "postgres", RENEWED)
+        assert "renewed_there|renewed_app|f\n" in there, "of that the source knows nothing"
+        there = there.replace("renewed_there|renewed_app|f\n", "")
+        assert there == sql(source, "postgres", RENEWED)
+        sql(source, "postgres", BACK)
+    own = "SELECT rolcreatedb FROM pg_roles WHERE rolname = 'renewed_own'"
+    assert sql(target, "postgres", own) == "f", "the target's own role is nobody's here"
+    base.well(Stage.UNDO, Mode.ABORTED)
+    left = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'renewed%' ORDER BY 1"
+    assert sql(target, "postgres", left) == "renewed_own\nrenewed_there"
+    for host in (source, target):
+        drop(host, "renewed")
+        sql(host, "postgres", RENEWED_GONE + ", renewed_there")
+
+
 @pytest.mark.guarantee("M2")
 @pytest.mark.parametrize("lost", ["source", "its server", "target"])
 def test_interrupted(base: Mover, lost: str) -> None:
@@ -521,7 +600,7 @@ def test_what_belongs_to_a_database(legacy_pair: tuple[Host, Host]) -> None:
     assert [words for words in told if words not in warned] == []
     base.well(Stage.SYNC, Mode.INITIAL)
     assert sql(target, "whole", FACTS) == sql(source, "whole", FACTS)
-    assert base.well(Stage.VERIFY)["compared"] == 103, "rows of both tables, and large objects"
+    assert base.well(Stage.VERIFY)["compared"] == 113, "rows, large objects, what is said of it"
     base.well(Stage.UNDO, Mode.ABORTED)
     assert sql(target, "postgres", ours("whole")) == ""
     sql(source, "postgres", "DROP DATABASE whole; DROP TABLESPACE whole_fast; DROP ROLE whole_app")

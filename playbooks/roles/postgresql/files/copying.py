@@ -11,14 +11,13 @@ from ends import ComplaintError
 from notes import forget, load, save
 from pouring import carry, pour
 from queries import (
+    BARE,
     GROUPS,
     MADE,
-    MEMBERS,
     OBJECTS,
     OBJECTS_SIZE,
     PARTS,
     REFRESH,
-    ROLES,
     SEQUENCES,
     TABLES,
     UNLINK,
@@ -26,6 +25,7 @@ from queries import (
     ident,
     literal,
 )
+from roles import Roles
 from server import Server, Snapshot, own_folder
 
 UNMOVED = ("--no-publications", "--no-subscriptions", "--no-tablespaces")
@@ -46,51 +46,20 @@ class Copier(Databases):
         super().__init__(wanted)
         self.source = Server(wanted["source"], os.environ.get("PGPASSWORD_SOURCE"))
         self.target = Server(wanted["target"])
+        self.roles = Roles(self.source, self.target, self.kept("roles"))
 
     def copy(self):
         """Bring every database nearer; return the numbers."""
-        self.roles()
+        self.roles.bring()
         self.expect()
         total = 0
         for database in self.wanted["databases"]:
             forget(self.note(database) + ".started")
             self.prepare(database)
+            self.furnish(database)
             total += self.bring(database)
+        self.roles.part()
         return {"bytes": self.meter.moved, "bytes_total": total}
-
-    def roles(self):
-        """Make the roles that the source has and the target has not, with what they belong to.
-
-        Roles that the target has stay as they are: what they are members of is nobody's here.
-        """
-        known = {name for (name,) in self.target.rows("postgres", "SELECT rolname FROM pg_roles")}
-        new = [name for (name,) in self.source.rows("postgres", ROLES) if name not in known]
-        if not new:
-            return
-        begins = tuple(
-            verb + form + end
-            for verb in ("CREATE ROLE ", "ALTER ROLE ")
-            for name in new
-            for form in (name, ident(name))
-            for end in (" ", ";")
-        )
-        dumped = self.source.run("pg_dumpall", "--roles-only").splitlines()
-        lines = [line for line in dumped if line.startswith(begins)]
-        lines += [
-            grant + ";"
-            for above, member, grant in self.source.rows("postgres", MEMBERS)
-            if member in new and (above in new or above in known)
-        ]
-        # Noted before: whoever is killed here leaves no role that nobody knows of.
-        with open(self.kept("roles"), "a") as file:
-            before = file.tell()
-            file.writelines(name + "\n" for name in new)
-        words = ("-v", "ON_ERROR_STOP=1", "-1", "-d", "postgres", "-f", "-")
-        try:
-            self.target.run("psql", "-Xq", *words, given="\n".join(lines))
-        except ComplaintError:
-            os.truncate(self.kept("roles"), before)  # None was made.
-            raise
 
     def expect(self):
         """Tell what there is to move; of what was copied before, nobody knows how much differs."""
@@ -129,13 +98,21 @@ class Copier(Databases):
         self.drop(name)
         self.target.run("createdb", *words, name)
         self.section(database, "pre-data")
-        quoted = ident(name).replace("'", "''")
-        settings = self.source.rows(
-            "postgres", PARTS.format(name=quoted, literal=literal(database))
-        )
-        for (line,) in settings:
-            self.target.rows("postgres", line)
         save(self.note(database), {"schema": digest, "complete": False})
+
+    def furnish(self, database):
+        """Give the database at the target the source's settings, owner, rights and comment."""
+        name = self.name(database)
+        theirs = self.parts(self.source, database)
+        if self.parts(self.target, database) != theirs:
+            bare = [line for (line,) in self.target.rows("postgres", spelt(BARE, name, name))]
+            self.target.rows("postgres", ";\n".join(["BEGIN", *bare, *theirs, "COMMIT"]))
+
+    def parts(self, end, database):
+        """Return what belongs to a database and is in no dump, as it is said at the target."""
+        name = self.name(database)
+        asked = spelt(PARTS, name, name if end is self.target else database)
+        return sorted(line for (line,) in end.rows("postgres", asked))
 
     def drop(self, name):
         """Remove a database from the target."""
@@ -229,6 +206,7 @@ class Copier(Databases):
         ]
         self.target.rows(name, "\n".join(lines) or "SELECT 1 WHERE false")
         expected["sequences"] = sequences
+        expected["rights"] = self.parts(self.source, database)
         expected["objects"] = self.source.rows(database, snapshot.begin + OBJECTS)
         if self.target.rows(name, OBJECTS) != expected["objects"]:
             self.target.rows(name, UNLINK)
@@ -296,3 +274,8 @@ def groups(end, database, table, snapshot=None, old=False):
 def size(tables):
     """Return the bytes of tables."""
     return sum(int(table[3]) for table in tables)
+
+
+def spelt(sql, name, asked):
+    """Write a question about the database `asked` that is answered in words about `name`."""
+    return sql.format(name=ident(name).replace("'", "''"), literal=literal(asked))

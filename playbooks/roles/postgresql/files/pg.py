@@ -9,13 +9,12 @@ Standard library only, and Python 3.6.
 """
 
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import planning
 from copying import groups
-from ends import ComplaintError, tell
+from ends import tell
 from following import Follower
 from notes import load
 from queries import LOCK, OBJECTS, SEQUENCES, TABLES, ident, literal
@@ -27,6 +26,13 @@ class Mover(Follower):
     def plan(self):
         """Return what somebody should know before databases move."""
         return planning.plan(self)
+
+    def verify(self):
+        """Compare everything; of roles those that were made, and not for a test copy."""
+        told = super().verify()
+        wrong = [] if self.test else self.roles.unlike()
+        told["differences"] += len(wrong)
+        return dict(told, first=(wrong + told["first"])[:5])
 
     def pairs(self, database, name):
         """Yield what is compared: its name, what the source has, what the target has."""
@@ -49,6 +55,9 @@ class Mover(Follower):
         for what, sql in (("sequences", SEQUENCES), ("large objects", OBJECTS)):
             theirs = expected[what.split()[-1]] if expected else self.source.rows(database, sql)
             yield what, theirs, self.target.rows(name, sql)
+        ours = self.parts(self.target, database)
+        theirs = expected.get("rights", ours) if expected else self.parts(self.source, database)
+        yield "settings, owner, rights or comment", theirs, ours
 
     def open(self, database):
         """Let everybody write at the target."""
@@ -68,14 +77,7 @@ class Mover(Follower):
 
     def leave(self):
         """Remove the roles that were made at the target."""
-        roles = self.kept("roles")
-        if os.path.exists(roles):
-            with open(roles) as file:
-                for name in file.read().split("\n")[:-1]:
-                    try:
-                        self.target.rows("postgres", "DROP ROLE IF EXISTS " + ident(name))
-                    except ComplaintError:
-                        continue  # Somebody uses it meanwhile.
+        self.roles.leave()
 
 
 if __name__ == "__main__":

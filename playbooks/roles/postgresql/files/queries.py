@@ -70,32 +70,61 @@ FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase, unnest(se
   LATERAL (SELECT split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)) AS told (named, value)
 WHERE datname = {literal} AND named NOT IN ('default_tablespace', 'temp_tablespaces')
   AND (setrole <> 0 OR named <> 'default_transaction_read_only')
-UNION ALL SELECT 'REVOKE ALL ON DATABASE {name} FROM PUBLIC, '
-  || quote_ident(pg_get_userbyid(datdba))
-FROM pg_database WHERE datname = {literal} AND datacl IS NOT NULL
+UNION ALL SELECT 'ALTER DATABASE {name} OWNER TO ' || quote_ident(pg_get_userbyid(datdba))
+FROM pg_database WHERE datname = {literal}
 UNION ALL SELECT format('GRANT %s ON DATABASE {name} TO %s%s', what,
   CASE whom WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(whom)) END,
-  CASE WHEN lends THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM pg_database, aclexplode(datacl) AS a (who, whom, what, lends) WHERE datname = {literal}
+  CASE WHEN bool_or(lends) THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+  AS a (who, whom, what, lends) WHERE datname = {literal} GROUP BY whom, what
 UNION ALL SELECT format('COMMENT ON DATABASE {name} IS E%s', '''' || replace(replace(replace(
   words, E'\\\\', E'\\\\\\\\'), '''', ''''''), E'\\n', E'\\\\n') || '''')
 FROM pg_database, shobj_description(oid, 'pg_database') AS words
 WHERE datname = {literal} AND words IS NOT NULL
 """
-"""What belongs to a database and is in no dump of it: settings, rights, its comment."""
-ROLES = "SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' ORDER BY oid"
+"""What belongs to a database and is in no dump of it: settings, its owner, rights, its comment."""
+BARE = """
+SELECT format('ALTER %s RESET %s',
+  CASE setrole WHEN 0 THEN 'DATABASE {name}'
+    ELSE format('ROLE %I IN DATABASE {name}', pg_get_userbyid(setrole)) END, named)
+FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase, unnest(setconfig) s,
+  split_part(s, '=', 1) AS named
+WHERE datname = {literal} AND named NOT IN ('default_tablespace', 'temp_tablespaces')
+  AND (setrole <> 0 OR named <> 'default_transaction_read_only')
+UNION ALL SELECT DISTINCT format('REVOKE ALL ON DATABASE {name} FROM %s CASCADE',
+  CASE whom WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(whom)) END)
+FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+  AS a (who, whom, what, lends) WHERE datname = {literal}
+UNION ALL SELECT 'COMMENT ON DATABASE {name} IS NULL'
+"""
+"""What leaves a database without any of these parts, but with its owner."""
+ROLES = """
+SELECT rolname, md5(ROW(rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
+  rolreplication, rolbypassrls, rolconnlimit, rolpassword, coalesce(rolvaliduntil, 'infinity'),
+  ARRAY(SELECT s FROM pg_db_role_setting, unnest(setconfig) s
+    WHERE setrole = r.oid AND setdatabase = 0 ORDER BY s COLLATE "C"))::text)
+FROM pg_authid r ORDER BY r.oid
+"""
+"""Roles, and a digest of what each is."""
 MEMBERS = """
 SELECT g.rolname, m.rolname, format('GRANT %I TO %I', g.rolname, m.rolname)
   || CASE WHEN bool_or(to_jsonb(a) ? 'inherit_option') THEN format(
     ' WITH ADMIN %s, INHERIT %s, SET %s', bool_or(admin_option)::text,
     bool_or((to_jsonb(a) ->> 'inherit_option')::boolean)::text,
     bool_or((to_jsonb(a) ->> 'set_option')::boolean)::text)
-  WHEN bool_or(admin_option) THEN ' WITH ADMIN OPTION' ELSE '' END
+  WHEN bool_or(admin_option) THEN ' WITH ADMIN OPTION' ELSE '' END || ';',
+  string_agg(format('REVOKE %I FROM %I', g.rolname, m.rolname)
+    || CASE WHEN to_jsonb(a) ? 'inherit_option'
+      THEN ' GRANTED BY ' || quote_ident(pg_get_userbyid(grantor)) ELSE '' END || ';', ' '),
+  concat_ws(' ', bool_or(admin_option),
+    bool_or(coalesce((to_jsonb(a) ->> 'inherit_option')::boolean, m.rolinherit)),
+    bool_or(coalesce((to_jsonb(a) ->> 'set_option')::boolean, true)))
 FROM pg_auth_members a JOIN pg_roles g ON g.oid = roleid JOIN pg_roles m ON m.oid = member
 GROUP BY 1, 2 ORDER BY 1, 2
 """
-"""What a role belongs to: the role above, itself, and how it is told so, by whoever tells it. From
-version 16 on, several may have granted it in several ways."""
+"""What a role belongs to: the role above, itself, how it is told so, by whoever tells it, how it is
+told no more, and in which way it belongs there. From version 16 on, several may have granted it in
+several ways."""
 EXTENSIONS = "SELECT extname FROM pg_extension ORDER BY 1"
 AVAILABLE = "SELECT name FROM pg_available_extensions"
 SETTINGS = """
