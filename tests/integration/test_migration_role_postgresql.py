@@ -264,7 +264,7 @@ def test_renewed(base: Mover) -> None:
     sql(source, "postgres", SINCE)
     played = base.play(Stage.VERIFY)
     assert played.verdict == Verdict.FAILED
-    assert "role renewed_app" in played.message
+    assert "the role renewed_app is not as at the source" in played.message
     assert "settings, owner, rights or comment" in played.message
     # Roles are brought whole or not at all, with what they belong to.
     sql(source, "postgres", UNKNOWN.replace("roles_boss", "renewed_app"))

@@ -83,7 +83,7 @@ class Roles:
         for pair in {*given[0], *given[1]}:
             if len({tuple(each.get(pair, [""])[-1:]) for each in given}) > 1:
                 wrong.add(pair[1])
-        return ["role " + name for name in made if name in wrong]
+        return ["the role %s is not as at the source" % name for name in made if name in wrong]
 
     def leave(self):
         """Remove all that were made, unless somebody uses them meanwhile."""
