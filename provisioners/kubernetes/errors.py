@@ -163,8 +163,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def connection_error(error: Exception, *, writing: bool) -> CloudError:
-    """Return the error for a call that got no answer, or half of one."""
-    text = str(error)[:_LONGEST]
+    """Return the error for a call that got no answer, or half of one, or one without sense."""
+    whole = isinstance(error, http.HTTPError | OSError)
+    text = str(error)[:_LONGEST] if whole else "the answer is no JSON object"
     if isinstance(error, http.SSLError):
         return TransientCloudError("Untrusted", text)
     if isinstance(error, http.NewConnectionError | http.ConnectTimeoutError | http.ProxyError):

@@ -6,22 +6,20 @@ retried here.
 """
 
 import json
-import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from kubernetes import client, config
+from kubernetes import client
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3 import exceptions as http
 
 from govcloud import __version__
 from govcloud.errors import TransientCloudError
+from provisioners.kubernetes.credentials import opened, token
 from provisioners.kubernetes.errors import answer, connection_error, error_of
 from provisioners.kubernetes.settings import Settings
 
@@ -29,8 +27,6 @@ Json = dict[str, Any]
 APPLY: Final = "application/apply-patch+yaml"
 JSON: Final = "application/json"
 _CONNECT_S: Final = 5.0
-_CONNECTIONS: Final = 64
-_NO_CREDENTIALS: Final = "NoCredentials"
 
 
 class Session:
@@ -91,9 +87,9 @@ class Session:
     def close(self) -> None:
         """Give back all connections."""
         with self._lock:
-            opened, self._client = self._client, None
-        if opened is not None:
-            opened.rest_client.close()
+            known, self._client = self._client, None
+        if known is not None:
+            known.rest_client.close()
 
     def _call(
         self,
@@ -128,25 +124,30 @@ class Session:
         body: Json | None = None,
         content: str = JSON,
     ) -> BaseHTTPResponse:
-        opened = self._opened()
+        client = self._opened()
         self.calls[method] += 1
-        url = opened.configuration.host + path
+        url = client.configuration.host + path
         headers = {"Accept": JSON, "User-Agent": f"govcloud/{__version__}"}
-        if token := _token(opened.configuration):
-            headers["Authorization"] = token
+        if said := token(client.configuration):
+            headers["Authorization"] = said
         if body is not None:
             headers["Content-Type"] = content
         written = {name: _word(value) for name, value in query.items() if value is not None}
-        response: BaseHTTPResponse = opened.rest_client.pool_manager.request(
-            method,
-            f"{url}?{urlencode(written)}" if written else url,
-            body=json.dumps(body) if body is not None else None,
-            headers=headers,
-            timeout=self._timeout(query),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
+        try:
+            response: BaseHTTPResponse = client.rest_client.pool_manager.request(
+                method,
+                f"{url}?{urlencode(written)}" if written else url,
+                body=json.dumps(body) if body is not None else None,
+                headers=headers,
+                timeout=self._timeout(query),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except http.HTTPError:
+            raise
+        except ValueError:  # its text may hold what was to be sent, and so the token
+            raise TransientCloudError("ConnectionLost", "the call could not be sent") from None
         return response
 
     def _timeout(self, query: Mapping[str, object]) -> Timeout:
@@ -178,7 +179,7 @@ class Session:
     def _opened(self) -> client.ApiClient:
         with self._lock:
             if self._client is None:
-                self._client = client.ApiClient(_configuration(self._settings))
+                self._client = opened(self._settings)
             return self._client
 
 
@@ -193,71 +194,3 @@ def _is_status(body: bytes) -> bool:
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _token(configuration: "client.Configuration") -> str:
-    """Return the bearer token, read anew where it is a reference; empty without one."""
-    try:
-        said = configuration.auth_settings().get("BearerToken")
-    except (OSError, KeyError, ValueError) as error:
-        raise TransientCloudError(_NO_CREDENTIALS, str(error)) from error
-    return str(said["value"]) if said and said["value"] else ""
-
-
-def _configuration(settings: Settings) -> client.Configuration:
-    """Return the client's configuration; raises TransientCloudError where a reference is dead."""
-    try:
-        found = _read(settings)
-    except (OSError, KeyError, config.ConfigException, ValueError, TypeError) as error:
-        raise TransientCloudError(_NO_CREDENTIALS, str(error)) from error
-    found.retries = False
-    found.connection_pool_maxsize = _CONNECTIONS
-    return found
-
-
-def _read(settings: Settings) -> client.Configuration:
-    found = client.Configuration()
-    if settings.kubeconfig:
-        file = str(Path(settings.kubeconfig).expanduser())
-        config.load_kube_config(  # type: ignore[no-untyped-call]
-            file, settings.context or None, client_configuration=found, persist_config=False
-        )
-        return found
-    if settings.in_cluster:
-        config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
-        return found
-    found.host = settings.endpoint
-    if settings.ca_file:
-        found.ssl_ca_cert = str(Path(settings.ca_file).expanduser().resolve(strict=True))
-    token: Callable[[], str] | None = None
-    if settings.token_file:
-        token = _TokenFile(Path(settings.token_file).expanduser()).read
-    elif settings.token_env:
-        token = partial(os.environ.__getitem__, settings.token_env)
-    if token is not None:
-        _refresh(found, token)
-        hook = partial(_refresh, token=token)
-        found.refresh_api_key_hook = hook  # type: ignore[assignment]
-    return found
-
-
-def _refresh(configuration: client.Configuration, token: Callable[[], str]) -> None:
-    configuration.api_key["authorization"] = f"Bearer {token()}"
-
-
-class _TokenFile:
-    """A file with a token, read anew when it is another: short-lived ones are replaced there."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: tuple[object, str] = (None, "")
-
-    def read(self) -> str:
-        """Return the token that is in the file now; raises OSError."""
-        now = self._path.stat()
-        stamp, token = self._known
-        if stamp != (now.st_ino, now.st_mtime_ns, now.st_size):
-            stamp = (now.st_ino, now.st_mtime_ns, now.st_size)
-            token = self._path.read_text("utf-8").strip()
-            self._known = (stamp, token)
-        return token

@@ -312,9 +312,11 @@ _CATALOGUE_NAMES: Final[Mapping[str, set[str]]] = {
 
 def lost(error: BaseException, *, write: bool) -> CloudError:
     """Return what a call means that got no answer, or none that could be read."""
-    shown = f"{type(error).__name__}: {error}"
     if isinstance(error, CloudError):
         return error
+    if _unsayable(error):  # its text is the token's
+        return TransientCloudError("NoCredentials", "the token holds what no token can")
+    shown = f"{type(error).__name__}: {error}"
     if isinstance(error, exceptions.HttpError) and error.http_status:
         return _refused(error)
     if isinstance(error, _NO_SERVICE):
@@ -350,13 +352,23 @@ def _refused(error: exceptions.HttpError) -> CloudError:
     return error_of(read_answer(IDENTITY, int(error.http_status), headers, body, write=False))
 
 
-def _never_sent(error: BaseException | None) -> bool:
+def _never_sent(error: BaseException) -> bool:
     """Whether a connection never came to be, so that nothing can have taken effect."""
+    return any(
+        isinstance(found, _NEVER_SENT) or isinstance(getattr(found, "reason", None), _NEVER_SENT)
+        for found in _beneath(error)
+    )
+
+
+def _unsayable(error: BaseException) -> bool:
+    """Whether a header, and so what we log in with, was of no form that can be sent."""
+    kinds = (requests.exceptions.InvalidHeader, UnicodeEncodeError)
+    return any(isinstance(found, kinds) for found in _beneath(error))
+
+
+def _beneath(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it."""
     while error is not None:
-        if isinstance(error, _NEVER_SENT) or isinstance(
-            getattr(error, "reason", None), _NEVER_SENT
-        ):
-            return True
+        yield error
         inner = next((a for a in error.args if isinstance(a, BaseException)), None)
         error = error.__cause__ or error.__context__ or inner
-    return False

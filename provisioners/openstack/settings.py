@@ -75,7 +75,7 @@ def follow(reference: tuple[str, str]) -> str:
     if way == "value":
         return name
     if way == "env":
-        found = os.environ.get(name, "")
+        found = os.environ.get(name, "").strip()
     else:
         try:
             found = Path(name).read_text(encoding="utf-8").strip()

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -236,6 +237,83 @@ def test_dead_references_to_credentials_are_said(connection: dict[str, str]) -> 
     with pytest.raises(TransientCloudError) as caught:
         driver.report()
     assert caught.value.reason == "NoCredentials"
+
+
+KUBECONFIG = """
+current-context: a
+contexts: [{{name: a, context: {{cluster: c, user: u}}}}]
+clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:1"}}}}]
+users: [{{name: u, user: {user}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        {"endpoint": "http://127.0.0.1:1", "token-file": "secret\nSECRET"},
+        {"endpoint": "http://127.0.0.1:1", "token-file": "SECRET part"},
+        {"endpoint": "http://127.0.0.1:1", "token-file": "SECRET\x00"},
+        {"endpoint": "http://127.0.0.1:1", "token-file": "SECRETÄ"},
+        {"endpoint": "http://127.0.0.1:1", "token-file": "\n"},
+        {"endpoint": "http://127.0.0.1:1", "token-env": "SECRET\nSECRET"},
+        {"kubeconfig": KUBECONFIG.format(user='{token: "SECRET\\nSECRET"}')},
+        {"kubeconfig": "users: [{user: {token: SECRET}}]"},
+        {"kubeconfig": "users: [{name: u, user: {token: SECRET}}]\ncontexts: [{name: a}]"},
+        {"kubeconfig": "users: *SECRET"},
+        {"kubeconfig": "a: [SECRET"},
+        {"kubeconfig": "SECRET"},
+        {"kubeconfig": "- SECRET"},
+        {"kubeconfig": ""},
+        {"kubeconfig": "contexts: [SECRET]"},
+        {"kubeconfig": "current-context: a\ncontexts: 7"},
+    ],
+)
+def test_credentials_that_cannot_be_are_said_without_their_text(
+    connection: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    for way in ("token-file", "kubeconfig"):
+        if way in connection:
+            file.write_text(connection[way], "utf-8")
+            connection = connection | {way: str(file)}
+    if "token-env" in connection:
+        monkeypatch.setenv("GOVCLOUD_TEST_TOKEN", connection["token-env"])
+        connection = connection | {"token-env": "GOVCLOUD_TEST_TOKEN"}
+    driver = open_cluster(CloudAddress("k8s", connection, INSTALLATION, ""))
+    with pytest.raises(TransientCloudError) as caught:
+        driver.report()
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.reason == "NoCredentials"
+
+
+@pytest.mark.parametrize("way", ["token-file", "token-env", "kubeconfig"])
+def test_what_surrounds_a_token_is_none_of_it(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(" right\n", "utf-8")
+    monkeypatch.setenv("GOVCLOUD_TEST_TOKEN", " right\n")
+    empty = Say(body={"items": [], "metadata": {}})
+    value = "GOVCLOUD_TEST_TOKEN" if way == "token-env" else str(file)
+    with serving(lambda _asked: empty) as (server, _):
+        connection = {"endpoint": server.url, way: value}
+        if way == "kubeconfig":
+            document = KUBECONFIG.format(user=f"{{tokenFile: {file}}}")
+            (tmp_path / "config").write_text(document.replace("http://127.0.0.1:1", server.url))
+            connection = {"kubeconfig": str(tmp_path / "config")}
+        open_cluster(CloudAddress("k8s", connection, INSTALLATION, "")).find(["a"])
+        assert {asked.headers["Authorization"] for asked in server.asked} == {"Bearer right"}
+
+
+def test_what_cannot_be_sent_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **options: Any) -> None:
+        raise ValueError(f"Invalid header value {options['headers']}")
+
+    with serving(lambda _asked: Say()) as (_, driver):
+        monkeypatch.setattr("urllib3.PoolManager.request", refuse)
+        with pytest.raises(TransientCloudError) as caught:
+            driver.report()
+    assert "header" not in str(caught.value)
 
 
 # --- Creating ---

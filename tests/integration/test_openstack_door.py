@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from keystoneauth1 import exceptions as keystone
 
 from govcloud.errors import (
     CloudError,
@@ -16,7 +18,7 @@ from govcloud.errors import (
     TransientCloudError,
 )
 from govcloud.testing.openstack_stub import SECRET, TOKEN, Cloud, serving
-from provisioners.openstack.session import COMPUTE, STORAGE, Door
+from provisioners.openstack.session import COMPUTE, STORAGE, Door, lost
 from provisioners.openstack.settings import read_settings
 
 
@@ -165,3 +167,14 @@ def test_a_cloud_that_no_file_names(tmp_path: Path) -> None:
     error = fails(door)
     assert isinstance(error, TransientCloudError)
     assert "nowhere" in error.message
+
+
+@pytest.mark.parametrize("token", [f"{TOKEN}\nx", f"{TOKEN}—"])
+def test_a_token_that_cannot_be_is_said_without_its_text(cloud: Cloud, token: str) -> None:
+    with pytest.raises((requests.RequestException, UnicodeEncodeError)) as caught:
+        requests.get(cloud.url, headers={"X-Auth-Token": token}, timeout=5)
+    told = keystone.UnknownConnectionError(str(caught.value), caught.value)
+    told.__cause__ = caught.value
+    error = lost(told, write=True)
+    assert (type(error), error.reason) == (TransientCloudError, "NoCredentials")
+    assert TOKEN not in str(error)
