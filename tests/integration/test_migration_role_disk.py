@@ -1,14 +1,16 @@
 """The role `disk`: a disk is read, becomes an image, is compared, is taken back.
 
-On real hosts the disk is a file system in use, on a loop device; there the image service is a
+On real hosts the disk is a loop device with a partition in use; there the image service is a
 stand-in (`govcloud.testing.images`). What goes wrong is shown with the role's helpers alone, on
 this machine, and so is a real image service.
 """
 
+import base64
 import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,14 +41,23 @@ LOADER: Final = "import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.rea
 BLOCK: Final = 4 << 20
 SIZE: Final = 64 << 20
 LOST: Final = 255
-IN_USE: Final = f"""
-mkdir -p /srv/data; truncate -s {SIZE} /srv/disk.raw
-mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 /srv/disk.raw
+NODES: Final = """
 [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237
 for n in $(seq 0 63); do [ -e /dev/loop$n ] || mknod /dev/loop$n b 7 $n; done
-mount -o loop /srv/disk.raw /srv/data
+"""
+FIRST: Final = 2048  # The sector at which the partition begins.
+TABLE: Final = struct.pack("<446xB3xB3xII48x2s", 0, 0x83, FIRST, SIZE // 512 - FIRST, b"\x55\xaa")
+IN_USE: Final = f"""
+{NODES}
+mkdir -p /srv/data; truncate -s {SIZE} /srv/disk.raw
+echo {base64.b64encode(TABLE).decode()} | base64 -d | dd of=/srv/disk.raw conv=notrunc status=none
+disk=$(losetup -f --show /srv/disk.raw); part=/sys/block/${{disk#/dev/}}/${{disk#/dev/}}p1
+[ -e $part ] || addpart $disk 1 {FIRST} {SIZE // 512 - FIRST}
+rm -f /srv/part; mknod /srv/part b $(tr : ' ' < $part/dev)
+mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 /srv/part
+mount /srv/part /srv/data
 head -c 10000000 /dev/urandom > /srv/data/records; sync
-findmnt -n -o SOURCE /srv/data
+echo $disk
 """
 
 
@@ -72,7 +83,7 @@ def in_use(
         }
         secrets = {"password": "env:DISK_TEST_PASSWORD"}
         yield Mover("disk", source, target, settings, secrets), service
-    source.run("umount -l /srv/data", check=False)
+    source.run(f"umount -l /srv/data; losetup -d {device}", check=False)
 
 
 @pytest.mark.slow

@@ -9,11 +9,13 @@ the input and is never written there.
 
 import hashlib
 import json
+import mmap
 import os
 import stat
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 BLOCK = 4 << 20
 DIGEST = 20
@@ -222,12 +224,10 @@ class Disk:
         if self.wanted["mode"] in ("final", "none") and path == self.path:
             self.still()
         out, whole = sys.stdout.buffer, hashlib.sha256()
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=past_cache) as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(0)
             out.write(struct.pack(">Q", size))
-            for number in range(-(-size // BLOCK)):
-                block = full(file, min(BLOCK, size - number * BLOCK))
+            for number, block in enumerate(contents(file, size)):
                 whole.update(block)
                 # What is not there yet will be a hole: zeros are never sent.
                 known = theirs[number] if number < len(theirs) else digest(bytes(len(block)))
@@ -241,10 +241,11 @@ class Disk:
         out.flush()
 
     def still(self):
-        """Refuse to read for good what can be written."""
+        """Refuse to read for good what can be written; what was written is on the disk then."""
         for place, writes in sorted(self.mounts().items()):
             if writes:
                 raise FaultError("%s is mounted for writing at %s" % (self.path, place))
+        os.sync()
 
 
 def digest(block):
@@ -252,16 +253,39 @@ def digest(block):
     return hashlib.blake2b(block, digest_size=DIGEST).digest()
 
 
-def full(file, number):
-    """Read so many bytes."""
-    parts = []
-    while number:
-        part = file.read(number)
-        if not part:
-            raise FaultError("the disk became shorter while it was read")
-        parts.append(part)
-        number -= len(part)
-    return b"".join(parts)
+def past_cache(path, flags):
+    """Open so that a device itself is read, where it is one.
+
+    A disk and each of its partitions have caches of their own: what is written through a partition
+    never comes to what the disk's cache has of an earlier copy.
+    """
+    device = stat.S_ISBLK(os.stat(path).st_mode)
+    return os.open(path, flags | (os.O_DIRECT if device else 0))
+
+
+def contents(file, size):
+    """Yield block by block; the next one is read while somebody works on one."""
+    buffer = mmap.mmap(-1, BLOCK)  # Aligned, as a device wants it.
+    lengths = [min(BLOCK, size - begin) for begin in range(0, size, BLOCK)] + [0]
+    file.seek(0)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(full, file, buffer, lengths[0])
+        for following in lengths[1:]:
+            block = coming.result()
+            coming = pool.submit(full, file, buffer, following)
+            yield block
+
+
+def full(file, buffer, number):
+    """Read so many bytes, by way of a buffer."""
+    done = 0
+    with memoryview(buffer) as view:
+        while done < number:
+            part = file.readinto(view[done:number])
+            if not part:
+                raise FaultError("the disk became shorter while it was read")
+            done += part
+        return bytes(view[:number])
 
 
 def amount(text):
