@@ -112,6 +112,7 @@ ROOT: Final = Branch(
                 "cutover": Leaf("migrate_run", "cutover"),
                 "verify": Leaf("migrate_run", "verify"),
                 "rollback": Leaf("migrate_run", "rollback"),
+                "abandon": Leaf("migrate_run", "abandon"),
                 "accept": Leaf("migrate_run", "accept"),
                 "source-off": Leaf("migrate_run", "source_off"),
                 "close-room": Leaf("migrate_run", "close_room"),

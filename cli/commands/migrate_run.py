@@ -102,6 +102,26 @@ def rollback(
     wish("rollback", found, {"note": note}, form, dry_run=dry_run)
 
 
+def abandon(
+    *,
+    system: Annotated[
+        str,
+        typer.Argument(metavar="SYSTEM", help=m("arg_system"), autocompletion=complete.references),
+    ],
+    part: Annotated[str, typer.Option("--part", metavar="NAME", help=m("opt_part"))],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=m("opt_part_reason"))],
+    department: Department = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    form: Format = Output.TABLE,
+) -> None:
+    """Give up taking back a part that cannot be taken back, so that the rollback ends."""
+    found = chosen([system], None, department)
+    if not (yes or dry_run):
+        confirm(m("ask_abandon_part", part=part, system=shown(found[0])))
+    wish("abandon", found, {"note": reason, "part": part}, form, dry_run=dry_run)
+
+
 def source_off(
     *,
     system: Annotated[

@@ -29,6 +29,13 @@ class CutOver(Wished):
     waiver: Note = Field("", description="Why none is needed; administrators only.")
 
 
+class Abandoned(Wished):
+    """A part whose undo is given up: nothing of it is given back any more."""
+
+    part: Word = Field(description="The workload, switch or hook.")
+    note: Annotated[Note, Field(min_length=1)] = Field(description="Why; kept in the journal.")
+
+
 class SourceOff(Wished):
     """A source that is off, with the evidence (MIG-7)."""
 
@@ -162,5 +169,6 @@ _wishing("resume", "Go on after a pause, or after something was mended")
 _wishing("cutover", "Cut over in the window", CutOver)
 _wishing("verify", "Compare source and target now")
 _wishing("rollback", "Take everything back")
+_wishing("abandon", "Give up taking back what cannot be taken back", Abandoned)
 _wishing("accept", "Sign the acceptance")
 _wishing("source-off", "Record that a source is off", SourceOff)

@@ -85,6 +85,7 @@ NEEDS: Final[Mapping[tuple[str, str], Need]] = {
     ("POST", "/v1/migrations/{department}/{system}/cutover"): RUN,
     ("POST", "/v1/migrations/{department}/{system}/verify"): RUN,
     ("POST", "/v1/migrations/{department}/{system}/rollback"): RUN,
+    ("POST", "/v1/migrations/{department}/{system}/abandon"): RUN,
     ("POST", "/v1/migrations/{department}/{system}/source-off"): RUN,
     ("POST", "/v1/migrations/{department}/{system}/accept"): DECIDE,
     ("GET", "/v1/quota/tree"): READ,

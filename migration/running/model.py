@@ -23,6 +23,7 @@ class Verb(StrEnum):
     CUTOVER = "cutover"
     VERIFY = "verify"
     ROLLBACK = "rollback"
+    ABANDON = "abandon"
     ACCEPT = "accept"
     SOURCE_OFF = "source-off"
 
@@ -199,6 +200,11 @@ class Case:
         """Return who has signed, by party."""
         signed = [wish for wish in self.wishes if wish.verb is Verb.ACCEPT]
         return {Party(wish.detail["party"]): wish for wish in signed}
+
+    def abandoned(self) -> frozenset[str]:
+        """Return the parts whose undo somebody has given up."""
+        given_up = (wish for wish in self.wishes if wish.verb is Verb.ABANDON)
+        return frozenset(str(wish.detail["part"]) for wish in given_up)
 
     def switched_off(self) -> dict[str, Wish]:
         """Return the evidence that sources are off, by source."""

@@ -25,6 +25,7 @@ from migration.running.steps import CRITICAL, check, tasks, undoing
 RETRY_FIRST_S: Final = 5.0
 RETRY_CAP_S: Final = 300.0
 """Between attempts at a host that does not answer; doubled each time."""
+_IN_VAIN: Final = (Verdict.FAILED, Verdict.UNREACHABLE)
 
 
 def next_step(case: Case, now: datetime) -> Decision:
@@ -107,20 +108,36 @@ def going_back(case: Case, way: Sequence[Task], now: datetime) -> Text | None:
 
 def _back(case: Case, way: Sequence[Task], now: datetime) -> Decision:
     """Return what is taken back next; what cannot be now holds nothing else up."""
-    begun = [task for task in way if case.tries(task)]
-    asked = case.last(Verb.ROLLBACK) is not None
     held: list[Wait | Halt] = []
-    for task in undoing(begun, asked=asked):
-        if not any(entry.ok for entry in case.tries(task)):
-            decided = _try(case, task, now)
-            if isinstance(decided, Do):
-                return decided
-            held.append(decided)
+    for task in _left_to_undo(case, way):
+        decided = _try(case, task, now)
+        if isinstance(decided, Do):
+            return decided
+        held.append(decided)
     waits = [one for one in held if isinstance(one, Wait)]
     if waits:  # what has failed waits for a person, what is away is tried again meanwhile
         text = next((one.text for one in held if isinstance(one, Halt)), waits[0].text)
         return Wait(text, min((one.until for one in waits if one.until), default=None))
     return held[0] if held else Over(State.ROLLED_BACK)
+
+
+def _left_to_undo(case: Case, way: Sequence[Task]) -> list[Task]:
+    begun = [task for task in way if case.tries(task)]
+    back = undoing(begun, asked=case.last(Verb.ROLLBACK) is not None)
+    return [
+        task
+        for task in back
+        if task.part not in case.abandoned() and not any(one.ok for one in case.tries(task))
+    ]
+
+
+def stuck(case: Case, now: datetime) -> list[str]:
+    """Return the parts that are to be taken back, and of which the last attempt did not succeed."""
+    way = tasks(case.move)
+    if going_back(case, way, now) is None:
+        return []
+    last = [(task.part, case.tries(task)[-1:]) for task in _left_to_undo(case, way)]
+    return [part for part, tries in last if tries and tries[0].verdict in _IN_VAIN]
 
 
 def _checking(case: Case) -> Decision | None:

@@ -19,7 +19,7 @@ from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Unit
 from migration.running import gates, hosts, settings
 from migration.running.model import Case, Party, StepName, Verb
-from migration.running.next import critical, going_back, paused
+from migration.running.next import critical, going_back, paused, stuck
 from migration.running.rooms import switch_off
 from migration.running.steps import CRITICAL, tasks
 
@@ -50,6 +50,7 @@ class Asked:
     backup: datetime | None = None
     waiver: str = ""
     host: str = ""
+    part: str = ""
     evidence: Mapping[str, str] | None = None
     dry_run: bool = False
 
@@ -190,6 +191,15 @@ def _rollback(scene: Scene, asked: Asked) -> dict[str, Any]:
     return {}
 
 
+def _abandon(scene: Scene, asked: Asked) -> dict[str, Any]:
+    _, case = scene.live()
+    given_up = stuck(case, scene.unit.now)
+    if asked.part not in given_up:
+        known = given_up or ["-"]
+        raise ConflictError("migrate.run_not_stuck", part=asked.part, known=known)
+    return {"part": asked.part}
+
+
 def _accept(scene: Scene, asked: Asked) -> dict[str, Any]:
     del asked
     _, case = scene.live()
@@ -229,6 +239,7 @@ _WAYS: Final[Mapping[Verb, Callable[[Scene, Asked], dict[str, Any]]]] = {
     Verb.CUTOVER: _cutover,
     Verb.VERIFY: _verify,
     Verb.ROLLBACK: _rollback,
+    Verb.ABANDON: _abandon,
     Verb.ACCEPT: _accept,
     Verb.SOURCE_OFF: _source_off,
 }

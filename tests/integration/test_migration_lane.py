@@ -175,6 +175,32 @@ def test_a_rollback_before_acceptance(yard: Yard, clock: FixedClock, when: str) 
     assert yard.shown("case")["message"] == "Rolled back as admin asked: users complain."
 
 
+@pytest.mark.guarantee("M3")
+def test_what_cannot_be_taken_back_is_given_up_by_a_person(yard: Yard, clock: FixedClock) -> None:
+    """With a reason, and only what was tried in vain; all else was taken back before."""
+    yard.system("case", DATA)
+    yard.wish("case", "run")
+    yard.cutover("case", waiver="no data is lost")
+    work(yard)
+    yard.player.fail(Stage.VERIFY, verdict=Verdict.FAILED)
+    yard.player.fail(Stage.UNDO, verdict=Verdict.FAILED, why="the target burnt down")
+    clock.set(OPENS)
+    work(yard)
+    assert yard.state("case") == "stopped"
+    undone = {one["part"]: one["outcome"] for one in yard.log("case") if one["what"] == "undo"}
+    [stuck] = [part for part, outcome in undone.items() if outcome == "failed"]
+    assert sorted(undone.values()) == ["failed", *["ok"] * (len(undone) - 1)]
+    with pytest.raises(ConflictError, match="run_not_stuck"):
+        yard.wish("case", "abandon", part="another", note="gone")
+    with pytest.raises(ForbiddenError):
+        yard.wish("case", "abandon", Actor("auditor", Role.AUDITOR), part=stuck, note="gone")
+    yard.wish("case", "abandon", part=stuck, note="the insurer has been told")
+    work(yard)
+    assert yard.state("case") == "rolled-back"
+    with pytest.raises(ConflictError, match="run_not_running"):
+        yard.wish("case", "abandon", part=stuck, note="again")
+
+
 def test_a_failure_before_the_window_waits_for_a_person(yard: Yard) -> None:
     yard.system("case", DATA)
     yard.player.fail(Stage.SYNC, Mode.INITIAL, verdict=Verdict.FAILED)

@@ -1,5 +1,6 @@
 """Whatever hosts do and people wish: every way ends, no source is touched early, all is undone."""
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from migration.running.model import (
     Wish,
 )
 from migration.running.next import next_step, state_of
+from migration.running.next import stuck as in_vain
 from migration.running.port import Verdict
 from migration.running.steps import CRITICAL, STEPS, tasks, undoing
 
@@ -276,6 +278,10 @@ def test_what_cannot_be_taken_back_holds_nothing_else_up(stuck: str, verdict: Ve
     undone = {"switch.1", "db", "site", "before-freeze.1"}
     assert set(done(play, StepName.UNDO)) == undone - {stuck}
     assert isinstance(decided, Halt) is (verdict is Verdict.FAILED)
+    assert in_vain(play.case, play.now) == [stuck]
+    given_up = deepcopy(play)
+    given_up.wish(Verb.ABANDON, part=stuck)
+    assert next_step(given_up.case, given_up.now) == Over(MigrationState.ROLLED_BACK)
     play.wish(Verb.RESUME)
     assert play.go() == Over(MigrationState.ROLLED_BACK)
 
