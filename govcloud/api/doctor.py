@@ -3,6 +3,7 @@
 Whoever may not see everything gets what concerns its own token and the server only.
 """
 
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from govcloud.store.tables import ChainRow, ObjectRow
 from govcloud.store.users import Caller
 from govcloud.workspace import is_private
 
+LOG: Final = logging.getLogger(__name__)
 router: Final = APIRouter(route_class=GuardedRoute, tags=["meta"])
 MIB: Final = 1024**2
 DISK_WARN_MIB: Final = 2048
@@ -163,6 +165,10 @@ def _cloud(services: Services, row: ObjectRow, spec: CloudSpec) -> Check:
         return Check(
             name, Health.FAIL, "api.doctor_cloud_fails", {"cloud": row.name, "detail": str(error)}
         )
+    except Exception as error:  # the other checks go on
+        LOG.exception("%s: its driver stumbled", name)
+        params = {"cloud": row.name, "detail": type(error).__name__}
+        return Check(name, Health.FAIL, "api.doctor_cloud_fails", params)
     params = {"cloud": row.name, "version": report.version, "problems": list(report.problems)}
     if report.problems:
         return Check(name, Health.WARN, "api.doctor_cloud_problems", params)

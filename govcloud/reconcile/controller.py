@@ -232,13 +232,24 @@ class Controller:
     def _once(self, stop: threading.Event) -> Once:
         began = self._store.clock.now()
         sites = self._open_all()
-        found = [comparison for site in sites if (comparison := site.look()) is not None]
+        found = [comparison for site in sites if (comparison := self._looked(site)) is not None]
         self._drain_all([site for site in sites if site.managed], stop)
         for lane in self._beside:
             lane.run_once(stop)
         with self._store.reading() as session:
             watched = observed.watched(session, began)
             return Once(tuple(found), leftover.unread(watched), *leftover.left(session))
+
+    @staticmethod
+    def _looked(site: Site) -> Comparison | None:
+        """Compare one cloud; what its driver stumbles over is noted there, and the others go on."""
+        try:
+            return site.look()
+        except UnavailableError:
+            raise
+        except Exception:
+            LOG.exception("%s: the comparison stumbled", site.name)
+            return None
 
     def _drain_all(self, sites: Sequence[Site], stop: threading.Event) -> None:
         """Work on all clouds at the same time; raise what ended the work on one."""

@@ -407,6 +407,19 @@ def test_doctor_says_what_is_there_and_what_is_missing(city: Any) -> None:
     assert "a clock was ahead" in check["message"]
 
 
+@pytest.mark.guarantee("R6")
+def test_doctor_survives_whatever_a_driver_throws(
+    city: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_args: object) -> None:
+        raise KeyError("odd")
+
+    monkeypatch.setattr(type(city.wired), "provisioner", stumble)
+    checks = {c["check"]: c for c in city.get("admin", "/v1/doctor").json()["checks"]}
+    assert checks["cloud/sim"]["status"] == "fail"
+    assert checks["controller/sim"]
+
+
 @pytest.mark.parametrize("form", ["json", "csv", "xlsx"])
 def test_reports_are_files_with_a_name_and_their_export_is_audited(
     city: Any, clock: Any, form: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from sqlalchemy import event
 
 from govcloud.clock import SystemClock
 from govcloud.errors import UnavailableError
+from govcloud.ports.cloud import Provisioner
 from govcloud.store import work
 from govcloud.store.tables import WorkRow
 from govcloud.store.unit import Store
+from govcloud.testing.faults import InterceptedProvisioner
 from govcloud.testing.lab import ADMIN, CLOUD, QUICK, Lab
 from provisioners.simulated import tamper
 from provisioners.simulated.faults import Fault, FaultKind
@@ -60,6 +63,25 @@ def test_a_cloud_that_is_down_is_named_with_what_waits_for_it(lab: Lab) -> None:
     assert not came.complete
     assert [one.cloud for one in came.unread] == [CLOUD]
     assert came.count == 1
+
+
+@pytest.mark.guarantee("R6")
+def test_a_cloud_whose_driver_stumbles_holds_up_no_other(store: Store, tmp_path: Path) -> None:
+    lab = Lab(store, tmp_path, settings=QUICK).found(clouds=(CLOUD, "east"))
+    fine, stuck = lab.approve("web"), lab.approve("db", cloud="east")
+
+    def spoil(method: str, _count: int) -> None:
+        if method in ("observe", "find"):
+            raise KeyError("odd")
+
+    def wrap(inner: Provisioner) -> Provisioner:
+        return InterceptedProvisioner(inner, before=spoil) if next(numbers) == 0 else inner
+
+    numbers = count()  # clouds are opened in the order of their names: east first
+    lab.wrap = wrap
+    came = lab.controller().run_once()
+    assert [one.cloud for one in came.unread] == ["east"]
+    assert (lab.row(fine).ready, lab.row(stuck).ready) == (True, False)  # type: ignore[union-attr]
 
 
 def test_after_the_faults_calm_down_a_run_builds_to_the_end(lab: Lab) -> None:
