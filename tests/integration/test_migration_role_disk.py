@@ -8,6 +8,7 @@ this machine, and so is a real image service.
 import base64
 import json
 import os
+import shlex
 import shutil
 import stat
 import struct
@@ -128,6 +129,44 @@ def test_a_disk_in_use_becomes_an_image(in_use: tuple[Mover, ImageService], tmp_
     assert service.images == {}
     for host in (mover.source, mover.target):
         assert mover.key not in host.run(f"ls {NOTES}", check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.guarantee("M3")
+def test_a_file_that_is_mounted_is_held_still(legacy_source: Host) -> None:
+    """A disk that is a file may be in use as a loop device, under any of its names."""
+    host, here = legacy_source, "/srv/machine"
+    try:
+        host.run(
+            f"{NODES} mkdir -p {here}/data; cd {here}; truncate -s 32M disk.raw;"
+            "ln disk.raw same.raw; mkfs.ext4 -q disk.raw; mount -o loop disk.raw data"
+        )
+    except RuntimeError as none:
+        pytest.skip(f"no loop devices here: {none}")
+    host.write(f"{here}/source.py", (ROLES / "disk/files/source.py").read_text("utf-8"))
+
+    def ask(what: str, name: str = "disk.raw") -> str:
+        wanted = {"device": f"{here}/{name}", "snapshot": "", "name": "old", "key": "k"}
+        wanted |= {"state": f"{here}/state", "mode": "final"}
+        command = ["python3", f"{here}/source.py", what, json.dumps(wanted)]
+        return host.run(
+            f"set -o pipefail; {shlex.join(command)} < /dev/null | tail -c 200 | base64"
+        )
+
+    try:
+        for name in ("disk.raw", "same.raw"):
+            told = json.loads(base64.b64decode(ask("look", name)))
+            assert f"is mounted for writing at {here}/data" in told["warnings"]
+            with pytest.raises(RuntimeError, match="is mounted for writing"):
+                ask("read", name)
+        ask("freeze")
+        with pytest.raises(RuntimeError, match="Read-only"):
+            host.run(f"echo no > {here}/data/no")
+        ask("read")
+        ask("thaw")
+        host.run(f"echo yes > {here}/data/yes")
+    finally:
+        host.run(f"umount -l {here}/data; rm -r {here}", check=False)
 
 
 def content(service: ImageService, image: dict[str, Any], folder: Path) -> bytes:

@@ -7,6 +7,7 @@ Reading changes nothing. Standard library only, and Python 3.6: it runs on old h
 the input and is never written there.
 """
 
+import glob
 import hashlib
 import json
 import mmap
@@ -51,18 +52,33 @@ class Disk:
             return file.seek(0, os.SEEK_END)
 
     def nodes(self):
-        """Return the numbers (`8:1`) and names of the device and of its partitions."""
-        if not self.block:
-            return {}
-        number = os.stat(self.path).st_rdev
-        whole = "/sys/dev/block/%d:%d" % (os.major(number), os.minor(number))
-        found = {"%d:%d" % (os.major(number), os.minor(number)): whole}
-        for name in os.listdir(whole) if os.path.isdir(whole) else ():
-            folder = os.path.join(whole, name)
-            if os.path.exists(os.path.join(folder, "partition")):
-                with open(os.path.join(folder, "dev")) as file:
-                    found[file.read().strip()] = folder
+        """Return the numbers (`8:1`) and names of the device and of its partitions.
+
+        Loop devices that are made of it, or of a partition, count as such.
+        """
+        found = {}
+        if self.block:
+            number = os.stat(self.path).st_rdev
+            name = "%d:%d" % (os.major(number), os.minor(number))
+            found.update(parts(name, "/sys/dev/block/" + name))
+        for loop in glob.glob("/sys/block/loop*"):
+            try:
+                made_of, name = said(loop + "/loop/backing_file"), said(loop + "/dev")
+            except OSError:  # It is made of nothing.
+                continue
+            if self.is_made_of(made_of, found):
+                found.update(parts(name, loop))
         return found
+
+    def is_made_of(self, path, nodes):
+        """Whether a path is this file, under whatever name, or one of these devices."""
+        try:
+            there = os.stat(path)
+        except OSError:  # It was deleted, or is beyond what can be seen here.
+            return path == self.path
+        if stat.S_ISBLK(there.st_mode):
+            return "%d:%d" % (os.major(there.st_rdev), os.minor(there.st_rdev)) in nodes
+        return not self.block and os.path.samestat(there, os.stat(self.path))
 
     def mounts(self):
         """Return where it is mounted, and whether for writing."""
@@ -246,6 +262,22 @@ class Disk:
             if writes:
                 raise FaultError("%s is mounted for writing at %s" % (self.path, place))
         os.sync()
+
+
+def parts(number, whole):
+    """Return the numbers of a device and of its partitions, and where /sys has them."""
+    found = {number: whole}
+    for name in os.listdir(whole) if os.path.isdir(whole) else ():
+        folder = os.path.join(whole, name)
+        if os.path.exists(os.path.join(folder, "partition")):
+            found[said(folder + "/dev")] = folder
+    return found
+
+
+def said(path):
+    """Return what a file of /sys says."""
+    with open(path) as file:
+        return file.read().rstrip("\n")
 
 
 def digest(block):
