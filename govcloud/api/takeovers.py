@@ -71,7 +71,17 @@ def _part(resource: Resource, action: str, fields: list[dict[str, Value]]) -> di
 
 def _fields(resource: Resource, standing: Standing | None) -> Iterator[dict[str, Value]]:
     """Yield what of a thing that stands becomes different, where its driver says how it is."""
-    there: Mapping[str, Value] = standing.props.get(resource.part, {}) if standing else {}
+    if standing is None:
+        return
+    for name, (before, after) in standing.marking.get(resource.part, {}).items():
+        yield {"field": name, "before": before, "after": after}
+    yield from _changed(standing.tags.get(resource.part, {}), resource.tags, "tag:")
+    yield from _changed(standing.props.get(resource.part, {}), resource.props)
+
+
+def _changed(
+    there: Mapping[str, Value], wanted: Mapping[str, Value], prefix: str = ""
+) -> Iterator[dict[str, Value]]:
     for name, before in there.items():
-        if name in resource.props and resource.props[name] != before:
-            yield {"field": name, "before": before, "after": resource.props[name]}
+        if name in wanted and wanted[name] != before:
+            yield {"field": f"{prefix}{name}", "before": before, "after": wanted[name]}

@@ -131,7 +131,8 @@ class Standing:
 
     `spec` is what the document would say, in the names that the cloud uses (`flavor`, `image`,
     `hostZone`); `parts` are the ids of what it consists of, by the parts that they would be.
-    `props` are those of the parts as they are, as far as taking over would make them different.
+    `props` and `tags` are those of the parts as they are, as far as taking over would make them
+    different; `marking` is what the mark itself takes the place of: by part, before and after.
     """
 
     kind: str
@@ -141,6 +142,8 @@ class Standing:
     spec: Mapping[str, object]
     parts: Mapping[str, str]
     props: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    marking: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
 
 
 @runtime_checkable

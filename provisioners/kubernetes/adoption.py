@@ -6,12 +6,13 @@ from govcloud.errors import CloudConflictError
 from govcloud.ports.abilities import Standing
 from govcloud.ports.cloud import Observed, Resource
 from provisioners.kubernetes import objects, quantities
+from provisioners.kubernetes.applying import applied
 from provisioners.kubernetes.listing import Listing
-from provisioners.kubernetes.marks import FIELD_MANAGER, UID
+from provisioners.kubernetes.marks import MANAGED_BY, UID
 from provisioners.kubernetes.objects import POD_SECURITY
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.session import Session
-from provisioners.kubernetes.settings import NAME
+from provisioners.kubernetes.settings import NAME, Settings
 from provisioners.kubernetes.types import NAMESPACE, QUOTA
 
 Json = dict[str, Any]
@@ -25,10 +26,10 @@ _SAID: Final = {
 class Adoption:
     """Looks at namespaces of nobody's, and marks them."""
 
-    def __init__(self, session: Session, installation: str, page_size: int) -> None:
+    def __init__(self, session: Session, settings: Settings, installation: str) -> None:
         self._session = session
+        self._settings = settings
         self._installation = installation
-        self._page_size = page_size
 
     def inspect(self, key: str) -> Standing:
         """Return what a document would say of the namespace with this uid, or of this name."""
@@ -42,9 +43,18 @@ class Adoption:
         level = (item["metadata"].get("labels") or {}).get(f"{POD_SECURITY}/enforce")
         spec = self._limits(name) | ({"podSecurity": level} if level else {})
         uid = item["metadata"]["uid"]
-        levels = dict(observed(item, NAMESPACE, self._installation).props)
-        parts, props = {NAMESPACE.word: uid}, {NAMESPACE.word: levels}
-        return Standing("Namespace", uid, name, name, spec, parts, props)
+        seen = observed(item, NAMESPACE, self._installation)
+        return Standing(
+            "Namespace",
+            uid,
+            name,
+            name,
+            spec,
+            parts={NAMESPACE.word: uid},
+            props={NAMESPACE.word: seen.props},
+            tags={NAMESPACE.word: seen.tags},
+            marking={NAMESPACE.word: _relabelled(item)},
+        )
 
     def _named(self, key: str) -> Json | None:
         return self._session.get(NAMESPACE.path("", key)) if NAME.fullmatch(key) else None
@@ -58,11 +68,11 @@ class Adoption:
         _must_be_free(item)
         body = objects.mark(resource, self._installation)
         body["metadata"]["resourceVersion"] = item["metadata"]["resourceVersion"]
-        made = self._session.apply(path, body, fieldManager=FIELD_MANAGER)
+        made = applied(self._session, path, body, take=self._settings.take_over)
         return observed(made, NAMESPACE, self._installation)
 
     def _all(self) -> Any:
-        for page in Listing(self._session, NAMESPACE, self._page_size):
+        for page in Listing(self._session, NAMESPACE, self._settings.page_size):
             yield from page
 
     def _limits(self, name: str) -> Json:
@@ -77,6 +87,16 @@ class Adoption:
                 least = min(whole)
                 found[word] = least if word == "pods" else quantities.show(names[0], least)
         return found
+
+
+def _relabelled(item: Json) -> dict[str, tuple[str, str]]:
+    """Return the labels of others' making that our mark takes the place of."""
+    labels = item["metadata"].get("labels") or {}
+    return {
+        name: (labels[name], ours)
+        for name, ours in MANAGED_BY.items()
+        if labels.get(name, ours) != ours
+    }
 
 
 def _must_be_free(item: Json) -> None:

@@ -18,8 +18,8 @@ from govcloud.ports.cloud import (
 )
 from provisioners.kubernetes import members, objects, rights, use
 from provisioners.kubernetes.adoption import Adoption
+from provisioners.kubernetes.applying import applied
 from provisioners.kubernetes.discovery import discover
-from provisioners.kubernetes.errors import other_managers
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import (
     EVERYTHING,
@@ -68,7 +68,7 @@ class KubernetesProvisioner:
         self._settings = settings
         self._installation = installation
         self._not_shown = (*_CLUSTERS_OWN, settings.access_namespace)
-        self._adoption = Adoption(session, installation, settings.page_size)
+        self._adoption = Adoption(session, settings, installation)
         self._strays = Strays(installation)
         self._watcher = Watcher(session, installation, settings.page_size, self._strays)
 
@@ -218,15 +218,7 @@ class KubernetesProvisioner:
         return self._known(self._applied(path, body), kind)
 
     def _applied(self, path: str, body: Json) -> Json:
-        """Apply; where others manage one of the fields, take it back or say who it is."""
-        try:
-            return self._session.apply(path, body, fieldManager=FIELD_MANAGER)
-        except CloudConflictError as error:
-            if error.reason != "FieldManager" or not self._settings.take_over:
-                raise
-            if not other_managers(error.message):
-                raise
-        return self._session.apply(path, body, fieldManager=FIELD_MANAGER, force=True)
+        return applied(self._session, path, body, take=self._settings.take_over)
 
     def delete(self, observed: Observed) -> None:
         """Ask for the removal of exactly this object, as it is now."""

@@ -22,6 +22,7 @@ from govcloud.testing.lab import ADMIN, CLOUD, QUICK
 from govcloud.testing.meanwhile import running, wait_until
 from govcloud.testing.proxy import Rule, too_many
 from provisioners.kubernetes.reading import observed
+from provisioners.kubernetes.session import APPLY
 from provisioners.kubernetes.types import BY_WORD
 
 pytestmark = pytest.mark.slow
@@ -344,6 +345,32 @@ def test_a_namespace_is_taken_over_with_what_runs_in_it(lab: KubeLab, cluster: C
     with pytest.raises(CloudConflictError) as caught:
         lab.cluster().inspect(key)
     assert caught.value.reason == "Taken"
+
+
+@pytest.mark.parametrize("connection", [{}, {"conflicts": "leave"}])
+def test_a_namespace_that_somebody_else_manages_is_taken_over_or_left_and_said(
+    lab: KubeLab, cluster: Cluster, connection: dict[str, str]
+) -> None:
+    name = f"helm-{lab.installation}"
+    path = f"/api/v1/namespaces/{name}"
+    labels = {"app.kubernetes.io/managed-by": "Helm"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    cluster.plane.call("PATCH", f"{path}?fieldManager=helm", body, kind=APPLY)
+    standing = lab.cluster().inspect(name)
+    changing = {"app.kubernetes.io/managed-by": ("Helm", "govcloud")}
+    assert standing.marking == {"namespace": changing}
+    uid = lab.namespace(adopts={"tenant": standing.tenant, "parts": dict(standing.parts)})
+    lab.controller().run_once()
+    found = cluster.plane.call("GET", path)["metadata"]["labels"]
+    row = lab.row(uid)
+    assert row is not None
+    if connection:
+        assert (row.ready, row.reason) == (False, "FieldManager"), row.message
+        assert "helm" in row.message
+        assert found["app.kubernetes.io/managed-by"] == "Helm"
+    else:
+        assert row.ready, row.message
+        assert found["app.kubernetes.io/managed-by"] == "govcloud"
 
 
 @pytest.mark.guarantee("R5")
