@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from govcloud.domain.base import Model
-from govcloud.domain.keys import ObjectKey
+from govcloud.domain.keys import ObjectKey, alike
 from govcloud.domain.kinds.estate import LegacyHostSpec
 from govcloud.domain.kinds.platform import Management, ZoneSpec
 from govcloud.domain.kinds.systems import (
@@ -94,6 +94,17 @@ class References:
         row = self.world.rows.get(draft.key)
         if row is not None:
             yield from self._changed(draft, row)
+        elif isinstance(spec, NamespaceSpec) and spec.adopts is None:
+            yield from self._called_alike(draft, spec)
+
+    def _called_alike(self, draft: Draft, spec: NamespaceSpec) -> Iterator[Diagnostic]:
+        """Yield a fault for a new namespace that would be called in its cloud as another is."""
+        cloud = self.world.cloud_of(spec.zone)
+        for key in alike(draft.key):
+            row = self.world.alike.get(key)
+            if row is not None and row.cloud == cloud and not row.spec.get("adopts"):
+                params = {"object": str(draft.key), "called": f"{key.department}-{key.name}"}
+                yield draft.fault("requests.called_alike", "metadata.name", **params)
 
     def _placed(
         self, draft: Draft, spec: VirtualMachineSpec | VolumeSpec | NamespaceSpec

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from sqlmodel import Session
 
 from govcloud.domain.base import Model
-from govcloud.domain.keys import ObjectKey
+from govcloud.domain.keys import ObjectKey, alike
 from govcloud.domain.kinds.estate import ServerRoomSpec
 from govcloud.domain.kinds.governance import ExemptionSpec, PolicySpec, WaiverSpec
 from govcloud.domain.kinds.platform import (
@@ -39,7 +39,8 @@ class World:
     """What a change set of one department is judged against.
 
     `rows` are the objects that are to be changed; `near` those that stand for the systems,
-    rooms and machines concerned, by which dependants are found.
+    rooms and machines concerned, by which dependants are found; `alike` the namespaces of others
+    whose department and name read the same as those of a wanted one.
     """
 
     department: str
@@ -58,6 +59,7 @@ class World:
     machines: Mapping[str, VirtualMachineSpec]
     rows: Mapping[ObjectKey, ObjectRow]
     near: tuple[ObjectRow, ...] = ()
+    alike: Mapping[ObjectKey, ObjectRow] = field(default_factory=dict)
     hosted: frozenset[str] = field(default_factory=frozenset)
 
     def cloud_of(self, zone: str | None) -> str:
@@ -112,6 +114,7 @@ def load_world(
         machines=_of(_specs(machines), VirtualMachineSpec),
         rows=rows,
         near=near,
+        alike=objects.by_keys(session, _alike(keys)),
         hosted=frozenset(row.system for row in near if row.system and KINDS[row.kind].allocates),
     )
 
@@ -137,6 +140,10 @@ def current_of(row: ObjectRow) -> Current:
 def _machines(keys: Iterable[ObjectKey]) -> list[str] | None:
     """Machines matter only to volumes that may be attached to one."""
     return None if any(key.kind == "Volume" for key in keys) else []
+
+
+def _alike(keys: Iterable[ObjectKey]) -> set[ObjectKey]:
+    return {other for key in keys if key.kind == "Namespace" for other in alike(key)}
 
 
 def _near(

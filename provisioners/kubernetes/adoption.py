@@ -51,7 +51,7 @@ class Adoption:
             name,
             spec,
             parts={NAMESPACE.word: uid},
-            props={NAMESPACE.word: seen.props},
+            props={NAMESPACE.word: {n: v for n, v in seen.props.items() if v or n != objects.NAME}},
             tags={NAMESPACE.word: seen.tags},
             marking={NAMESPACE.word: _relabelled(item)},
         )

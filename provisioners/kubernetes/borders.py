@@ -1,14 +1,13 @@
 """The network policies of a namespace: closed both ways, names resolved, then what was approved."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from govcloud.ports.cloud import Order
-from provisioners.kubernetes.marks import INSTALLATION, ZONE, referred
+from provisioners.kubernetes.marks import CALLED, INSTALLATION, ZONE, referred
 from provisioners.kubernetes.settings import Settings
 
 Json = dict[str, Any]
-_NAME: Final = "kubernetes.io/metadata.name"
 
 
 def policies(order: Order, settings: Settings, installation: str) -> Mapping[str, Json]:
@@ -26,7 +25,7 @@ def _spec(types: tuple[str, ...], **rules: list[Json]) -> Json:
 
 def _dns(settings: Settings) -> Json:
     peer = {
-        "namespaceSelector": {"matchLabels": {_NAME: settings.dns_namespace}},
+        "namespaceSelector": {"matchLabels": {CALLED: settings.dns_namespace}},
         "podSelector": {"matchLabels": {"k8s-app": settings.dns_app}},
     }
     ports = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
@@ -47,7 +46,10 @@ def _allow(order: Order, installation: str) -> Json:
 def _peers(network: Mapping[str, Any], way: str, department: str, installation: str) -> list[Json]:
     """Return who may come in (`from`) or be reached (`to`), IPv4 and IPv6 alike, in one order."""
     own: list[Json] = [{"podSelector": {}}] if network.get("internal", True) else []
-    names = sorted({referred(entry, department) for entry in network.get(f"{way}Namespaces", ())})
+    named = [
+        {"matchLabels": referred(entry, department, installation)}
+        for entry in sorted(set(network.get(f"{way}Namespaces", ())))
+    ]
     zones = [
         {"matchLabels": {INSTALLATION: installation, ZONE: zone}}
         for zone in sorted(set(network.get(f"{way}Zones", ())))
@@ -55,7 +57,6 @@ def _peers(network: Mapping[str, Any], way: str, department: str, installation: 
     cidrs = sorted(set(network.get(f"{way}Cidrs", ())))
     return [
         *own,
-        *({"namespaceSelector": {"matchLabels": {_NAME: name}}} for name in names),
-        *({"namespaceSelector": zone} for zone in zones),
+        *({"namespaceSelector": chosen} for chosen in [*named, *zones]),
         *({"ipBlock": {"cidr": cidr}} for cidr in cidrs),
     ]

@@ -18,6 +18,10 @@ MARK: Final = f"{DOMAIN}/mark"
 HARD: Final = f"{DOMAIN}/hard"
 """Names the limits of a quota that are ours: others may add some of their own."""
 ZONE: Final = f"{DOMAIN}/zone"
+OBJECT: Final = f"{DOMAIN}/name"
+"""What the object is called that a namespace is of: what references select by."""
+CALLED: Final = "kubernetes.io/metadata.name"
+"""What every namespace is called, as the cluster itself labels it."""
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "govcloud"}
 EVERYTHING: Final = "app.kubernetes.io/managed-by=govcloud"
 """Selects what any govcloud made, also where its mark was taken off since."""
@@ -26,7 +30,7 @@ _SELECTED: Final = frozenset(
     {"department", "system", "request", "zone", "mlps", "environment", "xinchuang"}
 )
 _LABEL: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
-_MARKS: Final = frozenset({INSTALLATION, UID, PART, MARK, HARD})
+_MARKS: Final = frozenset({INSTALLATION, UID, PART, MARK, HARD, OBJECT})
 WHOLE: Final = "whole"
 """What is said of a mark of which nothing is missing."""
 _LONGEST: Final = 63
@@ -43,12 +47,17 @@ def namespace_name(department: str, name: str) -> str:
     return f"{whole[: _LONGEST - 9].rstrip('-')}-{digest}"
 
 
-def referred(reference: str, department: str) -> str:
-    """Return the namespace that `name`, `department/name` or `cluster:name` means."""
+def referred(reference: str, department: str, installation: str) -> dict[str, str]:
+    """Return the labels of the namespace that `name`, `department/name` or `cluster:name` means.
+
+    Whose it is says which one is meant, not what it is called: what was taken over keeps its name.
+    Only the cluster's own administrators can change the labels of a namespace.
+    """
     if reference.startswith("cluster:"):
-        return reference.removeprefix("cluster:")
+        return {CALLED: reference.removeprefix("cluster:")}
     owner, _, name = reference.rpartition("/")
-    return namespace_name(owner or department, name)
+    whose = {f"{DOMAIN}/department": owner or department, OBJECT: name}
+    return {INSTALLATION: installation, **whose}
 
 
 def metadata(

@@ -12,13 +12,15 @@ from typing import Any, Final
 from govcloud.ports.cloud import Order, Resource, Value
 from provisioners.kubernetes import quantities
 from provisioners.kubernetes.borders import policies
-from provisioners.kubernetes.marks import HARD, WHOLE, metadata, namespace_name
+from provisioners.kubernetes.marks import HARD, OBJECT, WHOLE, metadata, namespace_name
 from provisioners.kubernetes.settings import ROLES, Settings
 from provisioners.kubernetes.types import ACCESS, BY_WORD, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
 Json = dict[str, Any]
 Props = dict[str, Value]
 POD_SECURITY: Final = "pod-security.kubernetes.io"
+NAME: Final = "name"
+"""The prop of a namespace that says what its object is called."""
 MODES: Final = ("enforce", "audit", "warn")
 RBAC: Final = "rbac.authorization.k8s.io"
 PLAIN_COUNTS: Final = frozenset(
@@ -72,7 +74,12 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
             build={"over_quota": True} if spec.get("allowOverQuota") else {},
         )
 
-    yield part(NAMESPACE, "", _levels(str(spec.get("podSecurity", "restricted"))), rank=0)
+    yield part(
+        NAMESPACE,
+        "",
+        {NAME: order.name, **_levels(str(spec.get("podSecurity", "restricted")))},
+        rank=0,
+    )
     yield part(QUOTA, "", _listed("hard", _hard(spec, settings)))
     yield part(LIMITS, "", _listed("rules", _rules(spec)))
     for word, policy in policies(order, settings, installation).items():
@@ -194,6 +201,7 @@ def mark(resource: Resource, installation: str) -> Json:
 
 
 def _namespace(body: Json, props: Mapping[str, Value]) -> Json:
+    body["metadata"]["labels"] |= {OBJECT: props[NAME]} if props.get(NAME) else {}
     body["metadata"]["labels"] |= {
         f"{POD_SECURITY}/{mode}": level
         for mode in MODES

@@ -5,8 +5,16 @@ from typing import Any, Final
 
 from govcloud.ports.cloud import Observed, State, Value
 from provisioners.kubernetes import quantities
-from provisioners.kubernetes.marks import DOMAIN, FIELD_MANAGER, HARD, mark_of, missing, tags_of
-from provisioners.kubernetes.objects import MODES, POD_SECURITY, access_props, policy_props
+from provisioners.kubernetes.marks import (
+    DOMAIN,
+    FIELD_MANAGER,
+    HARD,
+    OBJECT,
+    mark_of,
+    missing,
+    tags_of,
+)
+from provisioners.kubernetes.objects import MODES, NAME, POD_SECURITY, access_props, policy_props
 from provisioners.kubernetes.types import ACCESS, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
 Json = dict[str, Any]
@@ -69,7 +77,8 @@ def _state(item: Json, kind: Type) -> State:
 
 def _namespace(item: Json) -> dict[str, Value]:
     labels = item["metadata"].get("labels") or {}
-    return {f"pod_security.{mode}": labels.get(f"{POD_SECURITY}/{mode}") for mode in MODES}
+    levels = {f"pod_security.{mode}": labels.get(f"{POD_SECURITY}/{mode}") for mode in MODES}
+    return {NAME: labels.get(OBJECT), **levels}
 
 
 def _quota(item: Json) -> dict[str, Value]:

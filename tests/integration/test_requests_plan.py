@@ -152,6 +152,26 @@ def test_a_system_of_another_department_is_not_there(town: Town) -> None:
     assert (fault.field, fault.params["meant"]) == ("spec.system", None)
 
 
+def test_a_namespace_that_would_be_called_like_another_is_refused(town: Town) -> None:
+    """In a cluster `health-a` + `x` and `health` + `a-x` are called the same."""
+    town.apply(
+        words.department("health-a"),
+        words.quota("for-health-a", "health-a", 0),
+        words.document("Cloud", "second-cloud", {"provider": "simulated", "kinds": ["Namespace"]}),
+        words.zone("far", "second-cloud"),
+    )
+    clerk = Actor("other-clerk", Role.APPLICANT, "health-a")
+    of = "health-a"
+    approved(
+        town, system(of=of), namespace("x", of=of, access={"admin": ["other-clerk"]}), actor=clerk
+    )
+    (fault,) = faults(town, system(), namespace("a-x"))
+    assert (fault.key, fault.field) == ("requests.called_alike", "metadata.name")
+    assert plan(town, system(), namespace("a-y"), namespace("a")).effective
+    assert plan(town, system(), namespace("a-x", zone="far")).effective
+    assert plan(town, namespace("x", of=of, pods=7), actor=clerk).effective
+
+
 def test_volumes_are_attached_where_they_stand(town: Town) -> None:
     approved(town, system(), machine(), system("other"))
     (nowhere,) = faults(town, volume(attachTo="webb"))

@@ -1,6 +1,7 @@
 """What a cluster should hold for a namespace: the manifests, and reading them back."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,14 +120,45 @@ def test_nothing_comes_in_or_goes_out_where_nothing_is_allowed() -> None:
 
 
 def test_a_namespace_is_named_within_its_department_or_beyond() -> None:
-    network = {"toNamespaces": ["data", "health/records"]}
+    network = {"toNamespaces": ["data", "health/records", "cluster:monitoring"]}
     (outward,) = bodies(network=network)["policy-allow"]["spec"]["egress"]
-    names = [
-        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+    chosen = [
+        peer["namespaceSelector"]["matchLabels"]
         for peer in outward["to"]
         if "namespaceSelector" in peer
     ]
-    assert names == ["health-records", "hrss-data"]
+    whose = [("hrss", "data"), ("health", "records")]
+    ours = [
+        {
+            "govcloud.io/installation": INSTALLATION,
+            "govcloud.io/department": department,
+            "govcloud.io/name": name,
+        }
+        for department, name in whose
+    ]
+    assert chosen == [{"kubernetes.io/metadata.name": "monitoring"}, *ours]
+
+
+def test_a_reference_opens_to_its_namespace_and_to_none_of_the_same_name() -> None:
+    """Also to one that was taken over and is called otherwise; never to `hrss-a` and `x`."""
+    network = {"fromNamespaces": ["a-x"]}
+    (inward,) = bodies(network=network)["policy-allow"]["spec"]["ingress"]
+    (chosen,) = (
+        p["namespaceSelector"]["matchLabels"]
+        for p in inward["from"]
+        if len(p) == 1 and "namespaceSelector" in p
+    )
+
+    def opens_to(department: str, name: str, **spec: Any) -> bool:
+        order = namespace_order(1, department=department, **spec)
+        found = resources(replace(order, name=name, tags=order.tags), SETTINGS, INSTALLATION)[0]
+        labels = manifest(found, INSTALLATION)["metadata"]["labels"]
+        return chosen.items() <= labels.items()
+
+    assert opens_to("hrss", "a-x")
+    assert opens_to("hrss", "a-x", adopts={"tenant": "legacy", "parts": {"namespace": "u"}})
+    assert not opens_to("hrss-a", "x")
+    assert not opens_to("hrss", "a")
 
 
 def test_people_get_their_roles_and_the_account_for_short_tokens() -> None:
