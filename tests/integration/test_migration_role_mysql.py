@@ -1,6 +1,10 @@
 """The role `mysql` on real hosts with real servers (MariaDB, as Debian has it)."""
 
+import shlex
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -54,6 +58,11 @@ systemd-run -q --unit clerk bash -c 'for ((n = 1; ; n++)); do
   mariadb -u hr_app -p"of the app" -BN --unbuffered --force hr_db >> /srv/acknowledged'
 """
 """Somebody who writes, and notes what the server has acknowledged."""
+BLOCKER = """
+for table in unit entry seen; do systemd-run -q --unit clerk-$table bash -c 'while :; do
+  echo "LOCK TABLES '$table' WRITE; SELECT SLEEP(15);" | mariadb hr_db; done'; done; sleep 1
+"""
+"""Those who hold locks, and come back at once where they are sent away."""
 
 
 def sql(host: Host, text: str, user: str = "") -> str:
@@ -139,6 +148,69 @@ def test_all_stages(base: Mover) -> None:
         sql(base.target, "DELETE FROM person", "hr_app")
     base.well(Stage.UNDO, Mode.ABORTED)
     assert left(base) == ""
+
+
+@pytest.mark.guarantee("M3")
+def test_who_is_connected_is_sent_away(base: Mover) -> None:
+    """Nobody who was connected before the freeze is so after it, however often it is played."""
+    asked = "SELECT id FROM information_schema.processlist WHERE user = 'hr_app'"
+    for number in range(3):
+        base.source.run(
+            f"for n in 1 2 3; do systemd-run -q --unit idle-{number}-$n bash -c 'sleep 60 |"
+            f' mariadb -u hr_app -p"of the app" --skip-reconnect hr_db\'; done; sleep 1'
+        )
+        assert len(sql(base.source, asked).split()) == 3
+        base.well(Stage.FREEZE)
+        assert sql(base.source, asked) == ""
+    base.well(Stage.UNDO)
+
+
+@pytest.mark.guarantee("M3")
+def test_who_cannot_be_sent_away_is_named(base: Mover, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that this may not end is said, and nothing stays frozen."""
+    mover = "CREATE USER mover@localhost IDENTIFIED BY 'weak';"
+    mover += "GRANT PROCESS, READ_ONLY ADMIN ON *.* TO mover@localhost;"
+    base.source.run("mariadb", stdin=mover + "SET GLOBAL event_scheduler = OFF;")
+    before = base.source.run(CONFIGURATION)
+    idle = 'sleep 60 | mariadb -u hr_app -p"of the app" hr_db'
+    base.source.run(f"systemd-run -q --unit idle bash -c {shlex.quote(idle)}; sleep 1")
+    base.settings |= {"user": "mover", "host": "127.0.0.1"}
+    base.secrets = {"password": "env:HR_PASSWORD"}
+    monkeypatch.setenv("HR_PASSWORD", "weak")
+    played = base.play(Stage.FREEZE)
+    assert played.verdict == Verdict.FAILED
+    assert "sessions at the source do not end: hr_app@localhost (" in played.message
+    assert "You are not owner of thread" in played.message
+    base.settings = {"databases": ["hr_db"]}
+    base.secrets = {}
+    base.well(Stage.UNDO)
+    assert base.source.run(CONFIGURATION) == before
+    after = "DROP USER mover@localhost; SET GLOBAL event_scheduler = ON"
+    base.source.run("systemctl stop idle; mariadb", stdin=after)
+
+
+@pytest.mark.guarantee("M3")
+@pytest.mark.guarantee("M5")
+def test_a_freeze_that_was_cut_off_has_no_effect_later(base: Mover) -> None:
+    """It waits for locks when its window closes; what was undone meanwhile stays undone."""
+    before = base.source.run(CONFIGURATION)
+    base.source.run(BLOCKER)
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        freezing = pool.submit(base.play, Stage.FREEZE, stop=stop)
+        asked = "SELECT count(*) FROM information_schema.processlist WHERE info = '%s'"
+        waits = asked % "SET GLOBAL read_only = ON"
+        until = time.monotonic() + 30
+        while sql(base.source, waits) == "0" and time.monotonic() < until:
+            time.sleep(0.05)
+        stop.set()
+        assert freezing.result().verdict != Verdict.OK
+    base.well(Stage.UNDO)
+    base.source.run("systemctl stop clerk-unit clerk-entry clerk-seen")
+    time.sleep(3)
+    assert base.source.run(CONFIGURATION) == before
+    assert sql(base.source, waits) == "0"
+    sql(base.source, "INSERT INTO entry VALUES (-2)", "hr_app")
 
 
 def found_and_mended(base: Mover) -> None:
