@@ -1,6 +1,7 @@
 """The role `postgresql` on real hosts with real servers."""
 
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -477,6 +478,94 @@ def test_wrong_password(base: Mover, monkeypatch: pytest.MonkeyPatch) -> None:
     assert b"Falsch" not in evidence
     assert b"Rechts#9" not in evidence
     assert sql(base.target, name, "SELECT count(*) FROM hr.person") == "20000"
+
+
+FROZEN = """
+cd /; PGPASSWORD='of the app' psql -XAtq -v ON_ERROR_STOP=1 -h 127.0.0.1 -U {0}_app -d {0} \
+  -c "BEGIN READ WRITE; DELETE FROM hr.person WHERE id = {1} RETURNING id; COMMIT"
+"""
+"""An application's own way to write, whatever its database says; an id is told once."""
+SERVES = """
+SELECT setconfig, datconnlimit FROM pg_database d
+LEFT JOIN pg_db_role_setting ON setdatabase = d.oid WHERE datname LIKE 'frozen%' ORDER BY datname
+"""
+FEED = """
+CREATE SUBSCRIPTION fed CONNECTION 'dbname=nowhere' PUBLICATION nothing WITH (connect = false);
+ALTER SUBSCRIPTION fed ENABLE
+"""
+
+
+@pytest.mark.guarantee("M3")
+@pytest.mark.guarantee("M4")
+def test_frozen(base: Mover) -> None:
+    """Nobody but superusers is let in, whatever they say, until it is given back as it was."""
+    name, source = name_of(base), base.source
+    sql(source, "postgres", "ALTER SYSTEM SET max_prepared_transactions = 4")
+    source.run("systemctl restart 'postgresql@*.service'")
+    sql(
+        source,
+        "postgres",
+        f"ALTER DATABASE {name} CONNECTION LIMIT 5; CREATE ROLE lord LOGIN SUPERUSER",
+    )
+    was = sql(source, "postgres", SERVES)
+    assert source.run(FROZEN.format(name, 1)).strip() == "1"
+    sql(source, name, FEED)
+    warned = base.well(Stage.PLAN)["warnings"]
+    assert "READ WRITE: name the services that use them in `services`: lord" in warned
+    assert "which fails otherwise: fed" in warned
+    base.well(Stage.SYNC, Mode.INITIAL)
+    assert "disable them before the freeze: fed" in base.play(Stage.FREEZE).message
+    base.well(Stage.UNDO)
+    sql(
+        source,
+        name,
+        "ALTER SUBSCRIPTION fed DISABLE; ALTER SUBSCRIPTION fed SET (slot_name = NONE)",
+    )
+    sql(source, name, "DROP SUBSCRIPTION fed")
+    sql(source, name, "BEGIN; DELETE FROM hr.person WHERE id = 2; PREPARE TRANSACTION 'held'")
+    assert "prepared transactions" in base.play(Stage.FREEZE).message
+    base.well(Stage.UNDO)
+    assert sql(source, "postgres", SERVES) == was
+    assert source.run(FROZEN.format(name, 3)).strip() == "3"
+    sql(source, name, "COMMIT PREPARED 'held'")
+    for _ in range(2):
+        base.well(Stage.FREEZE)
+    with pytest.raises(RuntimeError, match="too many connections"):
+        source.run(FROZEN.format(name, 4))
+    source.reboot()
+    serve(source)
+    with pytest.raises(RuntimeError, match="too many connections"):
+        source.run(FROZEN.format(name, 4))
+    base.well(Stage.SYNC, Mode.FINAL)
+    assert base.well(Stage.VERIFY)["differences"] == 0
+    base.well(Stage.UNDO)
+    assert sql(source, "postgres", SERVES) == was
+    assert source.run(FROZEN.format(name, 4)).strip() == "4"
+    sql(source, "postgres", "ALTER SYSTEM RESET max_prepared_transactions; DROP ROLE lord")
+    source.run("systemctl restart 'postgresql@*.service'")
+
+
+HELD = """
+systemd-run -q --uid=postgres sh -c '(echo "BEGIN; LOCK TABLE pg_db_role_setting;"; sleep 20;
+  echo "ROLLBACK;") | psql -X'; sleep 1
+"""
+"""For a while nobody can log in to the server, nor change a setting."""
+
+
+@pytest.mark.guarantee("M2")
+@pytest.mark.guarantee("M3")
+def test_frozen_too_late(base: Mover) -> None:
+    """A freeze that waited at the source when the controller was lost does nothing any more."""
+    base.well(Stage.SYNC, Mode.INITIAL)
+    was = sql(base.source, "postgres", SERVES)
+    base.source.run(HELD)
+    gone = threading.Event()
+    threading.Timer(8, gone.set).start()
+    assert base.play(Stage.FREEZE, stop=gone).verdict == Verdict.STOPPED
+    base.well(Stage.UNDO)
+    time.sleep(3)
+    assert sql(base.source, "postgres", SERVES) == was
+    assert base.source.run(FROZEN.format(name_of(base), 1)).strip() == "1"
 
 
 OLD = """

@@ -5,7 +5,19 @@ import subprocess
 
 from databases import short, unlike
 from ends import ComplaintError
-from queries import AVAILABLE, EXTENSIONS, MADE, OIDS, PARTLY, RULES, SETTINGS, TABLES, literal
+from queries import (
+    AVAILABLE,
+    EXTENSIONS,
+    FED,
+    MADE,
+    MIGHTY,
+    OIDS,
+    PARTLY,
+    RULES,
+    SETTINGS,
+    TABLES,
+    literal,
+)
 from relay import Relay
 
 OLDEST = 120000
@@ -37,7 +49,7 @@ def plan(mover):
     faults = [fault for name in names for fault in unfit(mover, name, available)]
     if faults:
         raise ComplaintError("; ".join(faults))
-    warnings = [*partly(mover, names), *configured(mover, names)]
+    warnings = [*partly(mover, names), *writers(mover, names), *configured(mover, names)]
     if mover.wanted["follow"] == "logical":
         warnings += follow(mover)
     return {"warnings": "; ".join(warnings)} if warnings else {}
@@ -89,6 +101,23 @@ def partly(mover, names):
     if rows:
         yield "of extensions' own tables, rows that were added are not moved: %s" % short(
             ["%s.%s" % row for row in rows]
+        )
+
+
+def writers(mover, names):
+    """Yield who may write to the source though it is frozen, or keeps it from being frozen."""
+    asked = (sql.format(names=", ".join(map(literal, names))) for sql in (MIGHTY, FED))
+    mighty, fed = ([name for (name,) in mover.source.rows("postgres", sql)] for sql in asked)
+    if mighty:
+        yield (
+            "superusers of %s may log in after the freeze, and write where they say READ WRITE:"
+            " name the services that use them in `services`: %s"
+            % (mover.source.name, short(mighty))
+        )
+    if fed:
+        yield (
+            "subscriptions write to databases of %s: disable them before the freeze, which fails"
+            " otherwise: %s" % (mover.source.name, short(fed))
         )
 
 

@@ -143,6 +143,17 @@ WHERE type LIKE 'host%' AND address NOT IN ('127.0.0.1', '::1', 'localhost')
   AND database && ARRAY['all', 'sameuser', 'samerole', {names}] ORDER BY line_number
 """
 """Who is let in from elsewhere."""
+MIGHTY = """
+SELECT rolname FROM pg_roles r WHERE rolsuper AND rolcanlogin AND (rolname <> current_user
+  OR EXISTS (SELECT FROM pg_stat_activity
+    WHERE usesysid = r.oid AND datname IN ({names}) AND pid <> pg_backend_pid())) ORDER BY 1
+"""
+"""Whom no freeze keeps out, but for who asks."""
+FED = """
+SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid
+WHERE subenabled AND datname IN ({names}) ORDER BY 1
+"""
+"""What writes to the databases whatever they say."""
 PARTLY = """
 SELECT which::regclass::text FROM pg_extension, unnest(extconfig, extcondition) AS u (which, rows_)
 WHERE rows_ <> '' ORDER BY 1
