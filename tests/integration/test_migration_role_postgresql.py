@@ -485,6 +485,34 @@ cd /; PGPASSWORD='of the app' psql -XAtq -v ON_ERROR_STOP=1 -h 127.0.0.1 -U {0}_
   -c "BEGIN READ WRITE; DELETE FROM hr.person WHERE id = {1} RETURNING id; COMMIT"
 """
 """An application's own way to write, whatever its database says; an id is told once."""
+VIEWS = """
+SET search_path = hr; CREATE TABLE t (i int); INSERT INTO t VALUES (1);
+CREATE MATERIALIZED VIEW late AS SELECT 0 AS n WITH NO DATA;
+CREATE MATERIALIZED VIEW m3 AS SELECT count(*) AS n FROM t;
+CREATE VIEW between AS SELECT n + 1 AS n FROM m3; CREATE MATERIALIZED VIEW m2 AS TABLE between;
+CREATE MATERIALIZED VIEW m1 AS TABLE m2; CREATE MATERIALIZED VIEW m0 AS TABLE m1;
+"""
+AGAIN = "; ".join(
+    f"REFRESH MATERIALIZED VIEW hr.{name}" for name in ("m3", "m2", "m1", "m0", "late")
+)
+SEEN = "; ".join(f"SELECT n FROM hr.{name}" for name in ("m3", "m2", "m1", "m0", "late"))
+
+
+@pytest.mark.guarantee("M4")
+def test_computed(base: Mover) -> None:
+    """What is computed of what is computed is computed in this order, and where the source's is."""
+    name, source = name_of(base), base.source
+    sql(source, name, VIEWS)
+    base.well(Stage.SYNC, Mode.INITIAL)
+    for mode in (Mode.DELTA, Mode.DELTA, Mode.FINAL):
+        sql(source, name, f"INSERT INTO hr.t VALUES (2); {AGAIN}")
+        base.well(Stage.SYNC, mode)
+        assert sql(base.target, name, SEEN) == sql(source, name, SEEN)
+        assert base.well(Stage.VERIFY)["differences"] == 0
+    sql(base.target, name, "REFRESH MATERIALIZED VIEW hr.m0 WITH NO DATA")
+    assert "materialized views" in base.play(Stage.VERIFY).message
+
+
 SERVES = """
 SELECT setconfig, datconnlimit FROM pg_database d
 LEFT JOIN pg_db_role_setting ON setdatabase = d.oid WHERE datname LIKE 'frozen%' ORDER BY datname

@@ -206,6 +206,7 @@ class Copier(Databases):
         ]
         self.target.rows(name, "\n".join(lines) or "SELECT 1 WHERE false")
         expected["sequences"] = sequences
+        expected["views"] = sorted(self.source.rows(database, REFRESH))
         expected["rights"] = self.parts(self.source, database)
         expected["objects"] = self.source.rows(database, snapshot.begin + OBJECTS)
         if self.target.rows(name, OBJECTS) != expected["objects"]:
@@ -219,7 +220,7 @@ class Copier(Databases):
         noted = load(self.note(database))
         name = self.name(database)
         if noted.get("complete"):
-            for (line,) in self.target.rows(name, REFRESH):
+            for (line,) in self.source.rows(database, REFRESH):
                 self.target.rows(name, line)
             return
         save(self.note(database), dict(noted, completing=True))

@@ -17,7 +17,7 @@ from copying import groups
 from ends import tell
 from following import Follower
 from notes import load
-from queries import LOCK, OBJECTS, SEQUENCES, TABLES, ident, literal
+from queries import LOCK, OBJECTS, REFRESH, SEQUENCES, TABLES, ident, literal
 
 
 class Mover(Follower):
@@ -55,6 +55,10 @@ class Mover(Follower):
         for what, sql in (("sequences", SEQUENCES), ("large objects", OBJECTS)):
             theirs = expected[what.split()[-1]] if expected else self.source.rows(database, sql)
             yield what, theirs, self.target.rows(name, sql)
+        # Not their contents: those of the source may be of an earlier time.
+        ours = sorted(self.target.rows(name, REFRESH))
+        views = expected.get("views", ours) if expected else self.source.rows(database, REFRESH)
+        yield "materialized views", sorted(views), ours
         ours = self.parts(self.target, database)
         theirs = expected.get("rights", ours) if expected else self.parts(self.source, database)
         yield "settings, owner, rights or comment", theirs, ours

@@ -172,9 +172,23 @@ END $$
 """
 """Removes all large objects, few at a time: each is locked to the end of its transaction."""
 REFRESH = """
-SELECT format('REFRESH MATERIALIZED VIEW %I.%I', schemaname, matviewname)
-FROM pg_matviews WHERE ispopulated
+WITH RECURSIVE built AS (
+  SELECT DISTINCT ev_class AS which, refobjid AS what FROM pg_rewrite r
+  JOIN pg_depend ON classid = 'pg_rewrite'::regclass AND objid = r.oid
+    AND refclassid = 'pg_class'::regclass
+  WHERE ev_type = '1' AND refobjid <> ev_class
+), steps AS (
+  SELECT oid AS which, 0 AS step FROM pg_class WHERE relkind = 'm'
+  UNION SELECT built.which, step + 1 FROM steps JOIN built ON what = steps.which
+  WHERE step < (SELECT count(*) FROM pg_class WHERE relkind IN ('m', 'v'))
+)
+SELECT format('REFRESH MATERIALIZED VIEW %I.%I', nspname, relname)
+  || CASE WHEN relispopulated THEN '' ELSE ' WITH NO DATA' END
+FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace JOIN steps ON which = c.oid
+WHERE relkind = 'm' GROUP BY c.oid, nspname, relname, relispopulated ORDER BY max(step), c.oid
 """
+"""Computes anew what is computed: first what others are built on, be it through views; then by age,
+since what a function reads is told nowhere."""
 LOCK = (
     "ALTER DATABASE %s SET default_transaction_read_only = on; SELECT pg_terminate_backend(pid)"
     " FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
