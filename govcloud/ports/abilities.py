@@ -184,6 +184,20 @@ class Keeping(Protocol):
 
 
 @runtime_checkable
+class Containing(Protocol):
+    """What a driver MAY do beside `Provisioner`: look for what would be lost with something."""
+
+    def contents(self, found: Sequence[Observed]) -> Mapping[str, str]:
+        """Return what is in those things of one object, by their ids; empty ones are left out.
+
+        Asked before anything of an object is given back, unless `Observed.info["holds"]` says it
+        already. MUST ask the cloud as it is now. What it may not look at MUST count as holding
+        something.
+        """
+        ...
+
+
+@runtime_checkable
 class Leaving(Protocol):
     """What a driver MAY do beside `Provisioner`: leave what an object had, for what is on it."""
 

@@ -64,6 +64,11 @@ class Attempt:
         return self.wanted.phase == Phase.RELEASING
 
     @property
+    def confirmed(self) -> bool:
+        """Whether somebody said that what it holds may go."""
+        return self.status.confirmed == self.wanted.generation or bool(self.status.forced)
+
+    @property
     def builds(self) -> bool:
         """Whether something is about to be done for what is approved and does not stand."""
         unbuilt = self.status.built < self.wanted.generation and self.wanted.kind != GROUND

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +11,8 @@ from govcloud.errors import CloudError
 from govcloud.plan.conditions import missing_reference, unplanned, unreachable
 from govcloud.plan.model import Verb
 from govcloud.plan.orders import MissingReferenceError
-from govcloud.ports.cloud import Observed, Provisioner
+from govcloud.ports.abilities import Containing
+from govcloud.ports.cloud import Observed, Provisioner, State
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.desired import UnplannableError, World, resources_of
@@ -105,10 +107,30 @@ class Looking:
         for attempt in attempts:
             seen = by_uid.get(attempt.claim.uid, [])
             try:
+                seen = self._with_contents(attempt, seen)
                 attempt.decide(seen, world, now, self._settings, wipes=self._wipes)
+            except PausedError as error:
+                attempt.put_off(error.until)
+            except CloudError as error:
+                attempt.conditions = unreachable(error)
+                attempt.honour(error, now, self._settings)
             except Exception as error:
                 LOG.exception("%s: %s", self._name, attempt.claim.uid)
                 attempt.conditions = unplanned(error)
+
+    def _with_contents(self, attempt: Attempt, seen: list[Observed]) -> list[Observed]:
+        """Return what was seen, with what it holds, where that matters and is not known yet."""
+        matters = attempt.releasing and not attempt.confirmed
+        known = any(item.info.get("holds") for item in seen)
+        going = all(item.state is State.DELETING for item in seen)
+        if not matters or known or going or not isinstance(self._provisioner, Containing):
+            return seen
+        with self._gate.call("contents"):
+            held = self._provisioner.contents(seen)
+        return [
+            replace(item, info={**item.info, "holds": held[item.id]}) if item.id in held else item
+            for item in seen
+        ]
 
     def raise_quotas(self, attempts: Sequence[Attempt], world: World) -> None:
         """Let the cloud's own quota allow what is about to be built (Q5)."""

@@ -16,7 +16,7 @@ from govcloud.ports.cloud import (
     State,
     TenantQuota,
 )
-from provisioners.kubernetes import members, objects, rights, use
+from provisioners.kubernetes import contents, members, objects, rights, use
 from provisioners.kubernetes.adoption import Adoption
 from provisioners.kubernetes.applying import applied
 from provisioners.kubernetes.discovery import discover
@@ -150,6 +150,13 @@ class KubernetesProvisioner:
                 for page in Listing(self._session, kind, self._settings.page_size, chosen):
                     found += [seen for item in page if (seen := self._seen(item, kind, ending))]
         return found
+
+    def contents(self, found: Sequence[Observed]) -> Mapping[str, str]:
+        """Return what is in namespaces, by their ids."""
+        staying = [seen for seen in found if seen.state is not State.DELETING]
+        namespaces = {seen.id: seen.name for seen in staying if seen.type == NAMESPACE.word}
+        said = {key: contents.within(self._session, name) for key, name in namespaces.items()}
+        return {key: text for key, text in said.items() if text}
 
     def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
         """Tell of changes as they happen, by watches."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from govcloud.ports.cloud import CloudReport
+from provisioners.kubernetes.contents import DATA
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import ROLES, Settings
 from provisioners.kubernetes.types import NAMESPACE, TYPES
@@ -42,6 +43,8 @@ def needed(settings: Settings) -> Iterator[Right]:
     for kind in TYPES:
         for verb in _OURS:
             yield Right(verb, kind.group, kind.plural)
+    for plural in DATA:
+        yield Right("list", "", plural)
     for role in ROLES:
         yield Right("bind", "rbac.authorization.k8s.io", "clusterroles", name=settings.roles[role])
     for verb in ("create", "patch"):

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from govcloud.testing.kubelab import KubeLab
 from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.lab import ADMIN, CLOUD, QUICK
 from govcloud.testing.meanwhile import running, wait_until
-from govcloud.testing.proxy import Rule, too_many
+from govcloud.testing.proxy import Answer, Rule, too_many
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.session import APPLY
 from provisioners.kubernetes.types import BY_WORD
@@ -171,6 +171,79 @@ def test_what_holds_data_goes_only_when_somebody_says_so(lab: KubeLab, cluster: 
     lab.controller("three").run_once()
     assert lab.row(uid) is None
     assert lab.charged() == {}
+
+
+def _without_quota(cluster: Cluster, quota: Observed) -> None:
+    cluster.remove(quota)
+
+
+def _without_pods(cluster: Cluster, quota: Observed) -> None:
+    cluster.patch(quota, {"spec": {"hard": {"pods": None}}})
+    wait_until(lambda: "pods" not in cluster.plane.look(path_of(quota))["status"]["hard"])
+
+
+@pytest.mark.parametrize("tamper", [_without_quota, _without_pods])
+def test_what_no_quota_counts_is_held_all_the_same(
+    lab: KubeLab, cluster: Cluster, tamper: Callable[[Cluster, Observed], None]
+) -> None:
+    uid = lab.namespace(drift="report")
+    lab.controller().run_once()
+    cluster.pod(lab.called(), "kept")
+    tamper(cluster, part(lab, uid, "quota"))
+    lab.release(uid)
+    lab.controller("two").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert (row.reason, row.progressing) == ("HoldsData", False)
+    assert "pods: kept" in row.message
+    assert "access-edit" in {item.part for item in lab.there(uid)}
+    with lab.store.unit(ADMIN) as unit:
+        recover.confirm(unit, uid, "copied to the archive")
+    lab.controller("three").run_once()
+    assert lab.row(uid) is None
+
+
+def test_what_is_empty_without_a_quota_goes_by_itself(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace(drift="report")
+    lab.controller().run_once()
+    cluster.remove(part(lab, uid, "quota"))
+    lab.release(uid)
+    lab.controller("two").run_once()
+    assert lab.row(uid) is None
+
+
+def test_what_was_taken_over_in_part_is_held(lab: KubeLab, cluster: Cluster) -> None:
+    """Something of theirs is called as our quota would be, so that ours never came about."""
+    name = cluster.namespace(f"half-{lab.installation}")["metadata"]["name"]
+    place = f"/api/v1/namespaces/{name}"
+    wait_until(lambda: cluster.plane.look(f"{place}/serviceaccounts/default") is not None)
+    cluster.pod(name, "theirs")
+    quota = {"metadata": {"name": "govcloud"}, "spec": {"hard": {"pods": "5"}}}
+    cluster.plane.call("POST", f"{place}/resourcequotas", quota)
+    standing = lab.cluster().inspect(name)
+    uid = lab.namespace(adopts={"tenant": standing.tenant, "parts": dict(standing.parts)})
+    lab.controller().run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "NameTaken"
+    lab.release(uid)
+    lab.controller("two").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "HoldsData"
+    assert cluster.plane.look(f"{place}/pods/theirs")["metadata"].get("deletionTimestamp") is None
+
+
+def test_where_nothing_may_be_looked_at_it_counts_as_held(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    cluster.proxy.add(Rule(method="GET", path=r"/pods$", answer=Answer(403), times=None))
+    lab.release(uid)
+    lab.controller("two").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "HoldsData"
+    assert "pods: ?" in row.message
 
 
 TAMPERING: dict[str, tuple[str, Any]] = {
