@@ -47,6 +47,8 @@ class Conditions:
 
 
 OVER_QUOTA: Final = "OverQuota"
+BELOW_USAGE: Final = "BelowUsage"
+"""A limit of it is not set below what is in use: use may fall, and all else of it goes on."""
 HOLDS_DATA: Final = "HoldsData"
 """It is to be given back, and holds what nobody has said may go with it."""
 NOT_WIPED: Final = "NotWiped"

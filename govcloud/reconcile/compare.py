@@ -18,7 +18,7 @@ from govcloud.domain.kinds.platform import CloudLimits
 from govcloud.errors import CloudError
 from govcloud.messages import plain
 from govcloud.plan.actions import plan
-from govcloud.plan.conditions import DRIFTED, MASS_LOSS, MISSING
+from govcloud.plan.conditions import BELOW_USAGE, DRIFTED, MASS_LOSS, MISSING
 from govcloud.plan.drift import Whole, modes
 from govcloud.plan.model import Plan, Situation
 from govcloud.plan.orders import read_spec
@@ -202,7 +202,7 @@ class Comparer:
             drafts = {
                 uid: draft
                 for uid, wanted in current.items()
-                if uid not in index.held
+                if (uid not in index.held or wanted.reason == BELOW_USAGE)
                 and uid in index.missing
                 and (draft := self._draft(index, wanted, world)) is not None
             }
@@ -213,7 +213,7 @@ class Comparer:
                 uid
                 for uid, draft in drafts.items()
                 if not (braked and current[uid].reason == MASS_LOSS)
-                and _differs(draft, said.get(uid, set()))
+                and (current[uid].reason == BELOW_USAGE or _differs(draft, said.get(uid, set())))
             ]
             well = (index.held | said.keys()) - candidates - index.skipped
             looks = {*differing, *index.unsettled, *(well & index.missing.keys())}

@@ -351,6 +351,45 @@ def test_a_namespace_that_was_deleted_out_of_band_is_built_again(
     assert ready(lab, uid)
 
 
+@pytest.mark.guarantee("R4")
+@pytest.mark.guarantee("Q5")
+def test_a_limit_that_was_raised_and_is_in_use_keeps_nothing_else_from_being_healed(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    uid = lab.namespace(pods=1)
+    lab.controller().run_once()
+    quota = part(lab, uid, "quota")
+    cluster.patch(quota, {"spec": {"hard": {"pods": "10"}}})
+    wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["hard"]["pods"] == "10")
+    pods = [cluster.pod(lab.called())["metadata"]["name"] for _ in range(2)]
+    wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["used"]["pods"] == "2")
+    lab.controller("two").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert (row.ready, row.progressing, row.reason) == (False, False, "BelowUsage")
+
+    door = part(lab, uid, "policy-allow")
+    cluster.remove(part(lab, uid, "policy-deny"))
+    cluster.patch(door, {"spec": {"ingress": [{}]}})
+    lab.controller("three").run_once()
+    assert {item.part for item in lab.there(uid)} == PARTS
+    assert part(lab, uid, "policy-allow").props == door.props
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "BelowUsage"
+    said = {drift.field for drift in lab.drift() if drift.uid == uid}
+    assert said == {"hard.pods", "ingress", "missing"}
+
+    for name in pods:
+        place = f"/api/v1/namespaces/{lab.called()}/pods/{name}?gracePeriodSeconds=0"
+        cluster.plane.call("DELETE", place)
+    wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["used"]["pods"] == "0")
+    lab.controller("four").run_once()
+    assert ready(lab, uid), lab.row(uid)
+    assert part(lab, uid, "quota").props["hard.pods"] == 1
+    assert not [drift for drift in lab.drift() if drift.uid == uid]
+
+
 UNSEEN = {"who manages it"}
 """Lists do not show what is not said to be ours: it is missed, and only then looked for."""
 
