@@ -235,6 +235,13 @@ ALTER ROLE renewed_app PASSWORD NULL INHERIT; ALTER DATABASE renewed RESET ALL;
 REVOKE ADMIN OPTION FOR "renewed new" FROM renewed_app; ALTER DATABASE renewed OWNER TO renewed_app;
 GRANT CONNECT, TEMPORARY ON DATABASE renewed TO PUBLIC;
 """
+ODD = """
+ALTER ROLE renewed_app SET search_path = hr; ALTER DATABASE renewed SET search_path = hr;
+SET allow_system_table_mods = on; UPDATE pg_db_role_setting
+SET setconfig = ARRAY(SELECT replace(s, 'search_path=hr', 'search_path=HR,public')
+  FROM unnest(setconfig) s) WHERE setconfig::text LIKE '%search_path=hr%'
+"""
+"""As FROM CURRENT writes what a file of configuration says."""
 RENEWED = """
 SELECT rolname, rolpassword, rolvaliduntil, rolconnlimit, rolinherit, rolcanlogin,
   (SELECT setconfig FROM pg_db_role_setting WHERE setrole = r.oid AND setdatabase = 0)
@@ -281,6 +288,10 @@ def test_renewed(base: Mover) -> None:
         there = there.replace("renewed_there|renewed_app|f\n", "")
         assert there == sql(source, "postgres", RENEWED)
         sql(source, "postgres", BACK)
+    sql(source, "postgres", ODD)
+    base.well(Stage.SYNC, Mode.FINAL)
+    assert base.well(Stage.VERIFY)["differences"] == 0
+    assert sql(target, name_of(base), "SHOW search_path") == "hr, public"
     own = "SELECT rolcreatedb FROM pg_roles WHERE rolname = 'renewed_own'"
     assert sql(target, "postgres", own) == "f", "the target's own role is nobody's here"
     base.well(Stage.UNDO, Mode.ABORTED)

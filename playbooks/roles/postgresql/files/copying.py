@@ -35,6 +35,8 @@ LIKE_NEW = 120000
 """From this version on numbers are written with as many digits as tell them apart, and no more."""
 UNKNOWN = re.compile(r"^SET default_with_oids = false;\n", re.MULTILINE)
 """What older servers write into a dump, and newer ones do not know."""
+LISTED = re.compile(r"(ALTER .* SET (?:search_path|\w+_preload_libraries) = )(.*)", re.DOTALL)
+"""What is said to be a list of names: written as somebody wrote it, and in another way if read."""
 
 
 class Copier(Databases):
@@ -104,7 +106,7 @@ class Copier(Databases):
         """Give the database at the target the source's settings, owner, rights and comment."""
         name = self.name(database)
         theirs = self.parts(self.source, database)
-        if self.parts(self.target, database) != theirs:
+        if plain(self.parts(self.target, database)) != plain(theirs):
             bare = [line for (line,) in self.target.rows("postgres", spelt(BARE, name, name))]
             self.target.rows("postgres", ";\n".join(["BEGIN", *bare, *theirs, "COMMIT"]))
 
@@ -207,7 +209,7 @@ class Copier(Databases):
         self.target.rows(name, "\n".join(lines) or "SELECT 1 WHERE false")
         expected["sequences"] = sequences
         expected["views"] = sorted(self.source.rows(database, REFRESH))
-        expected["rights"] = self.parts(self.source, database)
+        expected["rights"] = plain(self.parts(self.source, database))
         expected["objects"] = self.source.rows(database, snapshot.begin + OBJECTS)
         if self.target.rows(name, OBJECTS) != expected["objects"]:
             self.target.rows(name, UNLINK)
@@ -275,6 +277,15 @@ def groups(end, database, table, snapshot=None, old=False):
 def size(tables):
     """Return the bytes of tables."""
     return sum(int(table[3]) for table in tables)
+
+
+def plain(lines):
+    """Write lists of names in such lines in one way, to be compared."""
+
+    def written(found):
+        return found.group(1) + re.sub(r'[\s"]', "", found.group(2)).lower()
+
+    return [LISTED.sub(written, line) for line in lines]
 
 
 def spelt(sql, name, asked):

@@ -13,7 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import planning
-from copying import groups
+from copying import groups, plain
 from ends import tell
 from following import Follower
 from notes import load
@@ -59,9 +59,9 @@ class Mover(Follower):
         ours = sorted(self.target.rows(name, REFRESH))
         views = expected.get("views", ours) if expected else self.source.rows(database, REFRESH)
         yield "materialized views", sorted(views), ours
-        ours = self.parts(self.target, database)
-        theirs = expected.get("rights", ours) if expected else self.parts(self.source, database)
-        yield "settings, owner, rights or comment", theirs, ours
+        ours = plain(self.parts(self.target, database))
+        parts = expected.get("rights", ours) if expected else self.parts(self.source, database)
+        yield "settings, owner, rights or comment", plain(parts), ours
 
     def open(self, database):
         """Let everybody write at the target."""

@@ -98,10 +98,13 @@ FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba)))
 UNION ALL SELECT 'COMMENT ON DATABASE {name} IS NULL'
 """
 """What leaves a database without any of these parts, but with its owner."""
-ROLES = """
+ROLES = r"""
 SELECT rolname, md5(ROW(rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
   rolreplication, rolbypassrls, rolconnlimit, rolpassword, coalesce(rolvaliduntil, 'infinity'),
-  ARRAY(SELECT s FROM pg_db_role_setting, unnest(setconfig) s
+  ARRAY(SELECT CASE WHEN split_part(s, '=', 1) IN ('search_path', 'temp_tablespaces',
+      'session_preload_libraries', 'local_preload_libraries')
+    THEN lower(regexp_replace(s, '[\s"]', '', 'g')) ELSE s END
+    FROM pg_db_role_setting, unnest(setconfig) s
     WHERE setrole = r.oid AND setdatabase = 0 ORDER BY s COLLATE "C"))::text)
 FROM pg_authid r ORDER BY r.oid
 """
