@@ -94,7 +94,10 @@ def _demand(change: Item) -> str:
 
 
 def takeovers(listed: Sequence[Item]) -> None:
-    """Print what becomes of things that are taken over: beside them, and of themselves."""
+    """Print what becomes of things that are taken over: beside them, and of themselves.
+
+    What stays of others' is marked `=`: what it allows is allowed beside what is put there.
+    """
     for taken in listed:
         emit()
         emit(t("section_takeover", there=taken["there"], object=taken["object"]))
@@ -105,6 +108,11 @@ def takeovers(listed: Sequence[Item]) -> None:
             for field in part["fields"]:
                 before, after = value(field["before"]), value(field["after"])
                 emit(f"      {field['field']}: {before} → {after}")
+        for other in taken.get("beside") or ():
+            emit(f"  = {other['type']} {other['name']}  {other['text']}")
+        counted = (taken.get("used") or {}).items()
+        if used := [f"{labels.resource(word)} {amount(word, n)}" for word, n in counted if n]:
+            emit(f"  {t('takeover_used', used=', '.join(used))}")
 
 
 def value(plain: object) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlmodel import Session
 
-from govcloud.api import asking, pages, views
+from govcloud.api import asking, pages, takeovers, views
 from govcloud.api.bodies import Body, Word
 from govcloud.api.kinds import kind_named
 from govcloud.api.security import Acting, GuardedRoute, Tongue, Wired
@@ -128,7 +128,7 @@ def adoption(
     return JSONResponse(
         {
             "cloud": name,
-            "found": there | {"spec": dict(standing.spec)},
+            "found": there | {"spec": dict(standing.spec)} | takeovers.inside(standing),
             "document": made.document,
             "missing": dict(made.missing),
         }

@@ -1,7 +1,7 @@
 """What taking something over does: what is put beside it, and what of it becomes different."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from govcloud.api import asking
@@ -29,8 +29,8 @@ def differences(services: Services, actor: Actor, proposal: Proposal) -> list[di
             order = _order(services, change)
             if order is not None:
                 with asking.cloud(services, actor, clouds[str(change.key)]) as provisioner:
-                    parts = list(_parts(provisioner, order))
-                found.append({"object": str(change.key), "there": adopts["tenant"], "parts": parts})
+                    told = _told(provisioner, order)
+                found.append({"object": str(change.key), "there": adopts["tenant"], **told})
     return found
 
 
@@ -51,12 +51,23 @@ def _order(services: Services, change: Change) -> Order | None:
         return None
 
 
-def _parts(provisioner: Provisioner, order: Order) -> Iterator[dict[str, Any]]:
+def _told(provisioner: Provisioner, order: Order) -> dict[str, Any]:
+    """Return what is put beside a thing that stands, what changes of it, what stays and is used."""
     if not isinstance(provisioner, Adopting):
-        return
+        return {"parts": []}
     resources = provisioner.resources(order)
     keys = [resource.adopts for resource in resources if resource.adopts]
     standing = provisioner.inspect(keys[0]) if keys else None
+    return {"parts": list(_parts(resources, standing))} | (inside(standing) if standing else {})
+
+
+def inside(standing: Standing) -> dict[str, Any]:
+    """Return what others have put into a thing that stands, and what is in use of it."""
+    beside = [{"type": b.type, "name": b.name, "text": b.text} for b in standing.beside]
+    return {"beside": beside, "used": None if standing.used is None else dict(standing.used)}
+
+
+def _parts(resources: Iterable[Resource], standing: Standing | None) -> Iterator[dict[str, Any]]:
     for resource in resources:
         if resource.adopts:
             yield _part(resource, "mark", list(_fields(resource, standing)))

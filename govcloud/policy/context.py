@@ -146,7 +146,8 @@ class Setting:
     those of all its systems. `registered` are the systems there will be, anywhere, by the codes
     concerned. `justification` is None where it is not yet known (a plan). `urgent`: the change set
     is to take the emergency path, if the city has one. `used` is what is in use of the limits of
-    objects that are made smaller, by uid; None where their cloud does not say it.
+    objects that are made smaller, by uid, and of what is taken over, by the new object's key as
+    text; None where their cloud does not say it.
     """
 
     today: date

@@ -102,17 +102,21 @@ def pool_guard(subject: Subject, setting: Setting) -> Iterator[Found]:
             yield Found(params, Severity.WARNING, "warning")
 
 
-@rule("QUO-9", "[I]", actions=frozenset({Action.CHANGE}), waivable=False)
+@rule("QUO-9", "[I]", actions=frozenset({Action.CREATE, Action.CHANGE}), waivable=False)
 def below_use(subject: Subject, setting: Setting) -> Iterator[Found]:
-    """Refuse limits of a namespace below what is in use, unless it says that they may be (Q5)."""
+    """Refuse limits of a namespace below what is in use, unless it says that they may be (Q5).
+
+    What is taken over is limited for the first time: there all limits count.
+    """
     spec, before = subject.spec, subject.before
-    if not (isinstance(spec, NamespaceSpec) and isinstance(before, NamespaceSpec)):
+    name = subject.uid or str(subject.key)
+    if not isinstance(spec, NamespaceSpec) or spec.allow_over_quota or name not in setting.used:
         return
-    wanted, had = limits(spec), limits(before)
+    wanted, used = limits(spec), setting.used[name]
+    had = limits(before) if isinstance(before, NamespaceSpec) else used or {}
     less = {word: wanted.get(word, 0) for word in had if wanted.get(word, 0) < had[word]}
-    if spec.allow_over_quota or not less or subject.uid not in setting.used:
+    if isinstance(before, NamespaceSpec) and not less:
         return
-    used = setting.used[subject.uid]
     if used is None:
         yield Found({"object": subject.key.name}, Severity.WARNING, "unknown")
         return

@@ -126,6 +126,15 @@ class Discovering(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Something of others' that stays where something is taken over; `text` says what it does."""
+
+    type: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Something of nobody's that could be taken over, in the words of a document of `kind`.
 
@@ -133,6 +142,8 @@ class Standing:
     `hostZone`); `parts` are the ids of what it consists of, by the parts that they would be.
     `props` and `tags` are those of the parts as they are, as far as taking over would make them
     different; `marking` is what the mark itself takes the place of: by part, before and after.
+    `beside` is what others have put there that stays, and adds to what is put beside it. `used` are
+    amounts in use by resource class; None where that is not limited, or not known.
     """
 
     kind: str
@@ -144,6 +155,8 @@ class Standing:
     props: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     marking: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
+    beside: Sequence[Beside] = ()
+    used: Mapping[str, int] | None = None
 
 
 @runtime_checkable
@@ -155,7 +168,8 @@ class Adopting(Protocol):
 
         `key` is its id, or its name where only one thing is called so. MUST raise
         `CloudConflictError` with the reason `Gone` for what is not there, and `Taken`
-        for what carries a mark of any govcloud.
+        for what carries a mark of any govcloud, and `TerminalCloudError` with the reason
+        `NotAdoptable` for what never may be taken over.
         """
         ...
 
@@ -163,9 +177,9 @@ class Adopting(Protocol):
         """Put the mark of `resource` on what stands already (`resource.adopts`), and its tags.
 
         Like `create`, MUST be found by `find` once it has taken effect. MUST change nothing but
-        mark and tags. MUST raise `CloudConflictError` (`Gone`, `Taken`) as `inspect` does, and
+        mark and tags. MUST raise as `inspect` does (`Gone`, `Taken`, `NotAdoptable`), and
         `TerminalCloudError` with the reason `Differs` where only a replacement could make it what
-        is wanted.
+        is wanted, or `BelowUsage` where it would be limited to less than is in use.
         """
         ...
 

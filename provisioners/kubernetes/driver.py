@@ -42,8 +42,6 @@ _NEVER: Final = "1"
 """A version that no object has: applied with it, a manifest can create and never change."""
 _BATCH: Final = 100
 """Objects in one selector: their uids are some 3 kB of the address."""
-_CLUSTERS_OWN: Final = ("default", "kube-")
-"""Beginnings of the names of namespaces that belong to the cluster itself: nobody misses them."""
 
 
 def open_cloud(address: CloudAddress) -> Provisioner:
@@ -67,7 +65,6 @@ class KubernetesProvisioner:
         self._session = session
         self._settings = settings
         self._installation = installation
-        self._not_shown = (*_CLUSTERS_OWN, settings.access_namespace)
         self._adoption = Adoption(session, settings, installation)
         self._strays = Strays(installation)
         self._watcher = Watcher(session, installation, settings.page_size, self._strays)
@@ -171,7 +168,7 @@ class KubernetesProvisioner:
             return seen
         if seen.state is State.DELETING:
             ending.add(seen.name)
-        return seen if seen.uid or not seen.name.startswith(self._not_shown) else None
+        return seen if seen.uid or not self._settings.keeps(seen.name) else None
 
     def _known(self, item: Json, kind: Type) -> Observed:
         """Return what a call answered as observed; the streams will tell nothing new by it."""

@@ -1,4 +1,4 @@
-"""Lists: all of a type in all namespaces, page by page."""
+"""Lists: all of a type in all namespaces or in one, page by page."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,9 +17,12 @@ class Listing:
     listing fails, to be begun anew by whoever asked for it. Raises CloudError.
     """
 
-    def __init__(self, session: Session, kind: Type, size: int, selector: str = "") -> None:
+    def __init__(
+        self, session: Session, kind: Type, size: int, selector: str = "", namespace: str = ""
+    ) -> None:
         self._session = session
         self._kind = kind
+        self._path = kind.within(namespace) if namespace else kind.everywhere
         self._query: dict[str, object] = {"limit": size, "labelSelector": selector or None}
         self.version = ""
 
@@ -27,7 +30,7 @@ class Listing:
         token: str | None = ""
         while token is not None:
             more = {"continue": token} if token else {}
-            found = self._session.list(self._kind.everywhere, **self._query, **more)
+            found = self._session.list(self._path, **self._query, **more)
             about, items = found.get("metadata"), found.get("items")
             if not isinstance(about, dict) or not isinstance(items, list):
                 raise TransientCloudError("ServerError", f"no list of {self._kind.plural}")

@@ -56,6 +56,7 @@ def resources(order: Order, settings: Settings, installation: str) -> tuple[Reso
 def _parts(order: Order, name: str, settings: Settings, installation: str) -> Iterator[Resource]:
     spec: Mapping[str, Any] = order.spec
     found = _adopted(order)
+    hard = _hard(spec, settings)
 
     def part(kind: Type, word: str, props: Mapping[str, Value], rank: int = BORDERS) -> Resource:
         return Resource(
@@ -71,7 +72,10 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
             unit=None if kind.namespaced else 0,
             within=NAMESPACE.word if rank == BORDERS else "",
             adopts="" if kind.namespaced else str((found.get("parts") or {}).get(kind.word, "")),
-            build={"over_quota": True} if spec.get("allowOverQuota") else {},
+            build={
+                **({"over_quota": True} if spec.get("allowOverQuota") else {}),
+                **({"hard": hard} if found and not kind.namespaced else {}),
+            },
         )
 
     yield part(
@@ -80,7 +84,7 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
         {NAME: order.name, **_levels(str(spec.get("podSecurity", "restricted")))},
         rank=0,
     )
-    yield part(QUOTA, "", _listed("hard", _hard(spec, settings)))
+    yield part(QUOTA, "", _listed("hard", hard))
     yield part(LIMITS, "", _listed("rules", _rules(spec)))
     for word, policy in policies(order, settings, installation).items():
         yield part(POLICY, word, policy_props(policy))

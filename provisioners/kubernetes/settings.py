@@ -42,6 +42,11 @@ class Settings:
     storage: Mapping[str, str] = field(default_factory=dict)
     """What the cluster calls a storage class, where it is not the same (`Cloud.spec.storage`)."""
 
+    def keeps(self, namespace: str) -> bool:
+        """Whether a namespace is the cluster's own, or that of members' accounts: no tenant's."""
+        own = namespace == "default" or namespace.startswith("kube-")
+        return own or namespace == self.access_namespace
+
 
 def read_settings(connection: Mapping[str, str]) -> Settings:
     """Read a connection; raises InvalidInputError with all that cannot be understood."""

@@ -1,6 +1,7 @@
 """A limit is not pushed below what is in use (Q5), unless the approved object says that it may."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from govcloud.errors import TerminalCloudError
 from govcloud.ports.cloud import Observed, Resource
@@ -24,3 +25,15 @@ def _below(current: Observed, wanted: Resource, field: str) -> str:
     if name == field or not isinstance(limit, int) or not isinstance(used, int) or limit >= used:
         return ""
     return f"{name}: {quantities.show(name, limit)} < {quantities.show(name, used)}"
+
+
+def check_taking(resource: Resource, used: Mapping[str, int]) -> None:
+    """Raise TerminalCloudError, with the numbers, if a namespace has more in it than it may."""
+    hard: Any = resource.build.get("hard") or {}
+    over = [
+        f"{name}: {quantities.show(name, limit)} < {quantities.show(name, used[name])}"
+        for name, limit in sorted(hard.items())
+        if limit < used.get(name, 0)
+    ]
+    if over:
+        raise TerminalCloudError("BelowUsage", ", ".join(over))

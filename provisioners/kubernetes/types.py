@@ -25,12 +25,16 @@ class Type:
         base = f"/apis/{self.group}/v1" if self.group else "/api/v1"
         return f"{base}/{self.plural}"
 
+    def within(self, namespace: str) -> str:
+        """Return the path of all of them in one namespace."""
+        base, _, plural = self.everywhere.rpartition("/")
+        return f"{base}/namespaces/{namespace}/{plural}"
+
     def path(self, namespace: str, name: str) -> str:
         """Return the path of one of them."""
         if not self.namespaced:
             return f"{self.everywhere}/{name}"
-        base, _, plural = self.everywhere.rpartition("/")
-        return f"{base}/namespaces/{namespace}/{plural}/{name}"
+        return f"{self.within(namespace)}/{name}"
 
 
 NAMESPACE: Final = Type("namespace", "Namespace", "namespaces", namespaced=False)
@@ -38,6 +42,8 @@ QUOTA: Final = Type("quota", "ResourceQuota", "resourcequotas")
 LIMITS: Final = Type("limits", "LimitRange", "limitranges")
 POLICY: Final = Type("policy", "NetworkPolicy", "networkpolicies", "networking.k8s.io")
 ACCESS: Final = Type("access", "RoleBinding", "rolebindings", "rbac.authorization.k8s.io")
+POD: Final = Type("pod", "Pod", "pods")
+CLAIM: Final = Type("claim", "PersistentVolumeClaim", "persistentvolumeclaims")
 TYPES: Final = (NAMESPACE, QUOTA, LIMITS, POLICY, ACCESS)
-"""All of them; the namespace first, since the others are judged by it."""
+"""All that one is made of; the namespace first, since the others are judged by it."""
 BY_WORD: Final = {entry.word: entry for entry in TYPES}

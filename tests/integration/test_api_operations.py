@@ -193,6 +193,7 @@ def test_taking_over_goes_the_way_of_any_request(city: City) -> None:
     assert plan["changes"][0]["demand"]["vms"] == 1
     (taken,) = plan["takeovers"]
     assert (taken["object"], taken["there"]) == ("VirtualMachine health/old", "legacy")
+    assert (taken["beside"], taken["used"]) == ([], None)
     assert ("server-0", "mark") in [(part["part"], part["action"]) for part in taken["parts"]]
     request = city.api.post("admin", "/v1/requests", {"files": files}).json()
     unchanged = {item.id: item for item in tamper.list_resources(city.path())}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from govcloud.clock import SystemClock
-from govcloud.errors import CloudConflictError
+from govcloud.errors import CloudConflictError, TerminalCloudError
 from govcloud.ports.cloud import Observed
 from govcloud.reconcile import recover
 from govcloud.store.engine import Database
@@ -21,6 +21,7 @@ from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.lab import ADMIN, CLOUD, QUICK
 from govcloud.testing.meanwhile import running, wait_until
 from govcloud.testing.proxy import Answer, Rule, too_many
+from provisioners.kubernetes.objects import RBAC
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.session import APPLY
 from provisioners.kubernetes.types import BY_WORD
@@ -483,6 +484,84 @@ def test_a_namespace_that_somebody_else_manages_is_taken_over_or_left_and_said(
     else:
         assert row.ready, row.message
         assert found["app.kubernetes.io/managed-by"] == "govcloud"
+
+
+@pytest.fixture
+def busy(lab: KubeLab, cluster: Cluster) -> str:
+    """Return the name of a namespace of others', in use, with doors that they have opened."""
+    name = str(cluster.namespace(f"busy-{lab.installation}")["metadata"]["name"])
+    wait_until(lambda: cluster.plane.look(f"/api/v1/namespaces/{name}/serviceaccounts/default"))
+    for _ in range(2):
+        cluster.pod(name, cpu="3", memory="6Gi")
+    volume = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "nvme",
+        "resources": {"requests": {"storage": "200Gi"}},
+    }
+    everything = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}
+    role = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "admin"}
+    stranger = {"kind": "User", "apiGroup": RBAC, "name": "stranger"}
+    for path, body in (
+        (f"/api/v1/namespaces/{name}/persistentvolumeclaims", {"spec": volume}),
+        (f"/apis/networking.k8s.io/v1/namespaces/{name}/networkpolicies", {"spec": everything}),
+        (
+            f"/apis/{RBAC}/v1/namespaces/{name}/rolebindings",
+            {"roleRef": role, "subjects": [stranger]},
+        ),
+    ):
+        cluster.plane.call("POST", path, {"metadata": {"name": "theirs"}, **body})
+    return name
+
+
+def test_what_stays_of_others_and_what_is_in_use_is_said_before(lab: KubeLab, busy: str) -> None:
+    standing = lab.cluster().inspect(busy)
+    said = {beside.type: (beside.name, beside.text) for beside in standing.beside}
+    assert said["NetworkPolicy"][0] == "theirs"
+    assert "ingress=[{}]" in said["NetworkPolicy"][1]
+    assert said["RoleBinding"] == ("theirs", 'role=ClusterRole/admin subjects=["User:stranger"]')
+    assert standing.used is not None
+    used = {word: standing.used[word] for word in ("k8s-cpu", "k8s-memory", "k8s-pods")}
+    assert used == {"k8s-cpu": 6000, "k8s-memory": 12288, "k8s-pods": 2}
+    assert standing.used["k8s-storage.nvme"] == 200
+
+
+@pytest.mark.guarantee("Q5")
+@pytest.mark.parametrize("over", [False, True])
+def test_limits_below_what_is_in_use_keep_a_namespace_from_being_taken_over(
+    lab: KubeLab, cluster: Cluster, busy: str, over: bool
+) -> None:
+    standing = lab.cluster().inspect(busy)
+    adopts = {"tenant": standing.tenant, "parts": dict(standing.parts)}
+    uid = lab.namespace(adopts=adopts, pods=1, allowOverQuota=over)
+    lab.controller().run_once()
+    row = lab.row(uid)
+    assert row is not None
+    labels = cluster.plane.call("GET", f"/api/v1/namespaces/{busy}")["metadata"]["labels"]
+    if over:
+        assert row.ready, row.message
+        return
+    assert (row.ready, row.progressing, row.reason) == (False, False, "BelowUsage")
+    assert "pods: 1 < 2" in row.message
+    assert "requests.storage: 50Gi < 200Gi" in row.message
+    assert "govcloud.io/uid" not in labels
+
+
+@pytest.mark.parametrize("name", ["kube-system", "kube-public", "default", "govcloud-access"])
+def test_what_belongs_to_the_cluster_itself_is_not_taken_over(
+    lab: KubeLab, cluster: Cluster, name: str
+) -> None:
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    path = f"/api/v1/namespaces/{name}?fieldManager=test"
+    there = cluster.plane.call("PATCH", path, body, kind=APPLY)
+    with pytest.raises(TerminalCloudError) as caught:
+        lab.cluster().inspect(name)
+    assert caught.value.reason == "NotAdoptable"
+    key = there["metadata"]["uid"]
+    uid = lab.namespace(adopts={"tenant": name, "parts": {"namespace": key}})
+    lab.controller().run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert (row.ready, row.reason) == (False, "NotAdoptable")
 
 
 @pytest.mark.guarantee("R5")

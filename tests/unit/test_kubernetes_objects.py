@@ -12,6 +12,7 @@ from govcloud.errors import InvalidInputError, TerminalCloudError
 from govcloud.ports.cloud import Resource, State
 from govcloud.testing.cluster import namespace_order
 from provisioners.kubernetes import quantities
+from provisioners.kubernetes.counting import in_use
 from provisioners.kubernetes.marks import namespace_name
 from provisioners.kubernetes.objects import manifest, resources
 from provisioners.kubernetes.reading import observed
@@ -246,6 +247,43 @@ def test_a_limit_below_its_use_is_refused_with_the_numbers() -> None:
     assert caught.value.message == "pods: 10 < 12, requests.cpu: 2500m < 3"
     check_use(seen, parts(pods=12)["quota"], ["hard.pods"])
     check_use(seen, parts(pods=10, allowOverQuota=True)["quota"], ["hard.pods"])
+
+
+def needs(**amounts: str) -> dict[str, Any]:
+    return {"resources": {"requests": amounts, "limits": amounts}}
+
+
+def pod(*containers: dict[str, Any], phase: str = "Running", **spec: Any) -> dict[str, Any]:
+    return {"spec": {"containers": list(containers), **spec}, "status": {"phase": phase}}
+
+
+def claim(size: str, name: str | None = None, given: str = "0") -> dict[str, Any]:
+    spec = {"storageClassName": name, "resources": {"requests": {"storage": size}}}
+    return {"metadata": {}, "spec": spec, "status": {"allocatedResources": {"storage": given}}}
+
+
+def test_what_is_in_use_is_counted_as_a_quota_would() -> None:
+    one = needs(cpu="1", memory="1Gi")
+    start, beside = needs(cpu="4", memory="64Mi"), {**one, "restartPolicy": "Always"}
+    pods = [
+        pod(one, {"resources": {}}),
+        pod(needs(cpu="100m", memory="500M", **{"nvidia.com/gpu": "2"})),
+        pod(one, initContainers=[beside, start], overhead={"cpu": "250m"}),
+        pod(one, resources={"limits": {"cpu": "3"}}),
+        pod(needs(cpu="64"), phase="Succeeded"),
+    ]
+    claims = [claim("10Gi", "ssd"), claim("1G", "ssd", given="2G"), claim("5Gi")]
+    used = in_use(pods, claims, "nvidia.com/gpu")
+    assert used["pods"] == 4
+    assert used["requests.cpu"] == 1000 + 100 + (1000 + 4000 + 250) + 1000
+    assert used["limits.cpu"] == 1000 + 100 + (1000 + 4000 + 250) + 3000
+    assert used["limits.memory"] == 1024 + (2 * 1024) + 1024 + 477  # 500M is no whole MiB
+    assert used["requests.nvidia.com/gpu"] == 2
+    assert used["persistentvolumeclaims"] == 3
+    assert used["ssd.storageclass.storage.k8s.io/requests.storage"] == 12
+    assert used["requests.storage"] == 17
+    with pytest.raises(ValueError, match="much"):
+        in_use([pod(needs(cpu="much"))], [], "gpu")
 
 
 def test_other_kinds_are_not_built_here() -> None:

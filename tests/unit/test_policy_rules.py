@@ -96,6 +96,15 @@ def smaller(spec: dict[str, Any] | None = None) -> Subject:
     return ns(after, action=Action.CHANGE, grows=False, before=before, uid="n1")
 
 
+def taken(spec: dict[str, Any] | None = None) -> Subject:
+    """A namespace that stands already and is taken over, with ten pods and ten GiB."""
+    adopts = {"tenant": "legacy", "parts": {"namespace": "u1"}}
+    return ns({"pods": 10, "storage": {"ssd": "10Gi"}, "adopts": adopts, **(spec or {})})
+
+
+TAKEN = str(taken().key)
+
+
 def estate(kind: str, action: Action = Action.CREATE, **spec: Any) -> Subject:
     """A change of something off the cloud."""
     about = {name: spec.pop(name) for name in ("before", "room_spec") if name in spec}
@@ -333,6 +342,11 @@ CASES = [
          setting(used={"n1": {"objects.secrets": 4}})),
     Case("QUO-9", smaller(), None, setting(used={"n1": {"objects.secrets": 4}})),
     Case("QUO-9", smaller(), ("", E), setting(used={"n1": {"k8s-storage.ssd": 1}})),
+    Case("QUO-9", taken(), ("", E), setting(used={TAKEN: {"k8s-pods": 12}})),
+    Case("QUO-9", taken(), ("", E), setting(used={TAKEN: {"k8s-storage.hdd": 1}})),
+    Case("QUO-9", taken(), None, setting(used={TAKEN: {"k8s-pods": 10, "objects.secrets": 4}})),
+    Case("QUO-9", taken(), ("unknown", W), setting(used={TAKEN: None})),
+    Case("QUO-9", taken({"allowOverQuota": True}), None, setting(used={TAKEN: {"k8s-pods": 12}})),
     Case("AUD-7", of_system(), ("", W), setting(registered={"H-1": [twin("health")]})),
     Case("AUD-7", of_system(), ("elsewhere", W), setting(registered={"H-1": [twin("schools")]})),
     Case("AUD-7", of_system(), None,
