@@ -4,10 +4,11 @@ What is mapped already is left alone and named in a comment; what only a person 
 security domain a zone is, its level, what a flavor costs) is marked.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from govcloud.domain.base import API_VERSION
@@ -16,6 +17,8 @@ from govcloud.ports.abilities import Offer
 
 Spec = Mapping[str, Any]
 _GIB: Final = 1024
+_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What ends a line for some reader of YAML, or is no letter at all."""
 _CLASSES: Final = ("ssd", "hdd")
 """Storage classes that quotas are usually given for; a type is mapped to the one that it names."""
 
@@ -45,6 +48,7 @@ class _Writer:
     offers: Sequence[Offer]
     known: Known
     tongue: str
+    proposed: set[str] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
         yield from self._head()
@@ -64,13 +68,13 @@ class _Writer:
         return [offer.name for offer in self._of(kind)]
 
     def _say(self, key: str, **params: object) -> str:
-        return f"# {render(f'api.discovery_{key}', self.tongue, params)}"
+        return f"# {_line(render(f'api.discovery_{key}', self.tongue, params))}"
 
     def _head(self) -> Iterator[str]:
         yield self._say("head", cloud=self.cloud)
         for offer in self._of("service"):
             version = f" {offer.facts['version']}" if offer.facts.get("version") else ""
-            yield f"#   {offer.name}{version}"
+            yield f"#   {_line(offer.name)}{version}"
         for offer in self._of("tenants"):
             yield self._say("tenants", count=offer.facts.get("count", 0))
         networks = self._names("network")
@@ -130,7 +134,8 @@ class _Writer:
 
     def _flavor(self, offer: Offer) -> Iterator[str]:
         size = _size_of(offer)
-        same = [name for name, found in self.known.sizes.items() if found == size]
+        alike = [name for name, found in self.known.sizes.items() if found == size]
+        same = self._unmapped(self.known.flavors, alike)
         done = self._mapped(self.known.flavors, offer.name)
         if done:
             yield self._say("mapped", kind="Flavor", name=done, there=offer.name)
@@ -140,12 +145,14 @@ class _Writer:
             spec: dict[str, Any] = {"vcpu": size[0], "memory": _memory(size[1])}
             spec |= {"gpu": size[2]} if size[2] else {}
             spec |= {"price": 0, "clouds": {self.cloud: offer.name}}
-            yield from self._document("Flavor", _name(offer.name), spec, {"price": "decide_price"})
+            name = self._new(self.known.flavors, offer.name)
+            yield from self._document("Flavor", name, spec, {"price": "decide_price"})
 
     def _image(self, offer: Offer) -> Iterator[str]:
         done = self._mapped(self.known.images, offer.name)
         system = str(offer.facts.get("os") or offer.name)
-        same = [n for n, spec in self.known.images.items() if _alike(str(spec.get("os")), system)]
+        alike = [n for n, spec in self.known.images.items() if _alike(str(spec.get("os")), system)]
+        same = self._unmapped(self.known.images, alike)
         if done:
             yield self._say("mapped", kind="Image", name=done, there=offer.name)
         elif same:
@@ -155,12 +162,33 @@ class _Writer:
             spec |= {"arch": offer.facts["arch"]} if offer.facts.get("arch") else {}
             spec |= {"minDisk": offer.facts["min_disk"]} if offer.facts.get("min_disk") else {}
             spec["clouds"] = {self.cloud: offer.name}
-            yield from self._document("Image", _name(offer.name), spec, {"os": "decide_os"})
+            name = self._new(self.known.images, offer.name)
+            yield from self._document("Image", name, spec, {"os": "decide_os"})
 
     def _mapped(self, known: Mapping[str, Spec], there: str) -> str:
         """Return the object that is called `there` in this cloud; empty for none."""
         found = (n for n, s in known.items() if (s.get("clouds") or {}).get(self.cloud, n) == there)
         return next(found, "")
+
+    def _unmapped(self, known: Mapping[str, Spec], names: Iterable[str]) -> list[str]:
+        """Return the objects that nothing in this cloud stands for yet, here or in this file."""
+        there = self._names("flavor") + self._names("image")
+        return [
+            name
+            for name in names
+            if self.cloud not in (known[name].get("clouds") or {})
+            and name not in there
+            and name not in self.proposed
+        ]
+
+    def _new(self, known: Mapping[str, Spec], words: str) -> str:
+        """Return a name for a new object; several things may come to the same one."""
+        name = plain = _name(words)
+        for number in itertools.count(2):
+            if name not in known and name not in self.proposed:
+                return name
+            name = f"{plain[:58]}-{number}"
+        raise AssertionError("unreachable")
 
     def _mapping(self, kind: str, name: str, spec: Spec, offer: Offer) -> Iterator[str]:
         yield self._say("maps", kind=kind, name=name, there=offer.name)
@@ -172,15 +200,16 @@ class _Writer:
     def _document(
         self, kind: str, name: str, spec: Spec, decide: Mapping[str, str] | None = None
     ) -> Iterator[str]:
+        self.proposed.add(name)
         yield "---"
         yield f"apiVersion: {API_VERSION}"
         yield f"kind: {kind}"
         yield f"metadata: {{name: {_scalar(name)}}}"
         yield "spec:"
-        for field, value in spec.items():
-            key = (decide or {}).get(field)
+        for word, value in spec.items():
+            key = (decide or {}).get(word)
             remark = f"  {self._say(key)}" if key else ""
-            yield f"  {field}: {_scalar(value)}{remark}"
+            yield f"  {word}: {_scalar(value)}{remark}"
 
 
 def _size_of(offer: Offer) -> tuple[int, int, int]:
@@ -190,8 +219,14 @@ def _size_of(offer: Offer) -> tuple[int, int, int]:
 
 
 def _scalar(value: object) -> str:
-    """Return a value in YAML's flow style, which JSON is."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a value in YAML's flow style, which JSON is, on one line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _line(text: str) -> str:
+    """Return words of a cloud as one line of a comment: whoever named things ends it nowhere."""
+    return _BREAKS.sub("?", text)
 
 
 def _name(words: str) -> str:

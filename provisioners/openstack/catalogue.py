@@ -32,7 +32,7 @@ class Catalogue:
         """
         found: list[Json] = []
         for anew in (False, True):
-            found = self._trusted(self._named("images", reference, anew=anew))
+            found = self._named("images", reference, anew=anew)
             if len(found) == 1:
                 return str(found[0]["id"])
         if not found:
@@ -40,20 +40,12 @@ class Catalogue:
         ids = ", ".join(sorted(str(row["id"]) for row in found))
         raise TerminalCloudError("AmbiguousImage", f"{reference}: {ids}")
 
-    def _trusted(self, images: list[Json]) -> list[Json]:
-        """Return, of several images, the public ones and our own project's if there are any."""
-        if len(images) < 2:
-            return images
-        own = self._door.own_project()
-        known = [i for i in images if i.get("visibility") == "public" or i.get("owner") == own]
-        return known or images
-
     def external_network(self, reference: str) -> str:
         """Return an external network's id; TerminalCloudError `UnknownNetwork`."""
         return self._id("networks", reference, "UnknownNetwork")
 
     def subnet_pool(self, reference: str) -> str:
-        """Return a subnet pool's id; TerminalCloudError `UnknownSubnetPool`."""
+        """Return the id of a pool that is shared or our own; TerminalCloudError else."""
         return self._id("subnetpools", reference, "UnknownSubnetPool")
 
     def flavor(self, reference: str, name: str, vcpu: int, memory: int) -> Json:
@@ -96,10 +88,18 @@ class Catalogue:
         raise TerminalCloudError(reason, reference)
 
     def _named(self, what: str, reference: str, *, anew: bool) -> list[Json]:
-        """Return what has this id, or else what has this name."""
+        """Return what has this id, or else what has this name and is not just anybody's."""
         rows = self._rows(what, anew=anew)
         exact = [row for row in rows if row["id"] == reference]
-        return exact or [row for row in rows if row["name"] == reference]
+        return exact or self.trusted(what, [row for row in rows if row["name"] == reference])
+
+    def trusted(self, what: str, rows: list[Json]) -> list[Json]:
+        """Return what the operators have made: whose name anybody may choose has to be theirs."""
+        offered = _OFFERED.get(what)
+        if offered is None or not rows:
+            return rows
+        own = self._door.own_project()
+        return [row for row in rows if offered(row) or (own and own == _project(row))]
 
     def _rows(self, what: str, *, anew: bool) -> list[Json]:
         now = self._now()
@@ -120,6 +120,17 @@ _LISTS: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
     "networks": (NETWORK, "/networks", {"router:external": "true"}),
     "subnetpools": (NETWORK, "/subnetpools", {}),
 }
+
+
+_OFFERED: Final[Mapping[str, Callable[[Json], bool]]] = {
+    "images": lambda row: row.get("visibility") == "public",
+    "subnetpools": lambda row: bool(row.get("shared")),
+}
+"""Whether something is for all, where every project may have things of its own in a list."""
+
+
+def _project(row: Json) -> str:
+    return str(row.get("owner") or row.get("project_id") or row.get("tenant_id") or "")
 
 
 def _plainness(flavor: Json) -> tuple[bool, int, str]:

@@ -24,7 +24,7 @@ def discover(door: Door, identity: Identity, catalogue: Catalogue) -> Sequence[O
         found += _zones(door, COMPUTE, "compute")
         found += map(_flavor, catalogue.rows("flavors"))
     if IMAGE in services:
-        found += map(_image, catalogue.rows("images"))
+        found += map(_image, catalogue.trusted("images", catalogue.rows("images")))
     if STORAGE in services:
         found += _zones(door, STORAGE, "storage")
         found += _volume_types(door)

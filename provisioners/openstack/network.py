@@ -99,9 +99,10 @@ class Network:
 
     def note(self, view: View, kind: str, row: Json) -> None:
         """Keep of a row what the view of others needs."""
-        label = self.label(row)
-        if label.mark.ours:
-            view.labels[row["id"]] = label
+        rules: list[Json] = row.get("security_group_rules") or [] if kind == GROUP else []
+        for one in (row, *rules):
+            if (label := self.label(one)).mark.ours:
+                view.labels[one["id"]] = label
         if kind == PORT:
             self._note_port(view, row)
         elif kind == GROUP and "security_group_rules" in row:
@@ -337,7 +338,7 @@ def _read_group(row: Json, view: View, label: Label) -> _Read:
     extra = [
         rule_words(rule, view, label.mark.uid)
         for rule in rules
-        if not (rule.get("description") or "").startswith("govcloud ") and not _of_birth(rule)
+        if rule["id"] not in view.labels and not _of_birth(rule)
     ]
     return {"extra": "; ".join(sorted(extra))}, {}, State.READY
 

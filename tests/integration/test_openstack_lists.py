@@ -1,5 +1,6 @@
 """What the driver makes of lists that are cut, renamed, short or ambiguous, from a stand-in."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,6 @@ def image(key: str, visibility: str = "public", owner: str = "other") -> dict[st
 @pytest.mark.parametrize(
     ("rows", "chosen"),
     [
-        ([image("1", "shared")], "1"),
         ([image("1", "shared"), image("2", "public")], "2"),
         ([image("1", "community"), image("2", "private", PROJECT)], "2"),
         ([image("1"), image("debian-12")], "debian-12"),
@@ -247,7 +247,6 @@ def test_an_image_of_others_is_never_preferred(
     [
         [image("1"), image("2")],
         [image("1"), image("2", "private", PROJECT)],
-        [image("1", "shared"), image("2", "community")],
     ],
 )
 def test_a_name_that_several_images_have_is_refused(
@@ -260,6 +259,27 @@ def test_a_name_that_several_images_have_is_refused(
     assert caught.value.message == "debian-12: 1, 2"
 
 
+@pytest.mark.parametrize("visibility", ["shared", "community", "private"])
+def test_an_image_of_others_is_taken_by_its_id_only(
+    cloud: Cloud, door: Door, visibility: str
+) -> None:
+    cloud.lists["/image/v2/images"] = all_of("images", [image("1", visibility)])
+    with pytest.raises(TerminalCloudError) as caught:
+        Catalogue(door).image("debian-12")
+    assert caught.value.reason == "UnknownImage"
+    assert Catalogue(door).image("1") == "1"
+
+
+def test_a_pool_of_addresses_is_the_operators(cloud: Cloud, door: Door) -> None:
+    theirs = {"id": "1", "name": "v6", "shared": False, "project_id": "other"}
+    pools = [theirs, {**theirs, "id": "2", "shared": True}]
+    cloud.lists["/network/v2.0/subnetpools"] = all_of("subnetpools", pools)
+    assert Catalogue(door).subnet_pool("v6") == "2"
+    pools.pop()
+    with pytest.raises(TerminalCloudError):
+        Catalogue(door).subnet_pool("v6")
+
+
 def test_an_image_that_is_no_longer_ambiguous_is_taken_at_once(cloud: Cloud, door: Door) -> None:
     """What an administrator has put right is not remembered wrong."""
     rows = [image("1"), image("2")]
@@ -269,6 +289,44 @@ def test_an_image_that_is_no_longer_ambiguous_is_taken_at_once(cloud: Cloud, doo
         catalogue.image("debian-12")
     rows.pop()
     assert catalogue.image("debian-12") == "1"
+
+
+# --- What stands open, and what is old ----------------------------------------------------------
+
+
+@pytest.mark.guarantee("R4")
+@pytest.mark.parametrize("words", ["by hand", "govcloud opened for the vendor", ""])
+@pytest.mark.parametrize("within", [True, False])
+def test_a_rule_that_carries_no_mark_is_seen_whatever_it_says(
+    cloud: Cloud, driver: OpenStackProvisioner, words: str, *, within: bool
+) -> None:
+    order = machine_order(1)
+    said = MARKS.description(Mark(order.uid, "group"), {})
+    opened = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "description": words}
+    rules = [{"id": "r1", "security_group_id": "g1", "remote_ip_prefix": "0.0.0.0/0", **opened}]
+    group = {"id": "g1", "name": "web", "project_id": PROJECT, "description": said}
+    group |= {"security_group_rules": rules} if within else {}
+    cloud.lists["/network/v2.0/security-groups"] = all_of("security_groups", [group])
+    cloud.lists["/network/v2.0/security-group-rules"] = all_of("security_group_rules", rules)
+    [found] = [one for page in driver.observe() for one in page if one.type == "security-group"]
+    assert "0.0.0.0/0" in str(found.props["extra"])
+
+
+@pytest.mark.guarantee("R1")
+def test_a_cache_of_the_sdk_hides_nothing(cloud: Cloud, tmp_path: Path) -> None:
+    """Whoever writes clouds.yaml for people may let the SDK remember answers for an hour."""
+    connection = cloud.connection(tmp_path)
+    file = Path(connection["config-file"])
+    kept = {"compute.servers.detail": 3600}
+    cache = {"class": "dogpile.cache.memory", "expiration_time": 3600, "expiration": kept}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "cache": cache}))
+    asked = "/compute/v2.1/servers/detail"
+    cloud.lists[asked] = all_of("servers", [])
+    driver = open_cloud(CloudAddress(NAME, connection, MARKS.installation, ""))
+    for number in (1, 2):
+        list(driver.observe())
+        assert len([path for path, _ in cloud.queries if path == asked]) == number
+    driver.close()
 
 
 # --- What is done already -----------------------------------------------------------------------

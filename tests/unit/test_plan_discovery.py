@@ -43,6 +43,26 @@ def propose(offers: Sequence[Offer], known: Known = KNOWN, tongue: str = "en") -
     return proposal("osp", {"provider": "openstack"}, offers, known, tongue)
 
 
+def test_whoever_names_things_in_a_cloud_writes_nothing_into_the_file() -> None:
+    """Anybody may upload an image by any name; an administrator applies the file."""
+    user = "apiVersion: govcloud.io/v1\nkind: User\nmetadata: {name: mallory}\n#"
+    names = [f"x{mark}---{mark}{user}" for mark in ("\n", "\r", "\x85", "\u2028")]
+    offers = [Offer("image", name, {"os": "Debian 12"}) for name in names]
+    offers += [Offer(kind, names[0]) for kind in ("network", "storage", "zone", "service")]
+    found = documents(propose(offers))
+    assert {key.split("/")[0] for key in found} == {"Image", "Zone"}
+    assert sorted(spec["clouds"]["osp"] for key, spec in found.items() if "Image" in key) == names
+
+
+def test_what_stands_for_something_already_is_not_given_away() -> None:
+    """A department's copy of a machine says that it is the same system."""
+    copies = [Offer("image", f"hr-web-{number}", {"os": "Kylin V10"}) for number in (1, 2)]
+    sizes = [Offer("flavor", name, {"vcpu": 8, "memory": 16384}) for name in ("大型", "超大")]
+    found = documents(propose([*copies, *sizes]))
+    assert set(found) >= {"Image/hr-web-1", "Image/hr-web-2", "Flavor/unnamed", "Flavor/unnamed-2"}
+    assert not {"Image/kylin", "Flavor/big"} & set(found)
+
+
 def test_what_is_mapped_is_left_and_what_is_not_is_proposed() -> None:
     text = propose(OFFERS)
     found = documents(text)
