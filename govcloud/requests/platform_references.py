@@ -74,6 +74,7 @@ def faults(draft: Draft, there: Names) -> Iterator[Diagnostic]:
         built = [name for name, kind in KINDS.items() if kind.allocates]
         for index, word in enumerate(spec.kinds):
             yield from known(draft, f"spec.kinds[{index}]", "Kind", word, built)
+        yield from _storage(draft, spec)
     elif isinstance(spec, PolicySpec):
         yield from _policy(draft, spec)
     elif isinstance(spec, WaiverSpec):
@@ -83,6 +84,16 @@ def faults(draft: Draft, there: Names) -> Iterator[Diagnostic]:
         for index, unit in enumerate(spec.units):
             field = f"spec.units[{index}].department"
             yield from known(draft, field, "Department", unit.department, departments)
+
+
+def _storage(draft: Draft, spec: CloudSpec) -> Iterator[Diagnostic]:
+    """Yield storage classes that are called the same in the cloud: use could not be told apart."""
+    words: dict[str, str] = {}
+    for word, there in spec.storage.items():
+        other = words.setdefault(there, word)
+        if other != word:
+            params = {"word": word, "other": other, "there": there}
+            yield draft.fault("requests.storage_twice", f"spec.storage.{word}", **params)
 
 
 def _quota(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:

@@ -114,10 +114,6 @@ def _listed(word: str, values: Mapping[str, Value]) -> Props:
 
 def _hard(spec: Mapping[str, Any], settings: Settings) -> Props:
     storage: Mapping[str, int] = spec.get("storage") or {}
-    classes = {
-        f"{settings.storage.get(name, name)}.storageclass.storage.k8s.io/requests.storage": size
-        for name, size in storage.items()
-    }
     return {
         **{counted(name): count for name, count in (spec.get("objects") or {}).items()},
         "requests.cpu": spec["cpu"],
@@ -127,8 +123,17 @@ def _hard(spec: Mapping[str, Any], settings: Settings) -> Props:
         "pods": spec.get("pods", 0),
         f"requests.{settings.gpu_resource}": spec.get("gpu", 0),
         "requests.storage": sum(storage.values()),
-        **classes,
+        **_classes(storage, settings),
     }
+
+
+def _classes(storage: Mapping[str, int], settings: Settings) -> Props:
+    """Return the limits by storage class: none of those that the cloud has and nobody approved."""
+    sizes = dict.fromkeys(settings.storage.values(), 0) if storage else {}
+    for name, size in storage.items():
+        theirs = settings.storage.get(name, name)
+        sizes[theirs] = sizes.get(theirs, 0) + size
+    return {f"{name}.storageclass.storage.k8s.io/requests.storage": n for name, n in sizes.items()}
 
 
 def counted(name: str) -> str:

@@ -351,6 +351,13 @@ def test_a_department_does_not_move_beyond_the_new_parents_limit(town: Town) -> 
     assert over["vms"] == 2
 
 
+def test_two_storage_classes_are_not_called_the_same_in_a_cloud(town: Town) -> None:
+    spec = {"provider": "simulated", "storage": {"hdd": "ceph", "ssd": "fast", "sata": "ceph"}}
+    (fault,) = faults(town, words.document("Cloud", "twice", spec))
+    assert (fault.key, fault.field) == ("requests.storage_twice", "spec.storage.sata")
+    assert (fault.params["other"], fault.params["there"]) == ("hdd", "ceph")
+
+
 def test_limits_name_storage_classes_that_the_clouds_have(town: Town) -> None:
     cloud = dict(next(each for each in words.PLATFORM if each["metadata"]["name"] == "sim"))
     cloud["spec"] = {**cloud["spec"], "storage": {"hdd": "bulk", "ssd": "fast"}}

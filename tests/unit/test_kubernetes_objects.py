@@ -83,6 +83,22 @@ def test_quota_counts_every_class_and_forbids_what_was_not_asked_for() -> None:
     assert hard["requests.nvidia.com/gpu"] == "2"
 
 
+def test_storage_of_classes_that_nobody_approved_is_none() -> None:
+    def of(storage: dict[str, int], **there: str) -> dict[str, str]:
+        settings = replace(SETTINGS, storage=there)
+        order = namespace_order(1, storage=storage)
+        quota = next(r for r in resources(order, settings, INSTALLATION) if r.part == "quota")
+        hard = manifest(quota, INSTALLATION)["spec"]["hard"]
+        word = ".storageclass.storage.k8s.io/requests.storage"
+        return {name.removesuffix(word): size for name, size in hard.items() if "storage" in name}
+
+    there = {"ssd": "nvme", "hdd": "ceph", "sata": "ceph"}
+    assert of({"hdd": 50}, **there) == {"ceph": "50Gi", "nvme": "0", "requests.storage": "50Gi"}
+    both = {"ceph": "70Gi", "nvme": "0", "requests.storage": "70Gi"}
+    assert of({"hdd": 50, "sata": 20}, **there) == both
+    assert of({}, **there) == {"requests.storage": "0"}
+
+
 def test_container_sizes_are_filled_in_as_the_server_would() -> None:
     (rule,) = bodies(containers={"max": {"cpu": 2000}})["limits"]["spec"]["limits"]
     assert rule == {
