@@ -496,6 +496,32 @@ cd /; PGPASSWORD='of the app' psql -XAtq -v ON_ERROR_STOP=1 -h 127.0.0.1 -U {0}_
   -c "BEGIN READ WRITE; DELETE FROM hr.person WHERE id = {1} RETURNING id; COMMIT"
 """
 """An application's own way to write, whatever its database says; an id is told once."""
+OBJECTS = """
+SELECT lo_from_bytea(4711, 'abc'), lo_create(4712);
+GRANT SELECT ON LARGE OBJECT 4711 TO objects_app; ALTER LARGE OBJECT 4712 OWNER TO objects_app
+"""
+THERE = "SELECT oid, lomowner::regrole, lomacl FROM pg_largeobject_metadata ORDER BY oid"
+
+
+@pytest.mark.guarantee("M4")
+def test_objects(base: Mover) -> None:
+    """Large objects that are empty are copied too, and of each whose it is and who may read it."""
+    name, source, target = name_of(base), base.source, base.target
+    sql(source, name, OBJECTS)
+    base.well(Stage.SYNC, Mode.INITIAL)
+    assert sql(target, name, THERE) == sql(source, name, THERE)
+    changes = "REVOKE SELECT ON LARGE OBJECT 4711 FROM objects_app", "SELECT lo_create(4713)"
+    for change in (*changes, "ALTER LARGE OBJECT 4713 OWNER TO objects_app"):
+        sql(source, name, change)
+        assert "large objects" in base.play(Stage.VERIFY).message
+        base.well(Stage.SYNC, Mode.DELTA)
+        assert base.well(Stage.VERIFY)["differences"] == 0
+    assert sql(target, name, THERE.replace(", lomacl", "")) == sql(
+        source, name, THERE.replace(", lomacl", "")
+    )
+    assert base.well(Stage.SYNC, Mode.DELTA)["bytes"] == 0, "copied again only if they differ"
+
+
 VIEWS = """
 SET search_path = hr; CREATE TABLE t (i int); INSERT INTO t VALUES (1);
 CREATE MATERIALIZED VIEW late AS SELECT 0 AS n WITH NO DATA;

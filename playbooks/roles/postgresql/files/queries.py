@@ -50,8 +50,15 @@ SELECT format('%I.%I', schemaname, sequencename), coalesce(last_value, start_val
 """
 OBJECTS = """
 SELECT count(*), coalesce(sum(('x' || substr(md5(loid::text || ',' || pageno || ',' ||
-  encode(data, 'base64')), 1, 15))::bit(60)::bigint::numeric), 0) FROM pg_largeobject
+  encode(data, 'base64')), 1, 15))::bit(60)::bigint::numeric), 0),
+  (SELECT coalesce(sum(('x' || substr(md5(ROW(m.oid, pg_get_userbyid(lomowner),
+    ARRAY(SELECT DISTINCT format('%s %s %s', pg_get_userbyid(whom), what, lends)
+      FROM aclexplode(coalesce(lomacl, acldefault('L', lomowner))) AS a (who, whom, what, lends)
+      ORDER BY 1))::text), 1, 15))::bit(60)::bigint::numeric), 0)
+   FROM pg_largeobject_metadata m)
+FROM pg_largeobject
 """
+"""Pages, a digest of what they hold, and one of which objects there are, whose, and for whom."""
 MADE = """
 SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype,
   coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
