@@ -92,7 +92,8 @@ class OpenStackProvisioner:
 
     def observe(self) -> Iterator[Sequence[Observed]]:
         """List everything, service by service."""
-        for page in Look(self._services).everything():
+        for seen in Look(self._services).everything():
+            page = self._identity.settled(seen)
             self._memory.note(page)
             yield page
 
@@ -108,8 +109,9 @@ class OpenStackProvisioner:
         if not all(is_ground(uid) for uid in wanted):
             found += [item for page in look.machinery() for item in page]
         ours = {(i.type, i.id): i for i in found if i.uid in wanted}
-        self._memory.note(list(ours.values()))
-        return list(ours.values())
+        settled = self._identity.settled(list(ours.values()))
+        self._memory.note(settled)
+        return settled
 
     def _where(self, uids: set[str]) -> Sequence[str]:
         """Return the projects to look in; none looks in all.

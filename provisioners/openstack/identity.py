@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError, TransientCloudError
@@ -151,6 +152,19 @@ class Identity:
         """Return the tenant that a project is, as far as is known; else the project's id."""
         with self._lock:
             return self._tenants.get(project, project)
+
+    def settled(self, found: Sequence[Observed]) -> Sequence[Observed]:
+        """Return what was found, each with its tenant.
+
+        A project that is not known yet may be one that another controller has just made, whose
+        id would be taken for another tenant. So the projects are listed anew, once for all.
+        """
+        with self._lock:
+            known = set(self._tenants.values())
+        if all(item.tenant in known for item in found if item.uid and item.type != TYPE):
+            return found
+        self.rows()
+        return [replace(item, tenant=self.tenant(item.tenant)) for item in found]
 
     def observed(self, row: Json) -> Observed:
         """Return a project as the port's value."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,39 @@ def test_a_renamed_project_is_the_same_tenant(cloud: Cloud, driver: OpenStackPro
         e for p, q in cloud.queries if p == VOLUMES for e in q.items()
     ]
     assert [quota.tenant for page in driver.quotas() for quota in page] == [wanted.tenant]
+
+
+@pytest.mark.parametrize("objects", [1, 5])
+def test_a_project_that_another_controller_has_made_is_its_tenants(
+    cloud: Cloud, driver: OpenStackProvisioner, objects: int
+) -> None:
+    """Taken for another tenant's, what stands in it would be a conflict, and left for good."""
+    orders = [replace(volume_order(n), system=f"system-{n}") for n in range(objects)]
+    made = [project(volume_order(99), "p99", "x")]
+    cloud.lists[PROJECTS] = all_of("projects", made)
+    list(driver.observe())
+    made += [project(order, f"p{number}", "") for number, order in enumerate(orders)]
+    rows = [volume(order, f"v{number}", f"p{number}") for number, order in enumerate(orders)]
+    cloud.lists[VOLUMES] = listed("volumes", rows)
+    wanted = {one.uid: one.tenant for order in orders for one in driver.resources(order)}
+    assert {item.uid: item.tenant for item in driver.find(list(wanted))} == wanted
+
+
+def test_a_project_that_is_made_while_one_looks_is_its_tenants(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Projects are listed first, and what is in them after."""
+    order = volume_order(1)
+    rows: list[Any] = []
+
+    def volumes(_: Query) -> Any:
+        rows[:] = [project(order, "p1", "")]
+        return {"volumes": [volume(order, "v1", "p1")]}
+
+    cloud.lists[PROJECTS] = all_of("projects", rows)
+    cloud.lists[VOLUMES] = volumes
+    seen = [item for page in driver.observe() for item in page if item.uid]
+    assert [(item.id, item.tenant) for item in seen] == [("v1", tenant_of(order))]
 
 
 def test_tags_that_somebody_changed_make_no_other_tenant(
