@@ -1,5 +1,10 @@
-"""Kubernetes' quantities as whole numbers of our base units, and back in their canonical form."""
+"""Kubernetes' quantities as whole numbers of our base units, and back in their canonical form.
 
+What is compared with what is wanted is read as it is; what is in use is rounded up, so that a part
+of a unit is never taken for nothing.
+"""
+
+import math
 import re
 from fractions import Fraction
 from functools import lru_cache
@@ -35,13 +40,28 @@ def read(name: str, text: object) -> int | str:
 
 @lru_cache(_OFTEN)
 def _read(name: str, text: str) -> int | str:
+    value = _value(name, text)
+    return int(value) if value is not None and value.denominator == 1 else text
+
+
+def rounded_up(name: str, text: object) -> int | None:
+    """Return the least whole number of base units that it is not more than; None for nonsense."""
+    return _rounded_up(name, str(text))
+
+
+@lru_cache(_OFTEN)
+def _rounded_up(name: str, text: str) -> int | None:
+    value = _value(name, text)
+    return None if value is None else math.ceil(value)
+
+
+def _value(name: str, text: str) -> Fraction | None:
     found = _FORM.fullmatch(text)
     if found is None:
-        return text
+        return None
     unit = found["unit"] or ""
     factor = Fraction(10) ** int(unit[1:]) if unit[:1] in ("e", "E") and unit[1:] else None
-    value = Fraction(found["number"]) * (factor or _UNITS.get(unit, Fraction(1))) / base_unit(name)
-    return int(value) if value.denominator == 1 else text
+    return Fraction(found["number"]) * (factor or _UNITS.get(unit, Fraction(1))) / base_unit(name)
 
 
 def show(name: str, amount: object) -> str:

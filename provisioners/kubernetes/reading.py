@@ -138,11 +138,11 @@ def _nothing(_item: Json) -> dict[str, Value]:
 
 
 def _use(item: Json) -> dict[str, Value]:
-    """Return what is used of each limit, and the limit, in base units."""
+    """Return what is used of each limit, and the limit, in base units, both rounded up."""
     status = item.get("status") or {}
-    used, hard = (_amounts(status.get(word) or {}) for word in ("used", "hard"))
-    shown = {f"used.{name}": value for name, value in used.items()}
-    over = [n for n, limit in hard.items() if _more(used.get(n), limit)]
+    used, hard = (_rounded(status.get(word) or {}) for word in ("used", "hard"))
+    shown: dict[str, Value] = {f"used.{name}": value for name, value in used.items()}
+    over = [name for name, limit in hard.items() if used.get(name, 0) > limit]
     held = [f"{n}: {quantities.show(n, used[n])}" for n in _DATA if used.get(n)]
     return (
         shown
@@ -152,8 +152,9 @@ def _use(item: Json) -> dict[str, Value]:
     )
 
 
-def _more(used: Value, limit: Value) -> bool:
-    return isinstance(used, int) and isinstance(limit, int) and used > limit
+def _rounded(quantity_of: Mapping[str, object]) -> dict[str, int]:
+    read = {name: quantities.rounded_up(name, text) for name, text in quantity_of.items()}
+    return {name: value for name, value in read.items() if value is not None}
 
 
 _INFO: Final[Mapping[str, Callable[[Json], dict[str, Value]]]] = {QUOTA.word: _use}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from govcloud.errors import InvalidInputError, TerminalCloudError
 from govcloud.ports.cloud import Resource, State
 from govcloud.testing.cluster import namespace_order
-from provisioners.kubernetes import quantities
+from provisioners.kubernetes import quantities, use
 from provisioners.kubernetes.counting import in_use
 from provisioners.kubernetes.marks import namespace_name
 from provisioners.kubernetes.objects import manifest, resources
@@ -300,6 +300,30 @@ def test_what_is_in_use_is_counted_as_a_quota_would() -> None:
     assert used["requests.storage"] == 17
     with pytest.raises(ValueError, match="much"):
         in_use([pod(needs(cpu="much"))], [], "gpu")
+
+
+@pytest.mark.guarantee("Q5")
+def test_use_that_is_no_whole_number_of_units_counts_up() -> None:
+    body = bodies(memory=1430, storage={"ssd": 1})["quota"]
+    used = {"limits.memory": "1500M", "requests.cpu": "500u", "requests.storage": "500Mi"}
+    status = {"hard": body["spec"]["hard"], "used": used}
+    seen = observed(served(body, status=status), BY_WORD["quota"], INSTALLATION)
+    assert seen.info["used.limits.memory"] == 1431
+    assert seen.info["used.requests.cpu"] == 1
+    assert seen.info["holds"] == "requests.storage: 1Gi"
+    assert seen.info["over_quota"] == "limits.memory"
+    assert use.of(seen, {}).used["k8s-memory"] == 1431
+    check_use(seen, parts(memory=1431)["quota"], ["hard.limits.memory"])
+    with pytest.raises(TerminalCloudError) as caught:
+        check_use(seen, parts(memory=1430)["quota"], ["hard.limits.memory"])
+    assert caught.value.message == "limits.memory: 1430Mi < 1431Mi"
+
+
+def test_a_limit_in_other_units_that_is_used_up_is_not_over() -> None:
+    body = bodies()["quota"]
+    status = {"hard": {"limits.memory": "1500M"}, "used": {"limits.memory": "1500M"}}
+    seen = observed(served(body, status=status), BY_WORD["quota"], INSTALLATION)
+    assert "over_quota" not in seen.info
 
 
 def test_other_kinds_are_not_built_here() -> None:
