@@ -131,7 +131,7 @@ def _shown(quota: TenantQuota) -> Iterator[tuple[str, dict[str, Any]]]:
         used = quota.used.get(word, 0)
         if not limit and not used:
             continue
-        percent = round(100 * used / limit) if limit else 100
+        percent = -(-100 * used // limit) if limit else 100  # rounded up: 80.4 is above 80
         yield (
             word,
             {
