@@ -297,11 +297,14 @@ class KubernetesProvisioner:
 def _merged(current: Observed, wanted: Resource, fields: Sequence[str]) -> Resource:
     """Return what to apply: what is there, with the named fields as wanted.
 
-    A field that nobody asked to change may differ because the policy leaves it alone.
+    A field that nobody asked to change may differ because the policy leaves it alone. Of a quota,
+    what is not wanted is somebody else's, and a limit that was taken away stays away unless asked.
     """
     tags = {field.removeprefix("tag:") for field in fields if field.startswith("tag:")}
-    props = {name: _either(name, fields, wanted.props, current.props) for name in wanted.props}
-    listed = {name: value for name, value in current.props.items() if name not in props}
+    quota = wanted.type == QUOTA.word
+    names = [n for n in wanted.props if not quota or n in fields or n in current.props]
+    props = {name: _either(name, fields, wanted.props, current.props) for name in names}
+    listed = {} if quota else {n: v for n, v in current.props.items() if n not in props}
     kept = {
         name: wanted.tags[name] if name in tags else current.tags.get(name, text)
         for name, text in wanted.tags.items()

@@ -39,6 +39,8 @@ PLAIN_COUNTS: Final = frozenset(
 _SIZES: Final = {"defaultRequest": "request", "default": "limit", "max": "max"}
 """A LimitRange's words for ours."""
 _DUMP: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+LIMIT: Final = "hard."
+"""Before the name of each of a quota's limits."""
 BORDERS: Final = 1
 PEOPLE: Final = 2
 """Ranks: nobody gets in before the borders stand. Access ends first; the borders stand until the
@@ -220,9 +222,10 @@ def _namespace(body: Json, props: Mapping[str, Value]) -> Json:
 
 
 def _quota(body: Json, props: Mapping[str, Value]) -> Json:
-    names = str(props["hard"]).split()
-    body["metadata"]["annotations"][HARD] = " ".join(names)
-    hard = {name: quantities.show(name, props[f"hard.{name}"]) for name in names}
+    """Return a quota with all limits there are; the note merely says which of them are ours."""
+    body["metadata"]["annotations"][HARD] = str(props["hard"])
+    limits = {n.removeprefix(LIMIT): value for n, value in props.items() if n.startswith(LIMIT)}
+    hard = {name: quantities.show(name, value) for name, value in limits.items()}
     return body | {"spec": {"hard": hard}}
 
 

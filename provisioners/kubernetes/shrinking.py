@@ -6,8 +6,7 @@ from typing import Any
 from govcloud.errors import TerminalCloudError
 from govcloud.ports.cloud import Observed, Resource
 from provisioners.kubernetes import quantities
-
-_HARD = "hard."
+from provisioners.kubernetes.objects import LIMIT
 
 
 def check_use(current: Observed, wanted: Resource, fields: Sequence[str]) -> None:
@@ -20,7 +19,7 @@ def check_use(current: Observed, wanted: Resource, fields: Sequence[str]) -> Non
 
 
 def _below(current: Observed, wanted: Resource, field: str) -> str:
-    name = field.removeprefix(_HARD)
+    name = field.removeprefix(LIMIT)
     limit, used = wanted.props.get(field), current.info.get(f"used.{name}")
     if name == field or not isinstance(limit, int) or not isinstance(used, int) or limit >= used:
         return ""

@@ -391,6 +391,33 @@ def test_a_limit_that_was_raised_and_is_in_use_keeps_nothing_else_from_being_hea
     assert not [drift for drift in lab.drift() if drift.uid == uid]
 
 
+@pytest.mark.guarantee("R4")
+@pytest.mark.parametrize("note", [None, "pods foo"])
+def test_limits_stand_whatever_the_note_says_that_is_only_reported(
+    lab: KubeLab, cluster: Cluster, note: str | None
+) -> None:
+    rules = [
+        {"kind": "Namespace", "field": "hard", "mode": "report"},
+        {"kind": "Namespace", "field": "hard.limits.cpu", "mode": "report"},
+    ]
+    with lab.store.unit(ADMIN) as unit:
+        said = {"version": "1", "effectiveFrom": "2020-01-01", "drift": rules}
+        lab.put(unit, "Policy", "city", said)
+    uid = lab.namespace()
+    lab.controller().run_once()
+    quota = part(lab, uid, "quota")
+    hard = {"pods": "1000", "limits.cpu": None, "count/foos.example.com": "3"}
+    about = {"annotations": {"govcloud.io/hard": note}}
+    cluster.patch(quota, {"metadata": about, "spec": {"hard": hard}})
+    lab.controller("two").run_once()
+    assert ready(lab, uid), lab.row(uid)
+    wanted = {name: value for name, value in quota.props.items() if name != "hard.limits.cpu"}
+    theirs = {"hard": note or "", "hard.count/foos.example.com": 3}
+    assert part(lab, uid, "quota").props == wanted | theirs
+    reported = {drift.field for drift in lab.drift() if drift.uid == uid}
+    assert reported == {"hard", "hard.limits.cpu"}
+
+
 UNSEEN = {"who manages it"}
 """Lists do not show what is not said to be ours: it is missed, and only then looked for."""
 
