@@ -42,7 +42,7 @@ def kubeconfig(
         raise TransientCloudError("ServerError", "no token in the answer")
     return {
         "expires_at": said.get("expirationTimestamp", ""),
-        "kubeconfig": _document(session, namespace.name, role, said["token"]),
+        "kubeconfig": _document(_cluster(session, settings), namespace.name, role, said["token"]),
     }
 
 
@@ -66,11 +66,30 @@ def _account(settings: Settings, installation: str, namespace: Observed, name: s
     }
 
 
-def _document(session: Session, namespace: str, role: str, token: str) -> Json:
-    cluster: Json = {"server": session.address}
-    if session.ca_file:
-        data = Path(session.ca_file).read_bytes()
-        cluster["certificate-authority-data"] = base64.b64encode(data).decode()
+def _cluster(session: Session, settings: Settings) -> Json:
+    """Return where members find the API server, and whom they trust there: like us, or as said."""
+    ours = session.configuration
+    ca_file = settings.members_ca_file or ours.ssl_ca_cert
+    if settings.members_endpoint:
+        return {"server": settings.members_endpoint, **_authority(ca_file)}
+    if not ours.verify_ssl:  # beside a CA, kubectl refuses it
+        return {"server": ours.host, "insecure-skip-tls-verify": True}
+    name = {"tls-server-name": ours.tls_server_name} if ours.tls_server_name else {}
+    return {"server": ours.host, **name, **_authority(ca_file)}
+
+
+def _authority(file: str | None) -> Json:
+    """Return a CA as a kubeconfig holds it; nothing where the machine's own are trusted."""
+    if not file:
+        return {}
+    try:
+        data = Path(file).expanduser().read_bytes()
+    except OSError as error:
+        raise TransientCloudError("NoCredentials", str(error)) from error
+    return {"certificate-authority-data": base64.b64encode(data).decode()}
+
+
+def _document(cluster: Json, namespace: str, role: str, token: str) -> Json:
     user = f"{namespace}.{role}"
     return {
         "apiVersion": "v1",

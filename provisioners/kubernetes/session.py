@@ -75,14 +75,10 @@ class Session:
                 response.release_conn()
 
     @property
-    def address(self) -> str:
-        """Where the API server is; raises CloudError where that cannot be read."""
-        return str(self._opened().configuration.host)
-
-    @property
-    def ca_file(self) -> str:
-        """The file with the server's CA; empty where the machine's own are trusted."""
-        return str(self._opened().configuration.ssl_ca_cert or "")
+    def configuration(self) -> client.Configuration:
+        """Where the API server is, and whom we trust there; raises CloudError."""
+        found: client.Configuration = self._opened().configuration
+        return found
 
     def close(self) -> None:
         """Give back all connections."""

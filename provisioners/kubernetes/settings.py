@@ -28,6 +28,10 @@ class Settings:
     token_file: str = ""
     token_env: str = ""
     ca_file: str = ""
+    members_endpoint: str = ""
+    """Where members reach the API server, if not where we do."""
+    members_ca_file: str = ""
+    """The CA that they trust there, if another."""
     timeout_s: float = 15.0
     page_size: int = 500
     user_prefix: str = ""
@@ -114,6 +118,7 @@ def _name(text: str) -> str:
 _SPECIAL: Final[Mapping[str, Callable[[str], Any]]] = {
     "in_cluster": _one_of({"true": True, "false": False}),
     "endpoint": _url,
+    "members_endpoint": _url,
     "timeout_s": _between(0.1, 600, float),
     "page_size": _between(1, 10_000, int),
     "access_namespace": _name,

@@ -2,6 +2,7 @@
 
 import json
 import urllib.error
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -196,6 +197,65 @@ def status_of(document: dict[str, Any], path: str, tmp_path: Path, method: str =
             method, configuration.host + path, headers={"Authorization": token}
         )
     return int(answer.status)
+
+
+def written(tmp_path: Path, cluster: Cluster, name: str, **server: Any) -> str:
+    """Return a kubeconfig file that trusts the control plane as `server` says."""
+    token = cluster.plane.token_file().read_text().strip()
+    document = {
+        "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": cluster.plane.url, **server}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+    }
+    (tmp_path / name).write_text(json.dumps(document))
+    return str(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_members_find_and_trust_the_server_as_we_do_or_as_is_said(
+    granted: KubernetesProvisioner, cluster: Cluster, open_at: Opener, tmp_path: Path
+) -> None:
+    order = namespace_order(1, department=cluster.department)
+    for resource in granted.resources(order):
+        granted.create(resource)
+    url, ca = cluster.plane.url, str(cluster.plane.ca_file)
+    named = url.replace("127.0.0.1", "localhost")
+    insecure = written(tmp_path, cluster, "insecure", **{"insecure-skip-tls-verify": True})
+    other_name = {"server": named, "certificate-authority": ca, "tls-server-name": "127.0.0.1"}
+    renamed = written(tmp_path, cluster, "renamed", **other_name)
+    theirs = Authority(tmp_path).file
+    inside = {"kubeconfig": insecure, "members-endpoint": "https://gov.test:6443"}
+    known = b64encode(Path(ca).read_bytes()).decode()
+    other = b64encode(theirs.read_bytes()).decode()
+    for connection, wanted in (
+        ({"kubeconfig": insecure}, {"server": url, "insecure-skip-tls-verify": True}),
+        (
+            {"kubeconfig": renamed},
+            {
+                "server": named,
+                "tls-server-name": "127.0.0.1",
+                "certificate-authority-data": known,
+            },
+        ),
+        (
+            {**inside, "members-ca-file": str(theirs)},
+            {"server": "https://gov.test:6443", "certificate-authority-data": other},
+        ),
+        (
+            {**inside, "kubeconfig": renamed},
+            {"server": "https://gov.test:6443", "certificate-authority-data": known},
+        ),
+    ):
+        driver = open_at(connection)
+        document = driver.admit(order.uid, "edit")["kubeconfig"]
+        assert document["clusters"][0]["cluster"] == wanted
+        if "gov.test" not in str(wanted):
+            path = f"/api/v1/namespaces/{driver.resources(order)[0].tenant}/secrets"
+            wait_until(lambda d=document, p=path: status_of(d, p, tmp_path) == 200)
+    with pytest.raises(TransientCloudError) as caught:
+        open_at({**inside, "members-ca-file": "/no/such/ca"}).admit(order.uid, "edit")
+    assert caught.value.reason == "NoCredentials"
 
 
 @pytest.mark.guarantee("P1")
