@@ -46,7 +46,7 @@ DO NEXTVAL(ticket);
 """
 CLEAN = """
 DROP DATABASE IF EXISTS hr_db; DROP DATABASE IF EXISTS hr_db__test;
-DROP USER IF EXISTS hr_app@localhost;
+DROP USER IF EXISTS hr_app@localhost; DROP USER IF EXISTS hr_web@localhost;
 """
 CONFIGURATION = """
 find /etc/mysql -type f | sort | xargs sha256sum
@@ -58,6 +58,13 @@ systemd-run -q --unit clerk bash -c 'for ((n = 1; ; n++)); do
   mariadb -u hr_app -p"of the app" -BN --unbuffered --force hr_db >> /srv/acknowledged'
 """
 """Somebody who writes, and notes what the server has acknowledged."""
+WIDE = """
+CREATE USER hr_web@localhost IDENTIFIED BY 'of the app';
+GRANT SELECT, INSERT ON `hr\\_%`.* TO hr_web@localhost;
+GRANT DELETE ON `%`.* TO hr_web@localhost;
+GRANT DELETE ON `finance%`.* TO hr_web@localhost;
+"""
+"""Somebody with rights by patterns."""
 BLOCKER = """
 for table in unit entry seen; do systemd-run -q --unit clerk-$table bash -c 'while :; do
   echo "LOCK TABLES '$table' WRITE; SELECT SLEEP(15);" | mariadb hr_db; done'; done; sleep 1
@@ -224,6 +231,22 @@ def found_and_mended(base: Mover) -> None:
     assert "noted (trigger) is not at the target" in played.message
     assert base.well(Stage.SYNC, Mode.FINAL)["bytes"] < 50_000
     assert base.well(Stage.VERIFY)["compared"] > 8_000
+
+
+@pytest.mark.guarantee("M4")
+def test_rights_by_a_pattern_come_for_what_is_moved(base: Mover) -> None:
+    """The closest pattern counts, as it does at the source, and only for these databases."""
+    base.source.run("mariadb hr_db", stdin=WIDE + "ALTER EVENT tick DISABLE")
+    grants = "SHOW GRANTS FOR hr_web@localhost"
+    base.well(Stage.SYNC, Mode.INITIAL)
+    assert base.well(Stage.VERIFY)["differences"] == 0
+    [_, given] = sql(base.target, grants).splitlines()
+    assert given == r"GRANT SELECT, INSERT ON `hr\\_db`.* TO `hr_web`@`localhost`"
+    sql(base.target, "REVOKE INSERT ON `hr\\_db`.* FROM hr_web@localhost")
+    message = base.play(Stage.VERIFY).message
+    assert "'hr_web'@'localhost' INSERT (right) is not at the target" in message
+    base.well(Stage.UNDO, Mode.ABORTED)
+    assert left(base) == ""
 
 
 @pytest.mark.guarantee("M2")

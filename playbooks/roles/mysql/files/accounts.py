@@ -2,9 +2,10 @@
 
 import re
 
+from definitions import by_pattern, plainly
 from ends import ComplaintError
 from notes import forget, load, save
-from queries import CONNECTED, DEFINER, GRANTEES, literal
+from queries import CONNECTED, DEFINER, GRANTEES, ident, literal
 from server import careful, ours
 
 
@@ -24,6 +25,7 @@ class Accounts:
     def bring(self):
         """Make the accounts that the target lacks, and give all of them their rights."""
         noted = load(self.note) or {"made": {}, "given": []}
+        patterns = {name: by_pattern(self.source, name) for name in self.databases}
         for account in self.found():
             if account in noted["made"]:
                 self.target.rows("DROP USER IF EXISTS " + account)
@@ -35,7 +37,7 @@ class Accounts:
             elif account not in noted["given"]:
                 noted["given"].append(account)
             save(self.note, noted)
-            for line in self.rights(account):
+            for line in self.rights(account, patterns):
                 with careful(account):
                     self.target.rows(line)
 
@@ -43,9 +45,12 @@ class Accounts:
         """Return the accounts that have rights on the databases, or in whose name they act."""
         names = ", ".join(literal(name) for name in self.databases)
         sql = GRANTEES.format(definer=DEFINER, names=names)
+        found = {account for (account,) in self.source.rows(sql)}
+        for name in self.databases:
+            found.update(by_pattern(self.source, name))
         return [
             account
-            for (account,) in self.source.rows(sql)
+            for account in sorted(found)
             if not ours(account) and self.is_there(self.source, account)
         ]
 
@@ -64,12 +69,20 @@ class Accounts:
         self.target.rows("%s; ALTER USER %s ACCOUNT LOCK" % (text, account))
         return "ACCOUNT LOCK" in text
 
-    def rights(self, account):
-        """Yield the statements that give an account its rights on the databases."""
+    def rights(self, account, patterns):
+        """Yield the statements that give an account its rights on the databases, and no others."""
         for (line,) in self.source.rows("SHOW GRANTS FOR " + account):
-            found = re.match(r"GRANT .*? ON (?:PROCEDURE |FUNCTION )?`((?:[^`]|``)+)`\.", line)
-            if found and re.sub(r"\\(.)", r"\1", found.group(1)) in self.databases:
+            found = re.match(r"GRANT .*? ON (?:PROCEDURE |FUNCTION )?(`((?:[^`]|``)+)`)\.", line)
+            if not found:
+                continue
+            named = found.group(2).replace("``", "`")
+            if plainly(named) in self.databases:
                 yield line
+                continue
+            for database, known in patterns.items():
+                if account in known and known[account][0] == named:
+                    own = ident(re.sub("([_%])", r"\\\1", database))
+                    yield line[: found.start(1)] + own + line[found.end(1) :]
 
     def open(self):
         """Let the accounts in that this made, unless the source does not either."""

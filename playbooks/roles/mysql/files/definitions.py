@@ -2,7 +2,7 @@
 
 import re
 
-from queries import literal
+from queries import PATTERNS, closeness, fits, literal
 from server import ours
 
 SAID = {
@@ -117,11 +117,34 @@ def definitions(server, database, name=None):
 
 def rights(server, database):
     """Return `{"'app'@'%' SELECT  (right)": whether it may be granted}`; without the system's."""
+    found = server.rows(RIGHTS.format(literal(database)))
+    for account, (_, given) in by_pattern(server, database).items():
+        found += [["%s %s" % (account, right), text] for right, text in given]
+    return {"%s (right)" % key.strip(): text for key, text in found if not ours(key)}
+
+
+def by_pattern(server, database):
+    """Return `{"'app'@'%'": (pattern, [[right, whether it may be granted]])}`.
+
+    As the server sees it: of the patterns that fit, the closest counts alone, and none for an
+    account with rights by the database's own name.
+    """
+    found, named = {}, set()
+    for account, pattern, *right in server.rows(PATTERNS):
+        if plainly(pattern) == database:
+            named.add(account)
+        elif fits(pattern, database):
+            found.setdefault(account, {}).setdefault(pattern, []).append(right)
     return {
-        "%s (right)" % key.strip(): text
-        for key, text in server.rows(RIGHTS.format(literal(database)))
-        if not ours(key)
+        account: max(patterns.items(), key=lambda item: closeness(item[0]))
+        for account, patterns in found.items()
+        if account not in named
     }
+
+
+def plainly(pattern):
+    """Return the name that a pattern is when nothing in it is wild."""
+    return re.sub(r"\\(.)", r"\1", pattern)
 
 
 def checked(server):

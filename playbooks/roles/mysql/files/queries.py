@@ -1,5 +1,7 @@
 """What is asked of a database, and how names and values are written in SQL."""
 
+import re
+
 GROUPS = 4096
 SYSTEM = [
     "root",
@@ -63,6 +65,10 @@ SELECT DISTINCT grantee FROM (
   SELECT {definer}, trigger_schema FROM information_schema.triggers
 ) a WHERE REPLACE(s, CHAR(92), '') IN ({names}) AND grantee LIKE '''%''@''%''' ORDER BY 1
 """
+PATTERNS = """
+SELECT grantee, table_schema, privilege_type, is_grantable FROM information_schema.schema_privileges
+WHERE grantee LIKE '''%''@''%''' ORDER BY 1, 2
+"""
 DEFINER = (
     "CONCAT('''', SUBSTRING_INDEX(definer, '@', 1), '''@''', SUBSTRING_INDEX(definer, '@', -1),"
     " '''')"
@@ -97,6 +103,18 @@ TOO_LONG = "`a value is longer than the source's max_allowed_packet`"
 def literal(text):
     """Write text as SQL does, where a backslash is an escape."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def fits(pattern, name):
+    """Whether a name is what a right names: `_` and `%` stand for others, unless escaped."""
+    signs = re.findall(r"\\?.", pattern, re.DOTALL)
+    wild = "".join({"_": ".", "%": ".*"}.get(sign, re.escape(sign[-1])) for sign in signs)
+    return re.match("(?s)%s$" % wild, name) is not None
+
+
+def closeness(pattern):
+    """Return by what a server chooses among patterns: how much stands before what is wild."""
+    return len(re.match(r"(?:\\.|[^_%\\])*", pattern).group())
 
 
 def ident(name):
