@@ -5,9 +5,11 @@ then and are left alone. What is governed is the machine: that it is there, how 
 whether it runs, its disks, its tags.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from govcloud.errors import CloudConflictError, TerminalCloudError
 from govcloud.ports.abilities import Standing
@@ -119,6 +121,7 @@ class Adoption:
             self.identity.tenant(str(volume.get("os-vol-tenant-attr:tenant_id") or "")),
             spec,
             {"volume": str(volume["id"])},
+            {"volume": self._props(volume)},
         )
 
     def _machine(self, server: Json) -> Standing:
@@ -127,7 +130,8 @@ class Adoption:
         volumes = [self._volume(str(entry["id"])) for entry in attached]
         for volume in volumes:
             _refuse_taken(volume, str(volume["id"]))
-        boot = next((v for v in volumes if str(v.get("bootable")).lower() == "true"), None)
+        _refuse_taking_along(server)
+        boot = _boot_disk(server, volumes)
         data = [volume for volume in volumes if volume is not boot]
         parts = {"server-0": str(server["id"])}
         parts |= {"disk-0": str(boot["id"])} if boot is not None else {}
@@ -141,8 +145,19 @@ class Adoption:
             "hostZone": server.get("OS-EXT-AZ:availability_zone"),
             "systemDisk": self._disk(boot) if boot is not None else None,
             "dataDisks": [self._disk(volume) for volume in data],
-            "power": "on" if server.get("status") == "ACTIVE" else "off",
+            "power": compute.power_of(server),
         }
+        disks = [part for part in parts if part != "server-0"]
+        props: dict[str, Mapping[str, Value]] = {
+            "server-0": {
+                "vcpu": flavor.get("vcpus"),
+                "memory": flavor.get("ram"),
+                "power": compute.power_of(server),
+                "disks": " ".join(sorted(disks)),
+            }
+        }
+        for part, volume in zip(disks, [*([boot] if boot else []), *data], strict=True):
+            props[part] = self._props(volume)
         return Standing(
             "VirtualMachine",
             str(server["id"]),
@@ -150,6 +165,7 @@ class Adoption:
             self.identity.tenant(str(server.get("tenant_id") or "")),
             {name: value for name, value in spec.items() if value not in (None, [], "")},
             parts,
+            props,
         )
 
     def _image(self, server: Json, boot: Json | None) -> str:
@@ -166,6 +182,10 @@ class Adoption:
         kind = self.door.settings.storage_class(volume.get("volume_type"))
         return {"size": volume.get("size"), "type": kind}
 
+    def _props(self, volume: Json) -> Mapping[str, Value]:
+        kind = self.door.settings.storage_class(volume.get("volume_type"))
+        return {"size": volume.get("size"), "storage": kind}
+
     def _volume(self, key: str) -> Json:
         found: Json = self.door.get(STORAGE, f"/volumes/{key}")["volume"]
         return found
@@ -174,17 +194,22 @@ class Adoption:
         """Return the row with this id, or the only one of this name; None where there is none."""
         if not self.door.has(service):
             return None
-        params = [("all_tenants", "1"), ("name", f"^{key}$" if service == COMPUTE else key)]
+        # Nova takes a name for a pattern, and finds also what is only like it.
+        name = f"^{re.escape(key)}$" if service == COMPUTE else key
+        params = [("all_tenants", "1"), ("name", name)]
         try:
-            found: Json = self.door.get(service, f"{url}/{key}")[word.removesuffix("s")]
+            found = self.door.get(service, f"{url}/{quote(key, safe='')}")[word.removesuffix("s")]
+        except KeyError:
+            pass  # some words are no ids but lists
         except CloudConflictError as error:
             if error.reason != "Gone":
                 raise
         except TerminalCloudError:
             pass  # what is no id at all is refused by some services
         else:
-            return found
-        rows = self.door.rows(service, f"{url}/detail", word, params)
+            return dict(found)
+        listed = self.door.rows(service, f"{url}/detail", word, params)
+        rows = [row for row in listed if row.get("name") == key]
         if len(rows) > 1:
             raise CloudConflictError("Ambiguous", key)
         return rows[0] if rows else None
@@ -199,6 +224,7 @@ class Adoption:
             else (STORAGE, "/volumes", "volume")
         )
         row: Json = self.door.get(service, f"{url}/{resource.adopts}")[word]
+        _refuse_taking_along(row)
         mark = Mark(resource.uid, resource.part)
         said = (row.get("metadata") or {}).get(_MARK)
         metadata = self.marks.metadata(mark, resource.tags, {"object": _object(resource)})
@@ -225,6 +251,36 @@ class Adoption:
 
 def _object(resource: Resource) -> str:
     return str(resource.build.get("object") or "")
+
+
+def _boot_disk(server: Json, volumes: Sequence[Json]) -> Json | None:
+    """Return the volume that a server boots from; None where it boots from its image.
+
+    A data disk may be bootable, too: what counts is the device. CloudConflictError where nothing
+    tells.
+    """
+    if server.get("image") or not volumes:
+        return None
+    root = str(server.get("OS-EXT-SRV-ATTR:root_device_name") or "")
+    found = [volume for volume in volumes if root and root in _devices(volume, server["id"])]
+    if not found and len(volumes) == 1:
+        found = list(volumes)
+    if len(found) != 1:
+        raise CloudConflictError("NoBootDisk", root or str(server["id"]))
+    return found[0]
+
+
+def _devices(volume: Json, server: str) -> list[str]:
+    entries = volume.get("attachments") or ()
+    return [str(entry.get("device")) for entry in entries if entry.get("server_id") == server]
+
+
+def _refuse_taking_along(server: Json) -> None:
+    """Raise TerminalCloudError for a server whose end would be the end of disks of its own."""
+    attached = server.get("os-extended-volumes:volumes_attached") or ()
+    taken = [str(entry["id"]) for entry in attached if entry.get("delete_on_termination")]
+    if taken:
+        raise TerminalCloudError("TakesDisksAlong", ", ".join(taken))
 
 
 def _refuse_taken(row: Json, key: str) -> None:

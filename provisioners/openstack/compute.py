@@ -378,6 +378,11 @@ def state_of(row: Json) -> State:
     return State.READY if task is None and status in _SETTLED else State.CHANGING
 
 
+def power_of(row: Json) -> str:
+    """Return whether a server runs: `on` or `off`."""
+    return "on" if row.get("status") in _ON else "off"
+
+
 def _props(row: Json, label: Label, volumes: Mapping[str, Mark], view: View) -> dict[str, Value]:
     status, flavor = str(row.get("status")), row.get("flavor") or {}
     uid = label.mark.uid
@@ -390,7 +395,7 @@ def _props(row: Json, label: Label, volumes: Mapping[str, Mark], view: View) -> 
         "name": row.get("name"),
         "vcpu": flavor.get("vcpus"),
         "memory": flavor.get("ram"),
-        "power": "on" if status in _ON else "off",
+        "power": power_of(row),
         "confirmed": status != "VERIFY_RESIZE",
         "disks": " ".join(sorted(disks)),
         "ports": " ".join(sorted(ports)),
@@ -412,7 +417,7 @@ def _info(row: Json, view: View) -> dict[str, Value]:
         "address": next((a for a in addresses if ":" not in a), None),
         "address6": next((a for a in addresses if ":" in a), None),
         "floating_address": next(iter(floating), None),
-        "power": "on" if row.get("status") in _ON else "off",
+        "power": power_of(row),
         "status": row.get("status"),
         "host_zone": row.get("OS-EXT-AZ:availability_zone"),
         "host": row.get("OS-EXT-SRV-ATTR:host"),

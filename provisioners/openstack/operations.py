@@ -45,7 +45,7 @@ class Operations:
         return observed.type not in VOLUMES or self._copy_of_volume(observed, name)
 
     def _copy_of_server(self, row: Json, name: str) -> bool:
-        status = self._status(name)
+        status = self._status(name, row["id"])
         if not status:
             about = {"name": name, "metadata": {"govcloud:of": row["id"]}}
             self._act(row, {"createImage": about})
@@ -61,9 +61,17 @@ class Operations:
             self._door.call(STORAGE, "POST", f"/volumes/{observed.id}/action", json=body)
         return status == _DONE
 
-    def _status(self, name: str) -> str:
-        """Return how far a copy is; empty where it was not begun."""
-        rows = self._door.rows(IMAGE, "/images", "images", [("name", name)])
+    def _status(self, name: str, of: str = "") -> str:
+        """Return how far a copy is; empty where it was not begun.
+
+        Anybody may call an image so: it is ours, and where a copy can say so, of what it is to be.
+        """
+        own = self._door.own_project()
+        rows = [
+            row
+            for row in self._door.rows(IMAGE, "/images", "images", [("name", name)])
+            if row.get("owner") == own and row.get("govcloud:of") in (None, of or None)
+        ]
         status = str(rows[0]["status"]) if rows else ""
         if status in _LOST:
             raise TerminalCloudError("CopyFailed", f"{name}: {status}")

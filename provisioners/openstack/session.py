@@ -8,6 +8,7 @@ no other way to say whose something is to be.
 import hashlib
 import hmac
 import json as _json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,8 @@ _BOUND: Final = frozenset({"v3applicationcredential", "v3oidcaccesstoken"})
 _POOL: Final = 64
 _TENANTS: Final = 500
 """Tenants whose tokens are remembered."""
+_LOGIN: Final = re.compile(r"//[^/@\s'\"]*@")
+"""A name and a password in an address."""
 _READS: Final = frozenset({"GET", "HEAD"})
 
 Json = dict[str, Any]
@@ -213,6 +216,8 @@ class Door:
         So every controller knows it, and it is kept nowhere.
         """
         own = str(self._region.get_auth_args().get("application_credential_secret") or "")
+        if not own:
+            raise TransientCloudError("NoCredentials", "there is no application credential secret")
         return hmac.new(own.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     def password_login(self, user: str, secret: str, project: str = "") -> plugin.BaseAuthPlugin:
@@ -316,7 +321,7 @@ def lost(error: BaseException, *, write: bool) -> CloudError:
         return error
     if _unsayable(error):  # its text is the token's
         return TransientCloudError("NoCredentials", "the token holds what no token can")
-    shown = f"{type(error).__name__}: {error}"
+    shown = _LOGIN.sub("//", f"{type(error).__name__}: {error}")
     if isinstance(error, exceptions.HttpError) and error.http_status:
         return _refused(error)
     if isinstance(error, _NO_SERVICE):

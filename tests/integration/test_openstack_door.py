@@ -1,5 +1,6 @@
 """The door to OpenStack against a local server that answers whatever a test tells it to."""
 
+import json
 import logging
 import socket
 from collections.abc import Iterator
@@ -102,6 +103,39 @@ def test_an_unreachable_cloud(cloud: Cloud, tmp_path: Path) -> None:
             error = fails(door)
     assert isinstance(error, TransientCloudError)
     assert (error.reason, error.outcome_unknown) == ("Unreachable", False)
+
+
+LOGIN = {"username": "me", "password": "x", "user_domain_name": "d", "project_name": "p"}
+
+
+def rewritten(cloud: Cloud, folder: Path, **entry: Any) -> Door:
+    """Open a cloud whose clouds.yaml says something else."""
+    connection = cloud.connection(folder)
+    file = Path(connection["config-file"])
+    plain = json.loads(file.read_text("utf-8"))["clouds"]["here"]
+    file.write_text(json.dumps({"clouds": {"here": plain | entry}}), "utf-8")
+    return Door(read_settings(connection))
+
+
+def test_a_password_in_an_address_is_in_no_message(cloud: Cloud, tmp_path: Path) -> None:
+    url = f"http://adm:{SECRET}@127.0.0.1:1/v3"
+    door = rewritten(cloud, tmp_path, auth={"auth_url": url, **LOGIN})
+    error = fails(door)
+    assert "127.0.0.1" in error.message
+    assert SECRET not in error.message
+    door.close()
+
+
+def test_nothing_secret_is_derived_of_nothing(cloud: Cloud, tmp_path: Path) -> None:
+    """Whoever reads the source could else log in to every tenant's project."""
+    auth = {"identity_provider": "idp", "protocol": "openid", "access_token": "token"}
+    auth |= {"auth_url": cloud.url, "project_name": "p", "project_domain_name": "d"}
+    door = rewritten(cloud, tmp_path, auth_type="v3oidcaccesstoken", auth=auth)
+    assert door.bound
+    with pytest.raises(TransientCloudError) as caught:
+        door.derived_secret("govcloud-gc-1")
+    assert caught.value.reason == "NoCredentials"
+    door.close()
 
 
 def test_a_service_that_the_region_lacks(cloud: Cloud, door: Door) -> None:

@@ -363,6 +363,109 @@ def test_a_cache_of_the_sdk_hides_nothing(cloud: Cloud, tmp_path: Path) -> None:
     driver.close()
 
 
+# --- Taking over ---------------------------------------------------------------------------------
+
+
+SERVER = {
+    "id": "s1", "name": "web", "status": "ACTIVE", "tenant_id": PROJECT,
+    "metadata": {}, "image": "",
+    "flavor": {"vcpus": 1, "ram": 1024, "original_name": "m1"},
+    "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda",
+}  # fmt: skip
+
+
+def disk(key: str, device: str, size: int) -> dict[str, Any]:
+    attachments = [{"device": device, "server_id": "s1"}]
+    about = {"bootable": "true", "volume_type": "hdd"}
+    return {"id": key, "size": size, "attachments": attachments, **about}
+
+
+def standing(
+    cloud: Cloud, server: dict[str, Any], *disks: dict[str, Any], along: bool = False
+) -> None:
+    """Let a server of nobody's stand there, with disks in the order of its list."""
+    held = [{"id": one["id"], "delete_on_termination": along} for one in disks]
+    whole = {**server, "os-extended-volumes:volumes_attached": held}
+    cloud.lists[f"/compute/v2.1/servers/{server['id']}"] = lambda _: {"server": whole}
+    for one in disks:
+        cloud.lists[f"/volume/v3/volumes/{one['id']}"] = lambda _, one=one: {"volume": one}
+    cloud.lists["/image/v2/images"] = all_of("images", [])
+
+
+def test_a_machine_is_taken_over_with_the_disk_that_it_boots_from(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """A data disk may be bootable, and may stand first in the list."""
+    standing(cloud, SERVER, disk("data", "/dev/vdb", 500), disk("root", "/dev/vda", 40))
+    found = driver.inspect("s1")
+    assert found.parts == {"server-0": "s1", "disk-0": "root", "data-0-0": "data"}
+    assert found.spec["systemDisk"] == {"size": 40, "type": "hdd"}
+    assert found.props["disk-0"]["size"] == 40
+    assert found.props["server-0"]["disks"] == "data-0-0 disk-0"
+    standing(cloud, {**SERVER, "image": {"id": "i"}}, disk("data", "/dev/vdb", 500))
+    assert driver.inspect("s1").parts == {"server-0": "s1", "data-0-0": "data"}
+    standing(cloud, SERVER, disk("one", "/dev/vdb", 1), disk("two", "/dev/vdc", 2))
+    with pytest.raises(CloudError) as caught:
+        driver.inspect("s1")
+    assert caught.value.reason == "NoBootDisk"
+
+
+@pytest.mark.guarantee("P2")
+def test_a_machine_whose_end_takes_disks_along_is_not_taken_over(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Disks that a release keeps, or has yet to copy, would go with it."""
+    standing(cloud, SERVER, disk("root", "/dev/vda", 40), along=True)
+    with pytest.raises(CloudError) as caught:
+        driver.inspect("s1")
+    assert (caught.value.reason, caught.value.message) == ("TakesDisksAlong", "root")
+
+
+@pytest.mark.parametrize("status", ["VERIFY_RESIZE", "REBOOT", "HARD_REBOOT"])
+def test_a_machine_that_runs_goes_on_running(
+    cloud: Cloud, driver: OpenStackProvisioner, status: str
+) -> None:
+    standing(cloud, {**SERVER, "status": status}, disk("root", "/dev/vda", 40))
+    assert driver.inspect("s1").spec["power"] == "on"
+
+
+def test_what_is_only_like_a_name_is_not_that(cloud: Cloud, driver: OpenStackProvisioner) -> None:
+    """Nova takes names for patterns."""
+    cloud.say = (404, {}, {"message": "not found"})
+    cloud.lists[PROJECTS] = all_of("projects", [])
+    cloud.lists[VOLUMES] = all_of("volumes", [])
+    names = [{**SERVER, "id": "1", "name": "db-01"}, {**SERVER, "id": "2", "name": "web (1)"}]
+    cloud.lists["/compute/v2.1/servers/detail"] = all_of("servers", names)
+    cloud.lists["/image/v2/images"] = all_of("images", [])
+    for word in ("db.01", "detail"):
+        with pytest.raises(CloudError) as caught:
+            driver.inspect(word)
+        assert caught.value.reason == "Gone"
+    assert driver.inspect("web (1)").id == "2"
+    assert ("name", [r"^web\ \(1\)$"]) in [e for _, q in cloud.queries for e in q.items()]
+
+
+@pytest.mark.guarantee("P2")
+def test_a_last_copy_is_ours_and_of_what_it_is_to_be(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Anybody's image of that name would let the machine go without a copy."""
+    order = machine_order(1)
+    mark = MARKS.metadata(Mark(order.uid, "server-0"), {})
+    server = {**SERVER, "metadata": mark, "status": "SHUTOFF", "image": {"id": "i"}}
+    standing(cloud, server)
+    cloud.lists["/compute/v2.1/servers/detail"] = all_of("servers", [server])
+    copies: list[Any] = []
+    cloud.lists["/image/v2/images"] = all_of("images", copies)
+    [seen] = [one for one in driver.find([order.uid]) if one.part == "server-0"]
+    done = {"id": "c", "name": "copy", "status": "active"}
+    for said in ({"owner": "other"}, {"owner": PROJECT, "govcloud:of": "another"}):
+        copies[:] = [{**done, **said}]
+        assert not driver.keep_copy(seen, "copy")
+    copies[:] = [{**done, "owner": PROJECT, "govcloud:of": "s1"}]
+    assert driver.keep_copy(seen, "copy")
+
+
 # --- What is done already -----------------------------------------------------------------------
 
 
