@@ -2,7 +2,8 @@
 
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,8 @@ def test_all_stages(site: Mover) -> None:
     assert path in undone["kept_in"]
     assert site.target.path(f"{path}/late").exists()
     site.source.run(f"echo yes > {path}/sub/7.html")
-    rest = "ls /var/lib/govcloud-move /run/govcloud-move; cat /etc/fstab; findmnt -n -l | grep srv"
+    notes = "find /var/lib/govcloud-move /run/govcloud-move -mindepth 1"
+    rest = f"{notes}; cat /etc/fstab; findmnt -n -l | grep srv"
     assert site.source.run(rest, check=False).strip() == ""
 
     site.well(Stage.UNDO, Mode.ABORTED)
@@ -130,6 +132,131 @@ def test_a_frozen_source_stays_frozen_when_it_reboots(site: Mover) -> None:
         "active\nenabled\n"
     )
     site.source.run(f"systemctl disable --now writer; echo yes > {path}/yes")
+
+
+@pytest.mark.guarantee("M4")
+def test_what_is_mounted_below_is_frozen_and_copied_too(site: Mover) -> None:
+    """And whoever has mounts of its own that follow the host's: as services of systemd have."""
+    path = path_of(site)
+    inner = f"{path}/archive/of the years"
+    source = site.source
+    source.run(f"mkdir {path}/archive; mount -t tmpfs -o nosuid none {path}/archive")
+    source.run(f"mkdir '{inner}'; mount -t tmpfs none '{inner}'; echo one > '{inner}/2019.pdf'")
+    mounts = source.run("findmnt -n -l")
+    try:
+        site.well(Stage.SYNC, Mode.INITIAL)
+        with follower(source) as pid:
+            for _ in range(2):  # Again at will.
+                site.well(Stage.FREEZE)
+            for enter in ("", f"nsenter -t {pid} -m "):
+                for place in (path, f"{path}/archive", inner):
+                    with pytest.raises(RuntimeError, match="Read-only"):
+                        source.run(f"{enter}touch '{place}/no'")
+            site.well(Stage.SYNC, Mode.FINAL)
+            site.well(Stage.VERIFY)
+            assert site.target.path(f"{inner}/2019.pdf").read_text() == "one\n"
+            site.well(Stage.UNDO)
+            assert source.run("findmnt -n -l") == mounts
+            source.run(f"nsenter -t {pid} -m touch '{inner}/yes'; touch {path}/yes")
+
+        site.well(Stage.FREEZE)
+        source.reboot()  # It forgets what is in memory.
+        played = site.play(Stage.SYNC, Mode.FINAL)
+        assert played.verdict == Verdict.FAILED
+        assert f"{path}/archive is no longer mounted on hr-old" in played.message
+        source.run(f"mount -t tmpfs -o nosuid none {path}/archive; mkdir '{inner}'")
+        source.run(f"mount -t tmpfs none '{inner}'; echo two > '{inner}/2019.pdf'")
+        site.well(Stage.SYNC, Mode.FINAL)
+        with pytest.raises(RuntimeError, match="Read-only"):
+            source.run(f"touch '{inner}/no'")
+        assert site.target.path(f"{inner}/2019.pdf").read_text() == "two\n"
+        site.well(Stage.UNDO)
+        source.run(f"touch '{inner}/yes'")
+    finally:
+        source.run(f"umount -R {path}/archive", check=False)
+
+
+@contextmanager
+def follower(host: Host) -> Iterator[str]:
+    """Run a process with mounts of its own that follow the host's."""
+    apart = "unshare -m --propagation slave sh -c 'echo $$ > /run/follower; exec sleep 600'"
+    host.run(f"rm -f /run/follower; setsid -f {apart} > /dev/null 2>&1 < /dev/null")
+    host.run("until [ -s /run/follower ]; do sleep 0.05; done")
+    pid = host.run("cat /run/follower").strip()
+    try:
+        yield pid
+    finally:
+        host.run(f"kill {pid}", check=False)
+
+
+@pytest.mark.guarantee("M1")
+def test_only_what_was_frozen_is_released(site: Mover) -> None:
+    """What was read-only before stays so, and a file without a last newline stays whole."""
+    path, source = path_of(site), site.source
+    shelf = f"{path} shelf"
+    source.run(f"mkdir -p '{shelf}'; mount -t tmpfs none '{shelf}'; echo x > '{shelf}/archive'")
+    source.run(f"mount -o remount,ro '{shelf}'")
+    table = source.path("/etc/fstab")
+    before = table.read_text()
+    table.write_text("# the last line\nnone /mnt/x tmpfs noauto 0 0")
+    mounts = source.run("findmnt -n -l")
+    site.settings["paths"] = [path, shelf]
+    try:
+        site.well(Stage.SYNC, Mode.INITIAL)
+        site.well(Stage.FREEZE)
+        assert f"\n{path} {path} none bind,ro 0 0 # {site.key}\n" in table.read_text()
+        site.well(Stage.UNDO)
+        site.well(Stage.UNDO)
+        assert table.read_text() == "# the last line\nnone /mnt/x tmpfs noauto 0 0\n"
+        assert source.run("findmnt -n -l") == mounts
+        assert source.run(f"cat '{shelf}/archive'") == "x\n"
+    finally:
+        table.write_text(before)
+        source.run(f"umount '{shelf}'; rmdir '{shelf}'")
+
+
+APART = "unshare -m --propagation private sh -c"
+
+
+@pytest.mark.guarantee("M4")
+@pytest.mark.parametrize(
+    ("begin", "said"),
+    [
+        ("cd {path}/sub; exec sleep 600", "sleep (process {pid}) works in {path}/sub"),
+        ("exec 3>> {path}/link; exec sleep 600", "sleep (process {pid}) has {path}/picture open"),
+        (
+            f"{APART} 'mount --bind {{path}} /mnt; mount -t tmpfs none /srv; exec sleep 600'",
+            "sleep (process {pid}) sees it for writing at /mnt",
+        ),
+    ],
+    ids=["folder", "file", "container"],
+)
+def test_who_can_write_after_the_freeze_is_named(site: Mover, begin: str, said: str) -> None:
+    path, source = path_of(site), site.source
+    source.run("rm -f /run/writer; mkdir -p /mnt")
+    begin = f"echo $$ > /run/writer; {begin.format(path=path)}"
+    source.write("/root/begin", begin)
+    source.run("setsid -f sh /root/begin > /dev/null 2>&1 < /dev/null")
+    source.run("until [ -s /run/writer ]; do date > /dev/null; done")
+    pid = source.run("until pgrep -x sleep; do date > /dev/null; done").strip()
+    try:
+        played = site.play(Stage.FREEZE)
+        assert played.verdict == Verdict.FAILED
+        assert said.format(path=path, pid=pid) in played.message
+    finally:
+        source.run(f"kill {pid}")
+    site.well(Stage.FREEZE)
+    site.well(Stage.UNDO)
+
+
+def test_another_mount_of_a_frozen_path_is_named(site: Mover) -> None:
+    path, source = path_of(site), site.source
+    source.run(f"mkdir -p /mnt/export; mount --bind {path}/sub /mnt/export")
+    played = site.play(Stage.FREEZE)
+    assert "it is mounted for writing at /mnt/export too" in played.message
+    source.run("umount /mnt/export")
+    site.well(Stage.FREEZE)
+    site.well(Stage.UNDO)
 
 
 WRITER = """
