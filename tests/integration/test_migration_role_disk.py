@@ -14,6 +14,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -145,13 +146,14 @@ def test_a_file_that_is_mounted_is_held_still(legacy_source: Host) -> None:
         pytest.skip(f"no loop devices here: {none}")
     host.write(f"{here}/source.py", (ROLES / "disk/files/source.py").read_text("utf-8"))
 
-    def ask(what: str, name: str = "disk.raw") -> str:
+    def told_by(what: str, name: str = "disk.raw") -> str:
         wanted = {"device": f"{here}/{name}", "snapshot": "", "name": "old", "key": "k"}
         wanted |= {"state": f"{here}/state", "mode": "final"}
-        command = ["python3", f"{here}/source.py", what, json.dumps(wanted)]
-        return host.run(
-            f"set -o pipefail; {shlex.join(command)} < /dev/null | tail -c 200 | base64"
-        )
+        return shlex.join(["python3", f"{here}/source.py", what, json.dumps(wanted)])
+
+    def ask(what: str, name: str = "disk.raw") -> str:
+        command = told_by(what, name)
+        return host.run(f"set -o pipefail; {command} < /dev/null | tail -c 200 | base64")
 
     try:
         for name in ("disk.raw", "same.raw"):
@@ -165,6 +167,14 @@ def test_a_file_that_is_mounted_is_held_still(legacy_source: Host) -> None:
         ask("read")
         ask("thaw")
         host.run(f"echo yes > {here}/data/yes")
+
+        # A freeze whose connection was lost goes on; what is undone meanwhile stays undone.
+        host.write(f"{here}/slow/mount", '#!/bin/sh\nsleep 2; exec /usr/bin/mount "$@"\n', 0o755)
+        freeze = told_by("freeze")
+        host.run(f"PATH={here}/slow:$PATH setsid {freeze} < /dev/null > /dev/null 2>&1 & sleep 1")
+        ask("thaw")
+        time.sleep(3)
+        host.run(f"echo again > {here}/data/again")
     finally:
         host.run(f"umount -l {here}/data; rm -r {here}", check=False)
 

@@ -7,6 +7,7 @@ Reading changes nothing. Standard library only, and Python 3.6: it runs on old h
 the input and is never written there.
 """
 
+import fcntl
 import glob
 import hashlib
 import json
@@ -16,10 +17,13 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 BLOCK = 4 << 20
 DIGEST = 20
+PATIENCE_S = 300
+"""How long another process may take to make read-only what is mounted, which writes what waits."""
 FORMATS = ((b"QFI\xfb", "qcow2"), (b"KDMV", "VMDK"), (b"vhdxfile", "VHDX"), (b"conectix", "VHD"))
 
 
@@ -183,6 +187,8 @@ class Disk:
 
     def freeze(self):
         """Let nobody write: by a snapshot, or by making read-only what is mounted of it."""
+        os.makedirs(self.wanted["state"], mode=0o700, exist_ok=True)
+        self.alone()
         self.readable()
         if self.wanted["snapshot"]:
             if self.copy():
@@ -194,7 +200,6 @@ class Disk:
         writing = sorted(place for place, writes in self.mounts().items() if writes)
         if not writing:
             return {"changed": False}
-        os.makedirs(self.wanted["state"], mode=0o700, exist_ok=True)
         noted = self.noted()
         with open(self.note + ".new", "w") as file:
             json.dump(sorted(set(noted) | set(writing)), file)
@@ -209,6 +214,8 @@ class Disk:
 
     def thaw(self):
         """Let everybody write again who could."""
+        if os.path.exists(self.wanted["state"]):
+            self.alone()
         changed = False
         if self.copy():
             run("lvremove", "-f", self.copy())
@@ -220,6 +227,22 @@ class Disk:
         if os.path.exists(self.note):
             os.unlink(self.note)
         return {"changed": changed}
+
+    def alone(self):
+        """Wait until nobody else freezes or thaws: who was cut off goes on, and nobody hears of it.
+
+        What is held until this process ends is the folder of notes.
+        """
+        self.held = os.open(self.wanted["state"], os.O_RDONLY)
+        for _ in range(PATIENCE_S * 10):
+            try:
+                return fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.1)
+        raise FaultError(
+            "an earlier attempt still changes who may write to %s: see who holds %s"
+            % (self.path, self.wanted["state"])
+        )
 
     def noted(self):
         """Return what was made read-only."""
