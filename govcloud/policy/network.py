@@ -1,7 +1,7 @@
 """Rules on where things stand and what may reach them (NET)."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Final
 
 from govcloud.domain.kinds.platform import ZoneType
@@ -85,15 +85,54 @@ def _machine_ways(spec: VirtualMachineSpec) -> list[str]:
 
 
 def _anywhere(cidrs: Iterable[str]) -> bool:
-    """Whether any of these networks is the whole internet; words that are no network are not."""
+    """Whether these networks are the internet, taken together; words that are no network are not.
+
+    They are where they hold more public addresses than any one network does that is somebody's.
+    """
+    fours, sixes = list[IPv4Network](), list[IPv6Network]()
     for cidr in cidrs:
         try:
             network = ip_network(cidr, strict=False)
         except ValueError:
             continue
-        if network.prefixlen == 0:
-            return True
-    return False
+        if isinstance(network, IPv4Network):
+            fours.append(network)
+        else:
+            sixes.append(network)
+    four: int = sum(_public(network) for network in collapse_addresses(fours))
+    six: int = sum(_shared(network, _GLOBAL) for network in collapse_addresses(sixes))
+    return four >= _MANY_OF_IPV4 or six >= _MANY_OF_IPV6
+
+
+_MANY_OF_IPV4: Final = IPv4Network("0.0.0.0/8").num_addresses
+_MANY_OF_IPV6: Final = IPv6Network("::/16").num_addresses
+"""So many public addresses are the internet, whichever they are."""
+_GLOBAL: Final = IPv6Network("2000::/3")
+_NOT_PUBLIC: Final = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "224.0.0.0/3",
+    )
+)
+"""Addresses that the internet does not carry; no two of them share any."""
+
+
+def _public(network: IPv4Network) -> int:
+    """Return how many public addresses a network has."""
+    return network.num_addresses - sum(_shared(network, other) for other in _NOT_PUBLIC)
+
+
+def _shared(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> int:
+    """Return how many addresses two networks share: one is within the other, or none are."""
+    return min(one.num_addresses, other.num_addresses) if one.overlaps(other) else 0
 
 
 @rule("NET-13", "[S] 002; [I]", Severity.WARNING)

@@ -203,6 +203,17 @@ CASES = [
     Case("NET-07", vm({"network": {"allow": [{"ports": [80], "source": "0.0.0.0/0"}]}}), ("", E)),
     Case("NET-07", ns({"network": {"toCidrs": ["::/0"]}}), ("", E)),
     Case("NET-07", ns({"network": {"toCidrs": ["10.0.0.0/8"]}}), None),
+    Case("NET-07", ns({"network": {"toCidrs": ["0.0.0.0/1", "128.0.0.0/1"]}}), ("", E)),
+    Case("NET-07", ns({"network": {"fromCidrs": ["64.0.0.0/3"]}}), ("", E)),
+    Case("NET-07", ns({"network": {"fromCidrs": ["2000::/3"]}}), ("", E)),
+    Case("NET-07", ns({"network": {"fromCidrs": [f"{n}.0.0.0/9" for n in (3, 4)]}}), ("", E)),
+    Case("NET-07", ns({"network": {"fromCidrs": ["::/0"]}}), ("", E)),
+    Case("NET-07", vm({"network": {"allow": [
+        {"ports": [80], "source": "0.0.0.0/1"}, {"ports": [81], "source": "128.0.0.0/1"}]}}),
+        ("", E)),
+    Case("NET-07", ns({"network": {"fromCidrs": [
+        "59.192.0.0/10", "2409:8000::/20", "fc00::/7", "192.168.0.0/16", "100.64.0.0/10",
+        "172.16.0.0/12", "224.0.0.0/4"]}}), None),
     Case("NET-07", vm({"network": {"internetAccess": True}}, zone=INTERNET), None),
     Case("NET-07", vm({"network": {"internetAccess": True}, "tier": "db"}, zone=INTERNET),
          ("database", E)),
