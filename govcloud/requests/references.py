@@ -21,6 +21,7 @@ from govcloud.domain.kinds.systems import (
 from govcloud.domain.suggest import nearest
 from govcloud.errors import Diagnostic
 from govcloud.plan.phases import Phase
+from govcloud.requests import forms
 from govcloud.requests.drafts import Draft
 from govcloud.requests.world import World
 from govcloud.store.tables import ObjectRow
@@ -77,6 +78,7 @@ class References:
 
     def _draft(self, draft: Draft) -> Iterator[Diagnostic]:
         spec = draft.spec
+        yield from forms.faults(draft)
         if isinstance(spec, VirtualMachineSpec | VolumeSpec | NamespaceSpec):
             yield from self._placed(draft, spec)
         if isinstance(spec, VirtualMachineSpec):

@@ -172,6 +172,25 @@ def test_a_namespace_that_would_be_called_like_another_is_refused(town: Town) ->
     assert plan(town, namespace("x", of=of, pods=7), actor=clerk).effective
 
 
+def test_what_no_cloud_takes_for_good_is_refused_at_once(town: Town) -> None:
+    mapped = "::ffff:10.0.0.0/104"
+    network = {"fromCidrs": ["10.1.0.0/16", mapped], "toCidrs": [mapped, "fd00:1::/64"]}
+    long = f"{'a' * 60}.apps"
+    objects = {"requests.cpu": 1, "things.storage": 1, long: 1, "secrets": 5, "limits": 2}
+    found = faults(town, system(), namespace(network=network, objects=objects))
+    assert {(fault.key.partition(".")[2], fault.field) for fault in found} == {
+        ("mapped_network", "spec.network.fromCidrs[1]"),
+        ("mapped_network", "spec.network.toCidrs[0]"),
+        ("no_object_kind", "spec.objects.requests.cpu"),
+        ("no_object_kind", "spec.objects.things.storage"),
+        ("long_object_kind", f"spec.objects.{long}"),
+    }
+    assert {f.params["meant"] for f in found if "meant" in f.params} == {"10.0.0.0/8"}
+    allow = [{"ports": [80], "source": "department"}, {"ports": [80], "source": mapped}]
+    (fault,) = faults(town, system(), machine(network={"allow": allow}))
+    assert fault.field == "spec.network.allow[1].source"
+
+
 def test_volumes_are_attached_where_they_stand(town: Town) -> None:
     approved(town, system(), machine(), system("other"))
     (nowhere,) = faults(town, volume(attachTo="webb"))
