@@ -111,7 +111,7 @@ class Adoption:
         except CloudError:
             return None
         info = {f"used.{word}": amount for word, amount in used.items()}
-        return use.of(replace(seen, info=info), self._settings.storage).used
+        return use.of(replace(seen, info=info), self._settings).used
 
     def _used(self, name: str) -> Mapping[str, int]:
         """Return what is in use by the words of a quota; raises CloudError."""

@@ -274,7 +274,7 @@ class KubernetesProvisioner:
     def use(self, uids: Sequence[str]) -> Mapping[str, TenantQuota]:
         """Read limits and use from the quotas' status: a list for a batch."""
         found = self._listed([QUOTA], uids)
-        return {seen.uid: use.of(seen, self._settings.storage) for seen in found if seen.uid}
+        return {seen.uid: use.of(seen, self._settings) for seen in found if seen.uid}
 
     def admit(self, uid: str, role: str) -> Mapping[str, Any]:
         """Return a short-lived kubeconfig for one role in an object's namespace."""

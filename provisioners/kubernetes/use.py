@@ -6,6 +6,7 @@ from typing import Final
 from govcloud.domain.classes import OBJECTS
 from govcloud.ports.cloud import Observed, TenantQuota
 from provisioners.kubernetes.objects import PLAIN_COUNTS
+from provisioners.kubernetes.settings import Settings
 
 _CLASSES: Final = {
     "requests.cpu": "k8s-cpu",
@@ -17,35 +18,41 @@ _CLASSES: Final = {
 _STORAGE: Final = ".storageclass.storage.k8s.io/requests.storage"
 
 
-def of(quota: Observed, storage: Mapping[str, str]) -> TenantQuota:
+def of(quota: Observed, settings: Settings) -> TenantQuota:
     """Return limits and use of an observed quota, by resource class.
 
     Where a class is limited in two ways, as requests and as limits, the tighter one counts.
-    `storage` is what the cluster calls our storage classes.
+    `settings` say what the cluster calls GPUs and our storage classes.
     """
-    ours = {theirs: name for name, theirs in storage.items()}
-    limits = _by_class(quota, "limit.", min, ours)
-    return TenantQuota(quota.tenant, limits, _by_class(quota, "used.", max, ours))
+    classes = {
+        **_CLASSES,
+        f"requests.{settings.gpu_resource}": "gpu",
+        **{
+            f"{theirs}{_STORAGE}": f"k8s-storage.{ours}"
+            for ours, theirs in settings.storage.items()
+        },
+    }
+    limits = _by_class(quota, "limit.", min, classes)
+    return TenantQuota(quota.tenant, limits, _by_class(quota, "used.", max, classes))
 
 
 def _by_class(
-    quota: Observed, prefix: str, better: Callable[[int, int], int], ours: Mapping[str, str]
+    quota: Observed, prefix: str, better: Callable[[int, int], int], classes: Mapping[str, str]
 ) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, amount in quota.info.items():
-        word = _class_of(name.removeprefix(prefix), ours) if name.startswith(prefix) else ""
+        word = _class_of(name.removeprefix(prefix), classes) if name.startswith(prefix) else ""
         if word and isinstance(amount, int):
             found[word] = better(found.get(word, amount), amount)
     return found
 
 
-def _class_of(name: str, ours: Mapping[str, str]) -> str:
+def _class_of(name: str, classes: Mapping[str, str]) -> str:
+    if name in classes:
+        return classes[name]
     if name.endswith(_STORAGE):
-        theirs = name.removesuffix(_STORAGE)
-        return f"k8s-storage.{ours.get(theirs, theirs)}"
-    if name.startswith("requests.") and name.endswith("/gpu"):
-        return "gpu"
+        return f"k8s-storage.{name.removesuffix(_STORAGE)}"
     kind = name.removeprefix("count/")
     if kind != name or name in PLAIN_COUNTS:
         return f"{OBJECTS}{kind}"
-    return _CLASSES.get(name, "")
+    return ""

@@ -312,7 +312,7 @@ def test_use_that_is_no_whole_number_of_units_counts_up() -> None:
     assert seen.info["used.requests.cpu"] == 1
     assert seen.info["holds"] == "requests.storage: 1Gi"
     assert seen.info["over_quota"] == "limits.memory"
-    assert use.of(seen, {}).used["k8s-memory"] == 1431
+    assert use.of(seen, SETTINGS).used["k8s-memory"] == 1431
     check_use(seen, parts(memory=1431)["quota"], ["hard.limits.memory"])
     with pytest.raises(TerminalCloudError) as caught:
         check_use(seen, parts(memory=1430)["quota"], ["hard.limits.memory"])
@@ -324,6 +324,25 @@ def test_a_limit_in_other_units_that_is_used_up_is_not_over() -> None:
     status = {"hard": {"limits.memory": "1500M"}, "used": {"limits.memory": "1500M"}}
     seen = observed(served(body, status=status), BY_WORD["quota"], INSTALLATION)
     assert "over_quota" not in seen.info
+
+
+@pytest.mark.parametrize("name", ["nvidia.com/gpu", "huawei.com/Ascend910"])
+def test_use_is_told_in_the_words_of_the_ledger(name: str) -> None:
+    settings = replace(SETTINGS, gpu_resource=name, storage={"ssd": "csi-rbd"})
+    order = namespace_order(1, gpu=4, storage={"ssd": 50})
+    (quota,) = (r for r in resources(order, settings, INSTALLATION) if r.type == "quota")
+    body = manifest(quota, INSTALLATION)
+    used = {
+        f"requests.{name}": "3",
+        "csi-rbd.storageclass.storage.k8s.io/requests.storage": "20Gi",
+        "hdd.storageclass.storage.k8s.io/requests.storage": "1Gi",
+    }
+    status = {"hard": body["spec"]["hard"], "used": used}
+    said = use.of(observed(served(body, status=status), BY_WORD["quota"], INSTALLATION), settings)
+    assert (said.limits["gpu"], said.used["gpu"]) == (4, 3)
+    assert said.limits["k8s-storage.ssd"] == 50
+    assert said.used["k8s-storage.ssd"] == 20
+    assert said.used["k8s-storage.hdd"] == 1
 
 
 def test_other_kinds_are_not_built_here() -> None:
