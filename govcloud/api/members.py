@@ -131,13 +131,13 @@ def _shown(quota: TenantQuota) -> Iterator[tuple[str, dict[str, Any]]]:
         used = quota.used.get(word, 0)
         if not limit and not used:
             continue
-        percent = -(-100 * used // limit) if limit else 100  # rounded up: 80.4 is above 80
+        percent = round(100 * used / limit) if limit else 100
         yield (
             word,
             {
                 "limit": classes.show(word, limit),
                 "used": classes.show(word, used),
                 "percent": percent,
-                "high": percent > HIGH_PERCENT,
+                "high": 100 * used > HIGH_PERCENT * limit,  # and not what was rounded
             },
         )
