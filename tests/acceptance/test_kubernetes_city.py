@@ -229,6 +229,14 @@ def test_a_cloud_that_is_silent_lets_plans_be_made(city: City) -> None:
 
 
 @pytest.mark.guarantee("R2")
+def test_a_cloud_that_is_silent_is_named_where_use_is_shown(city: City) -> None:
+    city.build(system(city.own, 1), city.namespace())
+    city.cluster.break_down()
+    wide = city.type("--as", "clerk", "get", "ns", "-o", "wide")
+    assert "k8s does not answer" in wide.err
+    assert " ? " in wide.out
+
+
 def test_what_stands_is_taken_over_after_its_difference_was_shown(city: City) -> None:
     city.build(system(city.own, 1))
     name = f"legacy-{city.own}"
