@@ -14,7 +14,7 @@ def plan_release(
 ) -> Plan:
     """Return what to do next; nothing, where what would go with it was not confirmed."""
     if not (situation.confirmed or situation.forced):
-        held = tuple(item for item in seen if _holds(item))
+        held = tuple(item for item in seen if holds(item))
         unwiped = tuple(item for item in seen if _stays_readable(item, situation.wipes))
         if held or unwiped:
             return Plan(held=held, unwiped=unwiped)
@@ -23,7 +23,8 @@ def plan_release(
     return draft.plan(ready=False)
 
 
-def _holds(item: Observed) -> bool:
+def holds(item: Observed) -> bool:
+    """Whether something stays unless told to go, and is known to hold what would go with it."""
     return bool(item.info.get("holds")) and item.state is not State.DELETING
 
 

@@ -11,6 +11,7 @@ from govcloud.errors import CloudError
 from govcloud.plan.conditions import missing_reference, unplanned, unreachable
 from govcloud.plan.model import Verb
 from govcloud.plan.orders import MissingReferenceError
+from govcloud.plan.releasing import holds
 from govcloud.ports.abilities import Containing
 from govcloud.ports.cloud import Observed, Provisioner, State
 from govcloud.reconcile import desired
@@ -121,7 +122,7 @@ class Looking:
     def _with_contents(self, attempt: Attempt, seen: list[Observed]) -> list[Observed]:
         """Return what was seen, with what it holds, where that matters and is not known yet."""
         matters = attempt.releasing and not attempt.confirmed
-        known = any(item.info.get("holds") for item in seen)
+        known = any(holds(item) for item in seen)
         going = all(item.state is State.DELETING for item in seen)
         if not matters or known or going or not isinstance(self._provisioner, Containing):
             return seen

@@ -183,7 +183,14 @@ def _without_pods(cluster: Cluster, quota: Observed) -> None:
     wait_until(lambda: "pods" not in cluster.plane.look(path_of(quota))["status"]["hard"])
 
 
-@pytest.mark.parametrize("tamper", [_without_quota, _without_pods])
+def _ending(cluster: Cluster, quota: Observed) -> None:
+    """Let the quota count the pod, and then be on its way out."""
+    wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["used"]["pods"] == "1")
+    cluster.patch(quota, {"metadata": {"finalizers": ["backup.example.com/keep"]}})
+    cluster.plane.call("DELETE", path_of(quota))
+
+
+@pytest.mark.parametrize("tamper", [_without_quota, _without_pods, _ending])
 def test_what_no_quota_counts_is_held_all_the_same(
     lab: KubeLab, cluster: Cluster, tamper: Callable[[Cluster, Observed], None]
 ) -> None:
@@ -198,6 +205,8 @@ def test_what_no_quota_counts_is_held_all_the_same(
     assert (row.reason, row.progressing) == ("HoldsData", False)
     assert "pods: kept" in row.message
     assert "access-edit" in {item.part for item in lab.there(uid)}
+    if tamper is _ending:
+        cluster.patch(part(lab, uid, "quota"), {"metadata": {"finalizers": None}})
     with lab.store.unit(ADMIN) as unit:
         recover.confirm(unit, uid, "copied to the archive")
     lab.controller("three").run_once()
