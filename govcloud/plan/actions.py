@@ -10,10 +10,10 @@ is planned only where nothing carries the mark, and a replacement begins with th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from govcloud.domain.drift import DriftMode
 from govcloud.plan.differences import differences, drift
+from govcloud.plan.doubles import sort_out
 from govcloud.plan.drift import Drift, Whole
 from govcloud.plan.model import Action, Draft, Plan, Reason, Situation, Verb, change, delete
 from govcloud.plan.releasing import plan_release
@@ -32,42 +32,16 @@ def plan(wanted: Sequence[Resource], observed: Iterable[Observed], situation: Si
     if situation.releasing:
         return plan_release(wanted, seen, situation)
     draft, ranks = Draft(), Ranks(wanted)
-    kept, doubles = _sort_out(seen, situation.known)
-    remove_each(draft, doubles, ranks, Reason.DUPLICATE)
+    found = sort_out(seen, situation)
+    kept, draft.doubles = found.kept, found.staying
+    draft.drifts += found.drifts
+    remove_each(draft, found.spare, ranks, Reason.DUPLICATE)
     standing = _compare(draft, wanted, kept, situation)
     _in_turn(draft, ranks)
     _surplus(
         draft, [item for part, item in kept.items() if part not in ranks.parts], ranks, situation
     )
     return draft.plan(ready=standing and not draft.waiting and not draft.actions)
-
-
-_PREFERENCE: Final = {
-    State.READY: 0,
-    State.CHANGING: 1,
-    State.BUILDING: 2,
-    State.FAILED: 3,
-    State.DELETING: 4,
-}
-
-
-def _sort_out(
-    seen: Sequence[Observed], known: frozenset[str]
-) -> tuple[dict[str, Observed], list[Observed]]:
-    """Return the one resource to keep for each mark, and the others."""
-
-    def preference(item: Observed) -> tuple[bool, bool, int, str]:
-        broken = item.state in (State.FAILED, State.DELETING)
-        return (broken, item.id not in known, _PREFERENCE[item.state], item.id)
-
-    kept: dict[str, Observed] = {}
-    doubles: list[Observed] = []
-    for item in sorted(seen, key=preference):
-        if item.part in kept:
-            doubles.append(item)
-        else:
-            kept[item.part] = item
-    return kept, doubles
 
 
 def _compare(

@@ -62,7 +62,8 @@ class Plan:
     `faults`: what failed and is not removed by itself because someone may have data in it.
     `conflicts`: what carries the mark but is not what was built under it. `held`: what is to be
     given back and holds something (`Observed.info["holds"]`) that nobody has said may go with it.
-    `unwiped`: what is to be overwritten and stands where the cloud does not do that.
+    `unwiped`: what is to be overwritten and stands where the cloud does not do that. `doubles`:
+    what carries the mark of something else and is not removed because it may hold data.
     """
 
     actions: tuple[Action, ...] = ()
@@ -73,6 +74,7 @@ class Plan:
     conflicts: tuple[Observed, ...] = ()
     held: tuple[Observed, ...] = ()
     unwiped: tuple[Observed, ...] = ()
+    doubles: tuple[Observed, ...] = ()
     ready: bool = False
 
     @property
@@ -96,6 +98,7 @@ class Draft:
     drifts: list[Drift] = field(default_factory=list)
     faults: list[Observed] = field(default_factory=list)
     conflicts: list[Observed] = field(default_factory=list)
+    doubles: list[Observed] = field(default_factory=list)
 
     def plan(self, *, ready: bool) -> Plan:
         """Return the plan, its actions in order."""
@@ -106,6 +109,7 @@ class Draft:
             drifts=tuple(self.drifts),
             faults=tuple(self.faults),
             conflicts=tuple(self.conflicts),
+            doubles=tuple(self.doubles),
             ready=ready,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from govcloud.plan.asked import OFF, POWER
+from govcloud.plan.doubles import sort_out
 from govcloud.plan.model import Action, Draft, Plan, Reason, Situation, Verb, change
 from govcloud.plan.removing import Ranks, remove
 from govcloud.ports.cloud import Observed, Resource, State
@@ -12,14 +13,23 @@ from govcloud.ports.cloud import Observed, Resource, State
 def plan_release(
     wanted: Sequence[Resource], seen: Sequence[Observed], situation: Situation
 ) -> Plan:
-    """Return what to do next; nothing, where what would go with it was not confirmed."""
+    """Return what to do next; nothing, where what would go with it was not confirmed.
+
+    First of all, what may hold data and only carries the mark of something else is left.
+    """
+    staying = sort_out(seen, situation).staying
+    seen = [item for item in seen if item not in staying]
     if not (situation.confirmed or situation.forced):
         held = tuple(item for item in seen if holds(item))
         unwiped = tuple(item for item in seen if _stays_readable(item, situation.wipes))
         if held or unwiped:
-            return Plan(held=held, unwiped=unwiped)
-    draft = Draft()
-    _release(draft, seen, _Leaving(wanted, Ranks(wanted), situation))
+            return Plan(held=held, unwiped=unwiped, doubles=tuple(staying))
+    draft, leaving = Draft(doubles=staying), _Leaving(wanted, Ranks(wanted), situation)
+    if staying:
+        _leave(draft, staying, leaving.ranks)
+        draft.waiting += seen
+    else:
+        _release(draft, seen, leaving)
     return draft.plan(ready=False)
 
 

@@ -86,6 +86,7 @@ class Observed:
     `id` is the cloud's own. `uid` and `part` are empty where it carries no mark of ours: then it
     is nobody's, and MUST never be handed to `change` or `delete`. `info` is shown, not compared
     (addresses, host); its `storage` names the storage classes of the volumes in it, with blanks.
+    `data` says that somebody's data is in it, and nowhere else.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Observed:
     tags: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, Value] = field(default_factory=dict)
     fault: str = ""
+    data: bool = False
 
 
 @dataclass(frozen=True, slots=True)

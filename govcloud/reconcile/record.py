@@ -193,7 +193,8 @@ def _apply(batch: _Batch, row: ObjectRow, outcome: Outcome, conditions: Conditio
         conditions = replace(conditions, ready=row.ready)
     status = Status.read(row.status)
     if outcome.plan is not None:
-        status = status.seen(outcome.seen.values())
+        doubles = outcome.plan.doubles  # nobody's to us: never to be taken for what was delivered
+        status = status.seen(item for item in outcome.seen.values() if item not in doubles)
         if outcome.plan.drifts or status.built:  # None is stored of what was never built.
             batch.drifts[row.uid] = outcome.plan.drifts
     if outcome.healed:

@@ -16,7 +16,7 @@ from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import Mark
 from provisioners.openstack.network import Network, View
 from provisioners.openstack.session import STORAGE, Door, Json
-from provisioners.openstack.storage import Storage
+from provisioners.openstack.storage import Storage, migrating_to
 
 _GROUND: Final = (network.NETWORK_TYPE, network.SUBNET)
 _MACHINES: Final = (network.GROUP, network.PORT, network.ADDRESS)
@@ -122,7 +122,7 @@ class Look:
             return
         for project in self.projects or ("",):
             for rows in self.services.storage.pages(project):
-                yield from rows
+                yield from (row for row in rows if not migrating_to(row))
 
     def _note_machines(self, rows: Sequence[Json]) -> None:
         for row in rows:

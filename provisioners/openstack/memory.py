@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from govcloud.ports.cloud import Observed, State
+from provisioners.openstack.age import age_s
 from provisioners.openstack.marks import Mark
 
 _MOST: Final = 100_000
@@ -29,13 +30,16 @@ class Memory:
             return self._turns.setdefault(tenant, threading.Lock())
 
     def note(self, found: Iterable[Observed]) -> None:
-        """Remember where things are; what is on its way out is forgotten."""
+        """Remember where things are; what is on its way out is forgotten.
+
+        Of two with one mark the older is remembered: the other may be a copy of it.
+        """
         with self._lock:
             if len(self.ids) > _MOST:
                 self.ids.clear()
             if len(self.tenants) > _MOST:
                 self.tenants.clear()
-            for item in found:
+            for item in sorted(found, key=_newest_first):
                 mark = Mark(item.uid, item.part)
                 if not item.uid:
                     continue
@@ -43,3 +47,7 @@ class Memory:
                     self.ids.pop(mark, None)
                 else:
                     self.ids[mark] = item.id
+
+
+def _newest_first(item: Observed) -> tuple[bool, float]:
+    return item.state is not State.DELETING, age_s(item.info.get("created"))

@@ -93,8 +93,10 @@ class Storage:
                 "status": status,
                 "zone": row.get("availability_zone"),
                 "storage": props["storage"],
+                "created": row.get("created_at"),
             },
             fault=fault,
+            data=True,
         )
 
     def _fault(self, row: Json) -> str:
@@ -258,3 +260,8 @@ class Storage:
 
 def _idle_s(row: Json) -> float:
     return age_s(row.get("updated_at") or row.get("created_at"))
+
+
+def migrating_to(row: Json) -> bool:
+    """Whether a volume is only where Cinder is moving another one to, with its metadata."""
+    return str(row.get("migration_status") or "").startswith("target:")

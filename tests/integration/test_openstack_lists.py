@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from govcloud.domain.drift import DriftMode
 from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
+from govcloud.plan.actions import plan
+from govcloud.plan.model import Situation, Verb
 from govcloud.ports.cloud import CloudAddress, Observed, Order, State
 from govcloud.testing.openstack_stub import PROJECT, Cloud, Query, serving
 from govcloud.testing.world import machine_order, volume_order
@@ -199,6 +202,42 @@ def test_projects_come_in_pages_where_keystone_has_pages(
     cloud.lists[VOLUMES] = listed("volumes", [volume(order, "v1", "p1")])
     driver.resources(order)
     assert [item.tenant for item in driver.find([order.uid])] == [tenant_of(order)]
+
+
+# --- Copies -------------------------------------------------------------------------------------
+
+
+def test_the_volume_that_was_made_is_told_from_a_backup_of_it_that_was_restored(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Cinder restores what a volume says of itself, and its mark with it."""
+    order = volume_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "")])
+    rows = [
+        {**volume(order, key, "p1"), "created_at": f"2026-0{month}-01T00:00:00.000000"}
+        for key, month in (("restored", 3), ("original", 1), ("again", 2))
+    ]
+    cloud.lists[VOLUMES] = listed("volumes", rows)
+    [wanted] = driver.resources(order)
+    found = driver.find([order.uid])
+    known = frozenset({"original"})
+    situation = Situation(lambda _: DriftMode.HEAL, known=known, delivered=known)
+    made = plan([wanted], found, situation)
+    assert {item.id for item in made.doubles} == {"restored", "again"}
+    assert not any(action.verb is Verb.DELETE for action in made.actions)
+    assert driver._ids(wanted)("volume") == "original"
+
+
+def test_where_cinder_moves_a_volume_to_is_no_volume_of_its_own(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    order = volume_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "")])
+    moving = {**volume(order, "v1", "p1"), "status": "retyping", "migration_status": "migrating"}
+    target = {**volume(order, "v2", "p1"), "migration_status": "target:v1"}
+    cloud.lists[VOLUMES] = listed("volumes", [moving, target])
+    driver.resources(order)
+    assert [item.id for item in driver.find([order.uid])] == ["v1"]
 
 
 # --- Pages --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.governance import DriftRule
 from govcloud.plan.actions import plan
-from govcloud.plan.drift import modes
+from govcloud.plan.drift import ModeOf, modes
 from govcloud.plan.model import Plan, Reason, Situation, Verb
 from govcloud.ports.cloud import Observed, Resource, State, Value
 
@@ -155,6 +155,36 @@ def test_of_two_with_one_mark_the_recorded_one_is_kept() -> None:
     broken = there(one, State.FAILED, key="b")
     [action] = plan([one], [first, broken], Situation(HEAL, known=frozenset({"b"}))).actions
     assert action.observed == broken
+
+
+@pytest.mark.guarantee("R1")
+@pytest.mark.parametrize("mode", [HEAL, REPORT, IGNORE])
+@pytest.mark.parametrize("state", [State.READY, State.FAILED, State.DELETING])
+def test_a_double_that_may_hold_data_is_left_to_a_person(state: State, mode: ModeOf) -> None:
+    """A backup that was restored says of itself what the original said."""
+    one, ids = wanted("volume-0"), frozenset({"z"})
+    original = replace(there(one, state, key="z"), data=True)
+    restored = replace(there(one, key="a"), data=True)
+    for approved in (False, True):
+        made = plan(
+            [one],
+            [restored, original],
+            Situation(mode, approved=approved, known=ids, delivered=ids),
+        )
+        assert (made.actions, made.doubles) == ((), (restored,))
+        assert [(d.resource, d.field, d.mode) for d in made.drifts] == [
+            ("a", "extra", DriftMode.REPORT)
+        ]
+        assert made.ready is (state is State.READY)
+    assert plan([one], [restored], Situation(mode, known=ids, delivered=ids)).doubles == ()
+
+
+@pytest.mark.guarantee("R1")
+def test_a_double_of_what_is_being_built_is_empty_and_goes() -> None:
+    one, known = wanted("volume-0"), frozenset({"a"})
+    first, second = (replace(there(one, key=key), data=True) for key in "ab")
+    [action] = plan([one], [first, second], replace(APPROVED, known=known)).actions
+    assert (action.verb, action.reason, action.observed) == (Verb.DELETE, Reason.DUPLICATE, second)
 
 
 def test_what_fails_while_it_is_built_is_built_again() -> None:

@@ -100,3 +100,15 @@ def test_what_is_to_be_wiped_goes_only_where_the_cloud_overwrites_it() -> None:
     for how in ({"wipes": frozenset({"hdd", "ssd"})}, {"confirmed": True}, {"forced": True}):
         [action], _ = release(found, **{"wipes": frozenset(), **how})
         assert action.verb is Verb.DELETE
+
+
+def test_a_copy_with_the_mark_of_what_is_given_back_becomes_nobodys() -> None:
+    """Somebody has restored a backup: what is in it was not given back."""
+    original, *rest = (replace(item, data=True) for item in seen("data-0-0", "server-0"))
+    restored, ids = replace(original, id="copy"), frozenset({original.id})
+    found = [original, restored, *rest]
+    for forced in (False, True):
+        actions, _ = release(found, known=ids, delivered=ids, forced=forced)
+        assert [(a.verb, a.observed) for a in actions] == [(Verb.LEAVE, restored)]
+    actions, _ = release([original, *rest], known=ids, delivered=ids)
+    assert [(a.verb, a.part) for a in actions] == [(Verb.DELETE, "server-0")]
