@@ -254,6 +254,15 @@ def test_where_nothing_may_be_looked_at_it_counts_as_held(lab: KubeLab, cluster:
     assert row is not None
     assert row.reason == "HoldsData"
     assert "pods: ?" in row.message
+    cluster.proxy.clear()
+    lab.controller("three").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "HoldsData"
+    with lab.store.unit(ADMIN) as unit:
+        recover.retry(unit, uid)
+    lab.controller("four").run_once()
+    assert lab.row(uid) is None
 
 
 TAMPERING: dict[str, tuple[str, Any]] = {
