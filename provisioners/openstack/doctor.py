@@ -53,6 +53,8 @@ def _without(service: str, door: Door) -> list[str]:
     """Return what it means that a region lacks a service; a region may do without volumes."""
     if service in _NEEDED:
         return [f"no service {service}"]
+    if door.settings.volumes:
+        return [f"no service {service}: where there is none for good, set volumes to false"]
     if door.settings.boot_from_volume:
         return [f"no service {service}: no volumes; set boot-from-volume to false"]
     return []

@@ -37,7 +37,7 @@ from provisioners.openstack.network import Network
 from provisioners.openstack.operations import Operations
 from provisioners.openstack.parts import PROJECT, Parts, is_ground
 from provisioners.openstack.quotas import Quotas
-from provisioners.openstack.session import STORAGE, Door
+from provisioners.openstack.session import Door
 from provisioners.openstack.settings import read_settings
 from provisioners.openstack.storage import Storage
 
@@ -242,7 +242,7 @@ class OpenStackProvisioner:
         Keystone removes a project with whatever is in it; the services do not notice.
         """
         listed = [("servers", self._services.compute.pages)]
-        if self._door.has(STORAGE):
+        if self._services.storage.there():
             listed.append(("volumes", self._services.storage.pages))
         for word, pages in listed:
             if any(rows for rows in pages(project.id)):

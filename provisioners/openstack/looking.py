@@ -15,7 +15,7 @@ from provisioners.openstack.compute import Compute
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import Mark
 from provisioners.openstack.network import Network, View
-from provisioners.openstack.session import STORAGE, Door, Json
+from provisioners.openstack.session import Door, Json
 from provisioners.openstack.storage import Storage, migrating_to
 
 _GROUND: Final = (network.NETWORK_TYPE, network.SUBNET)
@@ -118,7 +118,7 @@ class Look:
         yield [storage.observed(row, self.machines) for row in volumes]
 
     def _volume_rows(self) -> Iterator[Json]:
-        if not self.services.door.has(STORAGE):
+        if not self.services.storage.there():
             return
         for project in self.projects or ("",):
             for rows in self.services.storage.pages(project):

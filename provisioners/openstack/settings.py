@@ -33,6 +33,7 @@ class Settings:
     build_limit_s: float = 1800.0
     boot_from_volume: bool = True
     config_drive: bool = False
+    volumes: bool = True
     storage: Mapping[str, str] = field(default_factory=dict)
 
     def storage_type(self, storage_class: str) -> str:
@@ -149,4 +150,5 @@ _READERS: Final[Mapping[str, Reader]] = {
     "build-limit-seconds": _seconds("build_limit_s", most=86_400),
     "boot-from-volume": _flag("boot_from_volume"),
     "config-drive": _flag("config_drive"),
+    "volumes": _flag("volumes"),
 }

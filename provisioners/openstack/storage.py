@@ -57,6 +57,18 @@ class Storage:
 
     # --- Looking ---
 
+    def there(self) -> bool:
+        """Whether the region has volumes.
+
+        Raises TransientCloudError where nobody has said that it has none and its catalogue lacks
+        Cinder: an endpoint that is switched off takes no volume away (Q3).
+        """
+        if self._door.has(STORAGE):
+            return True
+        if self._door.settings.volumes:
+            raise TransientCloudError("NoService", f"{STORAGE} is not in the catalogue")
+        return False
+
     def pages(self, project: str = "") -> Iterator[list[Json]]:
         """List volumes, of one project or of all."""
         params = [("all_tenants", "1"), *([("project_id", project)] if project else [])]

@@ -204,6 +204,54 @@ def test_projects_come_in_pages_where_keystone_has_pages(
     assert [item.tenant for item in driver.find([order.uid])] == [tenant_of(order)]
 
 
+# --- What is not shown --------------------------------------------------------------------------
+
+
+def refused(cloud: Cloud, act: Callable[[], object]) -> CloudError:
+    """Return why something was not done, having seen that nothing was removed."""
+    with pytest.raises(CloudError) as caught:
+        act()
+    assert not [path for verb, path in cloud.asked if verb == "DELETE"]
+    return caught.value
+
+
+def seen_project(driver: OpenStackProvisioner, cloud: Cloud) -> Observed:
+    """Return the first project of ours, and let Keystone tell it by itself, too."""
+    found = next(i for page in driver.observe() for i in page if i.type == "project" and i.uid)
+    rows = cloud.lists[PROJECTS]({})["projects"]
+    row = next(row for row in rows if row["id"] == found.id)
+    cloud.lists[f"{PROJECTS}/{found.id}"] = lambda _: {"project": row}
+    return found
+
+
+@pytest.mark.guarantee("Q3")
+def test_a_catalogue_without_cinder_takes_no_volume_for_gone(
+    cloud: Cloud, driver: OpenStackProvisioner, tmp_path: Path
+) -> None:
+    """An endpoint that somebody switched off; its volumes go on standing, and count."""
+    order = volume_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "")])
+    cloud.lists[VOLUMES] = listed("volumes", [volume(order, "v1", "p1")])
+    tenant = seen_project(driver, cloud)
+    cloud.services = tuple(name for name in cloud.services if name != "block-storage")
+    connection = cloud.connection(tmp_path)
+    without = open_cloud(CloudAddress(NAME, connection, MARKS.installation, ""))
+    without.resources(order)
+    acts: list[Callable[[], object]] = [
+        lambda: without.find([order.uid]),
+        lambda: list(without.observe()),
+        lambda: without.delete(tenant),
+    ]
+    for act in acts:
+        error = refused(cloud, act)
+        assert (type(error), error.reason) == (TransientCloudError, "NoService")
+    assert any("volumes" in problem for problem in without.report().problems)
+    declared = {**connection, "volumes": "false", "boot-from-volume": "false"}
+    having_none = open_cloud(CloudAddress(NAME, declared, MARKS.installation, ""))
+    assert list(having_none.find([order.uid])) == []
+    assert not [one for one in having_none.report().problems if "block-storage" in one]
+
+
 # --- Copies -------------------------------------------------------------------------------------
 
 

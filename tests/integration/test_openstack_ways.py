@@ -238,7 +238,7 @@ def bare(openstack: OpenStack, tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_region_without_volumes_works_for_what_it_has(lab: Any, bare: str) -> None:
-    lab.connection |= {"config-file": bare, "boot-from-volume": "false"}
+    lab.connection |= {"config-file": bare, "boot-from-volume": "false", "volumes": "false"}
     lab.found()
     uid = lab.machine("web", network={"floatingIp": True, "allow": []})
     volume = lab.approve("files", "Volume", size="1Gi", type="hdd")
