@@ -82,7 +82,13 @@ class Compute:
             seen.update(str(row["id"]) for row in rows)
 
     def label(self, row: Json) -> Label:
-        """Return what a server says of itself."""
+        """Return what a server says of itself.
+
+        Raises TransientCloudError `Truncated` where it says nothing: of a server in a cell that is
+        down Nova knows that it is there and little else, not even the mark.
+        """
+        if "metadata" not in row:
+            raise TransientCloudError("Truncated", f"{COMPUTE} server {row['id']}: cell is down")
         return self._marks.from_metadata(row.get("metadata") or {})
 
     def observed(self, row: Json, volumes: Mapping[str, Mark], view: View) -> Observed:
@@ -255,12 +261,12 @@ class Compute:
 
     def volumes_of(self, observed: Observed) -> list[str]:
         """Return the ids of what is attached to a server."""
-        row = self._call("GET", observed.id)["server"]
+        row = self._row(observed.id)
         return [str(entry["id"]) for entry in row["os-extended-volumes:volumes_attached"]]
 
     def refuse_moving(self, server: str) -> None:
         """Raise AwaitedCloudError while a server is at something, or resized and not confirmed."""
-        row = self._call("GET", server)["server"]
+        row = self._row(server)
         if state_of(row) is State.CHANGING or row["status"] == "VERIFY_RESIZE":
             raise AwaitedCloudError("NotYet", str(row["name"]))
 
@@ -343,10 +349,15 @@ class Compute:
 
     def check(self, observed: Observed) -> Json:
         """Return the server if the mark is still there, else raise CloudConflictError."""
-        row: Json = self._call("GET", observed.id)["server"]
+        row = self._row(observed.id)
         mark = self.label(row).mark
         if not mark.ours or mark != (observed.uid, observed.part):
             raise CloudConflictError("NotOurs", f"server {observed.id}")
+        return row
+
+    def _row(self, server: str) -> Json:
+        row: Json = self._call("GET", server)["server"]
+        self.label(row)
         return row
 
     def check_group(self, observed: Observed) -> None:

@@ -24,6 +24,7 @@ from provisioners.openstack.settings import read_settings
 
 NAME, MARKS = "gov", Marks("gc-1")
 VOLUMES, PROJECTS = "/volume/v3/volumes/detail", "/v3/projects"
+SERVERS = "/compute/v2.1/servers/detail"
 GROUPS = "/compute/v2.1/os-server-groups"
 
 
@@ -250,6 +251,40 @@ def test_a_catalogue_without_cinder_takes_no_volume_for_gone(
     having_none = open_cloud(CloudAddress(NAME, declared, MARKS.installation, ""))
     assert list(having_none.find([order.uid])) == []
     assert not [one for one in having_none.report().problems if "block-storage" in one]
+
+
+def server(order: Order, part: str = "server-0", **more: Any) -> Any:
+    metadata = MARKS.metadata(Mark(order.uid, part), {}, {"object": order.name})
+    return {"id": f"id-{part}", "status": "ACTIVE", "metadata": metadata, "tenant_id": "p1", **more}
+
+
+@pytest.mark.guarantee("Q3")
+def test_a_server_in_a_cell_that_is_down_is_not_gone(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Nova tells of it that it is there, and not that it is ours."""
+    order = machine_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "")])
+    cloud.lists[SERVERS] = all_of("servers", [server(order)])
+    driver.resources(order)
+    [found] = driver.find([order.uid])
+    down = {
+        "id": found.id,
+        "status": "UNKNOWN",
+        "tenant_id": "p1",
+        "created": "2026-01-01",
+        "links": [],
+    }
+    cloud.lists[SERVERS] = all_of("servers", [down])
+    cloud.lists[f"/compute/v2.1/servers/{found.id}"] = lambda _: {"server": down}
+    acts: list[Callable[[], object]] = [
+        lambda: driver.find([order.uid]),
+        lambda: list(driver.observe()),
+        lambda: driver.delete(found),
+    ]
+    for act in acts:
+        error = refused(cloud, act)
+        assert (type(error), error.reason) == (TransientCloudError, "Truncated")
 
 
 # --- Copies -------------------------------------------------------------------------------------
