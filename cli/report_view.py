@@ -1,7 +1,7 @@
 """How the on-cloud rate looks on a terminal. The figures are the report's; nothing is computed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cli import render
@@ -76,6 +76,7 @@ METRICS: Final = (
     Column("goal", _percent("target"), right=True),
     Column("gap", lambda item: points(item.get("gap")), right=True),
 )
+BESIDE: Final = (*METRICS[:2], Column("definition", at("definition")), *METRICS[2:5])
 HEADLINE: Final = (
     Column("figure", lambda item: _word("figure", item["figure"])),
     _number("stated", "stated"),
@@ -164,6 +165,7 @@ def show(found: Mapping[str, Any]) -> None:
     emit()
     _table([*found["rows"], found["total"]], ROWS)
     _part("metrics", found["metrics"], METRICS)
+    _part("beside", list(_beside(found)), BESIDE)
     _part("headline", found.get("headline") or [], HEADLINE)
     _movement(found)
     exclusions = found.get("exclusions") or []
@@ -173,6 +175,16 @@ def show(found: Mapping[str, Any]) -> None:
     for remark in found.get("remarks") or []:
         emit(messages.render(remark["key"], language(), remark.get("params")))
     _foot(found)
+
+
+def _beside(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield each metric under every definition, where there is another one."""
+    others = found.get("otherDefinitions") or []
+    every = [{"definition": found["definition"], "metrics": found["metrics"]}, *others]
+    of_systems = others[0]["metrics"] if others else []
+    for place in range(len(of_systems)):
+        for one in every:
+            yield one["metrics"][place] | {"definition": one["definition"]}
 
 
 def _exclusion(reason: str) -> str:

@@ -17,6 +17,7 @@ from govcloud.figures.estate import (
 )
 from govcloud.figures.rates import Rate, ranks
 from govcloud.figures.survey import Compared, compare, findings
+from govcloud.figures.tally import Tally
 from govcloud.figures.targets import aim
 from govcloud.reports.counting import Counting, total_of
 from govcloud.reports.reading import Reading
@@ -120,18 +121,22 @@ class Assembly:
 
     def metrics(self) -> tuple[Metric, ...]:
         """Return all metrics of the whole."""
-        rates = {name: getattr(self.tally, source) for name, source in OF_SYSTEMS.items()}
-        rates |= {name: measure.rate for name, measure in self._estate.measures.items()}
+        measures = self._estate.measures.items()
+        rest = (self._estate.metric(name, measure.rate) for name, measure in measures)
+        return (*self._of_systems(self.tally), *rest)
+
+    def _of_systems(self, tally: Tally) -> tuple[Metric, ...]:
+        rates = {name: getattr(tally, source) for name, source in OF_SYSTEMS.items()}
         return tuple(self._estate.metric(name, rate) for name, rate in rates.items())
 
     def beside(self, definitions: Sequence[Definition]) -> tuple[Beside, ...]:
-        """Return the rate under the other definitions that were counted."""
+        """Return the metrics of systems under the other definitions that were counted."""
         totals = [
             total_of(counted.beside[place] for counted in self._departments)
             for place in range(len(definitions))
         ]
         return tuple(
-            Beside(definition.version, total.on_cloud, total.eligible, total.rate)
+            Beside(definition.version, self._of_systems(total))
             for definition, total in zip(definitions, totals, strict=True)
         )
 

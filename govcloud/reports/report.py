@@ -103,12 +103,26 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """MET-1 under another definition, printed beside in the month of a change (MET-R3)."""
+    """The metrics of systems under another definition, MET-1 first (MET-R3)."""
 
     definition: str
-    on_cloud: int
-    eligible: int
-    rate: Rate
+    metrics: tuple[Metric, ...]
+
+    @property
+    def rate(self) -> Rate:
+        """MET-1."""
+        return self.metrics[0].rate
+
+    def plain(self) -> dict[str, Any]:
+        """Return the JSON-ready form."""
+        rate = self.rate.plain()
+        return {
+            "definition": self.definition,
+            "onCloud": rate["numerator"],
+            "eligible": rate["denominator"],
+            "rate": rate,
+            "metrics": [metric.plain() for metric in self.metrics],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +221,7 @@ class Report:
             "rows": [row.plain() for row in self.rows],
             "total": self.total.plain(),
             "metrics": [metric.plain() for metric in self.metrics],
-            "otherDefinitions": [
-                {"definition": b.definition, "onCloud": b.on_cloud, "eligible": b.eligible}
-                | {"rate": b.rate.plain()}
-                for b in self.beside
-            ],
+            "otherDefinitions": [other.plain() for other in self.beside],
             "exclusions": [{"reason": why, "count": count} for why, count in self.exclusions],
             "movement": [_moved(entry) for entry in (*self.movement, self.movement_total)],
             "headline": [

@@ -338,17 +338,22 @@ def _less(compared: Compared) -> Cell:
 
 
 def beside_section(report: Report, say: Speaker) -> Section | None:
-    """Return the rate under other definitions; None where there is only one (MET-R3)."""
+    """Return each metric under all definitions; None where there is only one (MET-R3)."""
     if not report.beside:
         return None
-    tally = report.total.tally
-    rows = [(report.definition, tally.on_cloud, tally.eligible, Percent(tally.rate.tenths))]
-    rows += [(b.definition, b.on_cloud, b.eligible, Percent(b.rate.tenths)) for b in report.beside]
+    every = [(report.definition, report.metrics)]
+    every += [(other.definition, other.metrics) for other in report.beside]
+    alike = zip(*(metrics for _, metrics in every), strict=False)  # ours go on with the estate's
     return Section(
         key="beside",
         title=say("section.beside"),
-        headings=say.headings(("definition", "on_cloud", "eligible", "rate")),
-        rows=tuple(rows),
+        headings=say.headings((*METRIC_COLUMNS[:2], "definition", *METRIC_COLUMNS[2:6])),
+        rows=tuple(
+            (*row[:2], version, *row[2:6])
+            for metrics in alike
+            for (version, _), metric in zip(every, metrics, strict=True)
+            for row in (_metric_row(metric, say),)
+        ),
     )
 
 

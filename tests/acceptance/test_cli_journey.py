@@ -197,6 +197,16 @@ def test_the_report_as_table_and_as_files(city, govcloud, tmp_path):
     assert [line["name"] for line in explained["lines"]] == ["social-insurance"]
 
 
+def test_two_definitions_stand_side_by_side_on_the_terminal(city, govcloud):
+    """Under one of them, what was built on the cloud is thorough: both figures are printed."""
+    ended = govcloud("report", "on-cloud-rate", "--beside", "2026-1n")
+    thorough = [line.split() for line in ended.lines if "MET-1e" in line and "2026-1" in line]
+    assert [(line[-4], line[-3], line[-2]) for line in thorough] == [
+        ("2026-1", "0.0%", "0/1"),
+        ("2026-1n", "100.0%", "1/1"),
+    ]
+
+
 def test_the_audit_chain_is_whole_and_then_it_is_not(city, govcloud):
     """Exit code 12, and the place, when a record was altered."""
     import sqlite3

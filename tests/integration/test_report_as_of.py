@@ -12,6 +12,8 @@ from govcloud.figures.definition import FIRST
 from govcloud.reports.cutoff import resolve
 from govcloud.reports.on_cloud import METRICS, Options, explain, make
 from govcloud.reports.report import Report
+from govcloud.reports.sections import sections_of
+from govcloud.reports.sections import shown as shown_cell
 from govcloud.reports.write import WRITERS, render
 from govcloud.store.facts import last_fact
 from govcloud.store.unit import Store
@@ -287,6 +289,24 @@ def test_two_definitions_are_printed_side_by_side(
     assert [(b.definition, str(b.rate)) for b in report.beside] == [("2027-1", "66.7")]
     assert str(report.total.tally.rate) == "33.3"
     assert "2027-1" in render(report, "csv", "zh").decode()
+
+
+@pytest.mark.guarantee("F3")
+def test_every_metric_of_systems_is_printed_under_both_definitions(
+    store: Store, register: Register, clock: FixedClock
+) -> None:
+    clock.advance(60)
+    report = make(store, options=Options(beside=("2026-1n",)))
+    [other] = report.plain()["otherDefinitions"]
+    thorough = {metric["id"]: metric for metric in other["metrics"]}["MET-1e"]
+    assert thorough["numerator"] == report.total.tally.on_cloud > 0
+    assert report.total.tally.thorough == 0
+    (section,) = (s for s in sections_of(report, "en") if s.key == "beside")
+    shown = [tuple(map(shown_cell, row)) for row in section.rows if row[0] == "MET-1e"]
+    assert [(row[2], row[4]) for row in shown] == [
+        ("2026-1", "0"),
+        ("2026-1n", str(thorough["numerator"])),
+    ]
 
 
 def test_long_evidence_is_cut_and_says_so(
