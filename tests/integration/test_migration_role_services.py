@@ -67,6 +67,66 @@ def test_what_stood_at_the_target_comes_back(site: Mover) -> None:
     assert site.target.path(CONF).read_text() == "# of the target\n"
 
 
+HALF = """#!/bin/sh
+for word; do case $word in *services.tar*) echo half > "$word"; kill -KILL $PPID ;; esac; done
+"""
+
+
+def test_what_stood_at_the_target_comes_back_also_after_a_kill(site: Mover) -> None:
+    """While it was kept; and nothing is removed where what was kept cannot be read."""
+    site.target.write(CONF, "# of the target\n")
+    site.target.write("/root/half", HALF, 0o755)
+    site.target.run("mount --bind /root/half /usr/bin/tar")
+    try:
+        assert site.play(Stage.SYNC, Mode.INITIAL).verdict != Verdict.OK
+    finally:
+        site.target.run("umount /usr/bin/tar")
+    site.well(Stage.SYNC, Mode.INITIAL)
+    kept = f"/var/lib/govcloud-move/{site.key}/services.tar"
+    site.target.run(f"mv {kept} /root/kept; echo half > {kept}")
+    played = site.play(Stage.UNDO, Mode.ABORTED)
+    assert played.verdict == Verdict.FAILED
+    assert f"{kept} cannot be read, so nothing is removed" in played.message
+    assert "site" in site.target.path(CONF).read_text()
+    site.target.run(f"mv /root/kept {kept}")
+    site.well(Stage.UNDO, Mode.ABORTED)
+    assert site.target.path(CONF).read_text() == "# of the target\n"
+
+
+TIER = """
+[Service]
+ExecStartPre={before}
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.mark.guarantee("M3")
+def test_services_start_again_in_their_order(legacy_pair: tuple[Host, Host]) -> None:
+    """One that does not is named, and keeps none from starting."""
+    source, target = legacy_pair
+    names = ["zdb", "queue", "app"]
+    for name, before in zip(names, ("true", "true", "systemctl -q is-active zdb"), strict=True):
+        source.write(f"/etc/systemd/system/{name}.service", TIER.format(before=f"/bin/{before}"))
+    states = f"systemctl daemon-reload; systemctl is-active {' '.join(names)}"
+    source.run(f"systemctl daemon-reload; systemctl -q enable --now {' '.join(names)}")
+    mover = Mover("services", source, target, {"names": names})
+    mover.well(Stage.FREEZE)
+    source.write("/etc/systemd/system/queue.service", TIER.format(before="/bin/false"))
+    source.run("systemctl daemon-reload")
+    played = mover.play(Stage.UNDO)
+    assert played.verdict == Verdict.FAILED
+    assert "queue does not start" in played.message
+    assert source.run(states, check=False) == "active\nfailed\nactive\n"
+    source.write("/etc/systemd/system/queue.service", TIER.format(before="/bin/true"))
+    source.run("systemctl daemon-reload")
+    mover.well(Stage.UNDO)
+    assert source.run(states) == "active\nactive\nactive\n"
+    assert source.run("ls /var/lib/govcloud-move", check=False).strip() == ""
+    source.run(f"systemctl -q disable --now {' '.join(names)}")
+
+
 def test_a_copy_keeps_to_its_bandwidth_and_an_aborted_undo_ends_it(site: Mover) -> None:
     """A megabyte that would be there at once takes more than its time; its lease is long."""
     site.player = AnsiblePlayer(lease_s=300)
