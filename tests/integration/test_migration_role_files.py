@@ -134,6 +134,35 @@ def test_a_frozen_source_stays_frozen_when_it_reboots(site: Mover) -> None:
     site.source.run(f"systemctl disable --now writer; echo yes > {path}/yes")
 
 
+GOING = """#!/bin/sh
+/root/rsync "$@" || exit
+exit 24
+"""
+
+
+def test_what_changes_under_a_test_copy_speaks_not_against_it(site: Mover) -> None:
+    """Files that go, folders that are renamed, names that are no UTF-8 or hold a line's end."""
+    path, source, target = path_of(site), site.source, site.target
+    old = "$(printf '\\261\\250.log')"
+    source.run(f"cd {path}; mkdir a b; touch {old} a/{old} b/kept $'two\\nlines' '中文 -> x'")
+    target.run("cp /usr/bin/rsync /root/rsync")
+    target.write("/root/going", GOING, 0o755)
+    target.run("mount --bind /root/going /usr/bin/rsync")
+    try:
+        site.well(Stage.SYNC, Mode.TEST)
+        source.run(f"cd {path}; date > {old}; date > $'two\\nlines'; date > '中文 -> x'; mv a c")
+        assert site.well(Stage.VERIFY, Mode.TEST)["differences"] == 0
+        target.run(f"rm -r /var/lib/govcloud-move/{site.key}/test{path}/b")
+        played = site.play(Stage.VERIFY, Mode.TEST)
+        assert played.numbers["differences"] == 2
+        assert f"{path[1:]}/b/kept" in played.message
+        site.well(Stage.SYNC, Mode.INITIAL)
+        assert site.play(Stage.SYNC, Mode.FINAL).verdict == Verdict.FAILED
+        site.well(Stage.UNDO)
+    finally:
+        target.run("umount /usr/bin/rsync")
+
+
 @pytest.mark.guarantee("M4")
 def test_what_is_mounted_below_is_frozen_and_copied_too(site: Mover) -> None:
     """And whoever has mounts of its own that follow the host's: as services of systemd have."""
