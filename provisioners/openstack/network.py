@@ -38,6 +38,9 @@ _GATEWAYS: Final = frozenset(
         "network:ha_router_replicated_interface",
     }
 )
+_ROUTED: Final = frozenset({ROUTER, ADDRESS})
+_L3: Final = "router"
+"""The extension without which Neutron has none of these."""
 _SERVER_OWNER: Final = "compute:"
 _LISTED: Final = "security_groups"
 _ASKED: Final[Mapping[str, Sequence[str]]] = {
@@ -91,7 +94,17 @@ class Network:
         params = [("project_id", project) for project in projects]
         params += [("fields", name) for name in _ASKED.get(kind, ()) if not projects]
         key = collection.replace("-", "_")
-        return self._door.pages(NETWORK, f"/{collection}", key, params)
+        try:
+            yield from self._door.pages(NETWORK, f"/{collection}", key, params)
+        except CloudConflictError as error:
+            if error.reason != "Gone" or self._offered(kind):
+                raise
+
+    def _offered(self, kind: str) -> bool:
+        """Whether the region has a type at all: without L3 it has no routers, no addresses."""
+        rows = self._door.get(NETWORK, "/extensions").get("extensions")
+        aliases = {row["alias"] for row in rows or ()}
+        return not aliases or kind not in _ROUTED or _L3 in aliases
 
     def label(self, row: Json) -> Label:
         """Return what a resource says of itself."""

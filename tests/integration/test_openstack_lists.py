@@ -287,6 +287,34 @@ def test_a_server_in_a_cell_that_is_down_is_not_gone(
         assert (type(error), error.reason) == (TransientCloudError, "Truncated")
 
 
+L3 = {"/network/v2.0/floatingips", "/network/v2.0/routers"}
+
+
+@pytest.mark.parametrize(("alias", "works"), [("quotas", True), ("router", False), ("", False)])
+def test_a_region_without_routers_works_for_what_it_has(
+    cloud: Cloud, driver: OpenStackProvisioner, alias: str, works: bool
+) -> None:
+    """Where Neutron says that it has them, that they are not found is an error."""
+    order = machine_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "")])
+    cloud.lists[SERVERS] = all_of("servers", [server(order)])
+    cloud.lists["/network/v2.0/extensions"] = all_of(
+        "extensions", [{"alias": alias}] if alias else []
+    )
+    kinds = ("networks", "subnets", "ports", "security-groups", "security-group-rules")
+    for path in (*(f"/network/v2.0/{kind}" for kind in kinds), GROUPS, VOLUMES):
+        cloud.lists[path] = lambda _: {}
+    cloud.say = (404, {}, {"message": "The resource could not be found."})
+    driver.resources(order)
+    if works:
+        assert [item.type for item in driver.find([order.uid])] == ["server"]
+        assert [i.type for page in driver.observe() for i in page if i.uid] == ["project", "server"]
+        assert {path for _, path in cloud.asked} >= L3
+    else:
+        with pytest.raises(CloudError):
+            driver.find([order.uid])
+
+
 # --- Copies -------------------------------------------------------------------------------------
 
 
