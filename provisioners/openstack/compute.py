@@ -61,8 +61,16 @@ class Compute:
     # --- Looking ---
 
     def pages(self, project: str = "") -> Iterator[list[Json]]:
-        """List servers, of one project or of all."""
-        params = [("all_tenants", "1"), *([("project_id", project)] if project else [])]
+        """List servers, of one project or of all.
+
+        Those too that Nova keeps for `reclaim_instance_interval` after their removal: until then
+        they hold their quota, disks and ports.
+        """
+        params = [
+            ("all_tenants", "1"),
+            ("soft_deleted", "True"),
+            *([("project_id", project)] if project else []),
+        ]
         return self._door.pages(COMPUTE, "/servers/detail", "servers", params)
 
     def groups(self) -> Iterator[list[Json]]:

@@ -287,6 +287,24 @@ def test_a_server_in_a_cell_that_is_down_is_not_gone(
         assert (type(error), error.reason) == (TransientCloudError, "Truncated")
 
 
+@pytest.mark.guarantee("Q3")
+def test_a_server_that_nova_keeps_for_a_while_is_not_gone(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """With `reclaim_instance_interval`; until then it can be restored, and holds what it held."""
+    order = machine_order(1)
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "")])
+    kept = server(order, status="SOFT_DELETED")
+    cloud.lists[SERVERS] = lambda query: {"servers": [kept] if "soft_deleted" in query else []}
+    wanted = driver.resources(order)
+    [found] = driver.find([order.uid])
+    assert found.state is State.DELETING
+    made = plan(wanted, [found], Situation(lambda _: DriftMode.HEAL, releasing=True))
+    assert (made.actions, made.waiting) == ((), (found,))
+    tenant = seen_project(driver, cloud)
+    assert refused(cloud, lambda: driver.delete(tenant)).reason == "StillUsed"
+
+
 L3 = {"/network/v2.0/floatingips", "/network/v2.0/routers"}
 
 
