@@ -23,7 +23,7 @@ from govcloud.ports.cloud import (
     State,
     TenantQuota,
 )
-from provisioners.openstack import compute, identity, storage
+from provisioners.openstack import compute, identity, network, storage
 from provisioners.openstack.adoption import Adoption
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.compute import Compute
@@ -37,7 +37,7 @@ from provisioners.openstack.network import Network
 from provisioners.openstack.operations import Operations
 from provisioners.openstack.parts import PROJECT, Parts, is_ground
 from provisioners.openstack.quotas import Quotas
-from provisioners.openstack.session import Door
+from provisioners.openstack.session import Door, Json
 from provisioners.openstack.settings import read_settings
 from provisioners.openstack.storage import Storage
 
@@ -47,6 +47,8 @@ _STALE: Final = frozenset({"Gone", "Unauthorized"})
 """What is answered where an id that is remembered has become wrong, perhaps."""
 _RESIZING: Final = frozenset({"vcpu", "memory"})
 _REMAKING: Final = frozenset({"storage", "size"})
+_OUTLASTING: Final = (network.ADDRESS, network.PORT, network.ROUTER, network.NETWORK_TYPE)
+"""What of Neutron's would outlast its project."""
 _NARROW: Final = 4
 """Tenants up to which a look-up asks for each by itself; for more, one list of all is cheaper."""
 
@@ -241,12 +243,16 @@ class OpenStackProvisioner:
 
         Keystone removes a project with whatever is in it; the services do not notice.
         """
-        listed = [("servers", self._services.compute.pages)]
-        if self._services.storage.there():
-            listed.append(("volumes", self._services.storage.pages))
-        for word, pages in listed:
-            if any(rows for rows in pages(project.id)):
+        for word, pages in self._standing_in(project.id):
+            if any(pages):
                 raise TransientCloudError("StillUsed", f"project {project.name}: {word}")
+
+    def _standing_in(self, project: str) -> Iterator[tuple[str, Iterator[Sequence[Json]]]]:
+        yield "servers", self._services.compute.pages(project)
+        if self._services.storage.there():
+            yield "volumes", self._services.storage.pages(project)
+        for kind in _OUTLASTING:
+            yield kind, self._services.network.pages(kind, [project])
 
     def _delete_volume(self, observed: Observed) -> None:
         row = self._services.storage.delete(observed)

@@ -287,6 +287,24 @@ def test_a_server_in_a_cell_that_is_down_is_not_gone(
         assert (type(error), error.reason) == (TransientCloudError, "Truncated")
 
 
+@pytest.mark.guarantee("R2")
+@pytest.mark.parametrize("kind", ["floatingips", "ports", "routers", "networks"])
+def test_a_project_with_somebodys_addresses_in_it_stays(
+    cloud: Cloud, driver: OpenStackProvisioner, kind: str
+) -> None:
+    """Neutron does not notice that a project goes, and nobody would find what was in it."""
+    cloud.lists[PROJECTS] = all_of("projects", [project(machine_order(1), "p1", "")])
+    row = {"id": "x", "description": "of somebody", "floating_ip_address": "203.0.113.9"}
+    path, rows = f"/network/v2.0/{kind}", [row]
+    cloud.lists[path] = lambda query: {kind: rows if query.get("project_id") == ["p1"] else []}
+    tenant = seen_project(driver, cloud)
+    error = refused(cloud, lambda: driver.delete(tenant))
+    assert (type(error), error.reason) == (TransientCloudError, "StillUsed")
+    rows.clear()
+    driver.delete(tenant)
+    assert ("DELETE", f"{PROJECTS}/p1") in cloud.asked
+
+
 @pytest.mark.guarantee("Q3")
 def test_a_server_that_nova_keeps_for_a_while_is_not_gone(
     cloud: Cloud, driver: OpenStackProvisioner
