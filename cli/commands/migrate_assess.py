@@ -1,5 +1,6 @@
 """Whether and how a system moves: the questionnaire, its verdict, the sizes of its target."""
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -373,9 +374,11 @@ def plan_documents(
         for item in client().items(path("objects", "migrationplan"))
     }
     order = list(MigrationState)
+    taken = {item["metadata"]["name"] for item in existing.values()}
     for system in systems:
         former = existing.get(system.key, {})
-        name = former.get("metadata", {}).get("name") or f"{system.department}-{system.name}"[:63]
+        name = former.get("metadata", {}).get("name")
+        name = name or _free(f"{system.department}-{system.name}", taken)
         spec = {
             **former.get("spec", {}),
             "department": system.department,
@@ -396,6 +399,17 @@ def plan_documents(
             "metadata": {"displayName": system.display_name, **kept, "name": name},
             "spec": spec,
         }
+
+
+def _free(words: str, taken: set[str]) -> str:
+    """Return a name that no plan has yet, and take it: names joined may be another's."""
+    name = words[:63].rstrip("-")
+    for number in itertools.count(2):
+        if name not in taken:
+            break
+        name = f"{words[:58].rstrip('-')}-{number}"
+    taken.add(name)
+    return name
 
 
 _KEPT: Final = ("displayName", "labels", "annotations")

@@ -130,6 +130,21 @@ def _limited_twice(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diag
             yield draft.fault("requests.limited_twice", "spec.limits", **params)
 
 
+def planned_twice(drafts: Iterable[Draft], there: Names) -> Iterator[Diagnostic]:
+    """Yield a fault for each plan of a system that has another already."""
+    plans = [draft for draft in drafts if draft.key.kind == "MigrationPlan"]
+    named: dict[tuple[object, object], list[str]] = {}
+    for name, found in there.get("MigrationPlan", {}).items() if plans else ():
+        plain = found.plain if isinstance(found, Draft) else found.spec
+        named.setdefault((plain["department"], plain["system"]), []).append(name)
+    for draft in plans:
+        whose, system = draft.plain["department"], draft.plain["system"]
+        for other in named[whose, system]:
+            if other != draft.key.name:
+                params = {"system": f"{whose}/{system}", "other": other}
+                yield draft.fault("requests.planned_twice", "spec.system", **params)
+
+
 def _storage_classes(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
     """Yield a fault for each storage class that none of the clouds concerned has.
 

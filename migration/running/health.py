@@ -41,8 +41,12 @@ def _http(check: Probe) -> str:
     place = urlsplit(address).netloc.rpartition("@")[2] or address
     try:
         # The hosts are inside: no proxy of the surroundings leads there.
-        with httpx.Client(timeout=PATIENCE_S, trust_env=False, verify=False) as client:  # noqa: S501
-            status = client.get(address).status_code
+        # What follows the status is not waited for: a stream of events never ends.
+        with (
+            httpx.Client(timeout=PATIENCE_S, trust_env=False, verify=False) as client,  # noqa: S501
+            client.stream("GET", address) as answer,
+        ):
+            status = answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return _why(place, error)
     wrong = {"place": place, "status": status, "expected": check.expect}

@@ -272,9 +272,10 @@ class Lane:
 
     def _read(self, unit: Unit, taken: _Work) -> tuple[MoveRow, ObjectRow, Case] | None:
         """Lock a migration under its lease; None where the lease is another's, or the plan gone."""
+        # The migration first, then its place in the queue, as those do who wish something of it.
+        row = moves.find(unit.session, taken.uid, lock=True)
         if taken.uid not in work.held(unit.session, self._owner, [taken.uid], unit.now):
             return None
-        row = moves.find(unit.session, taken.uid, lock=True)
         plan = unit.session.get(ObjectRow, taken.uid)
         if row is None or plan is None:
             work.forget(unit.session, [taken.uid])

@@ -253,6 +253,21 @@ def test_a_second_limit_for_what_is_limited_is_refused(town: Town) -> None:
     assert limits(town, "health")["health", "vms"] == 9
 
 
+def test_a_system_has_one_plan(town: Town) -> None:
+    """Of two, which one runs would be anybody's guess."""
+    plan = {"department": "health", "system": "portal"}
+    town.apply(words.document("MigrationPlan", "one", plan))
+    (fault,) = faults(town, words.document("MigrationPlan", "two", plan))
+    assert (fault.key, fault.params["other"]) == ("requests.planned_twice", "one")
+    told = faults(
+        town,
+        words.document("MigrationPlan", "three", {**plan, "system": "till"}),
+        words.document("MigrationPlan", "four", {**plan, "system": "till"}),
+    )
+    assert {fault.params["other"] for fault in told} == {"three", "four"}
+    town.apply(words.document("MigrationPlan", "two", plan), prune=[key("MigrationPlan", "one")])
+
+
 def test_quotas_hold_from_their_first_to_the_end_of_their_last_day(town: Town) -> None:
     town.apply(
         words.document(

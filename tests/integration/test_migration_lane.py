@@ -2,11 +2,14 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from govcloud.domain.access import Actor, Role
 from govcloud.domain.kinds.moving import Probe
@@ -22,7 +25,8 @@ from govcloud.errors import (
 from govcloud.messages import remedy, render
 from govcloud.requests.proposing import Assessor
 from govcloud.requests.wishes import Wish, wish_of
-from govcloud.store import objects
+from govcloud.store import moves, objects
+from govcloud.store import work as queue
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
@@ -34,6 +38,7 @@ from migration.running.lane import Lane
 from migration.running.perform import Performer
 from migration.running.port import Mode, Stage, Verdict
 
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 DATA = {f"file-{number}": bytes([number]) * 1_000 for number in range(10)}
 
 
@@ -252,6 +257,70 @@ def test_why_a_system_does_not_serve_is_said_in_words(yard: Yard, clock: FixedCl
     assert yard.state("case") == "rolled-back"
     refused = f"127.0.0.1:{port} 拒绝连接"
     assert yard.shown("case", "zh")["message"] == f"因失败自动回退：可用性检查：{refused}。"
+
+
+def test_a_check_is_content_with_the_status(stream: str) -> None:
+    """A stream of events has no end: waiting for it would keep the window's end from coming."""
+    assert probe(Probe.model_validate({"http": stream})) == ""
+
+
+@pytest.fixture
+def stream() -> Iterator[str]:
+    """Serve an answer that goes on and on."""
+    over = threading.Event()
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while not over.wait(0.05):
+                    self.wfile.write(b": ping\n\n")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        over.set()
+        server.shutdown()
+
+
+@pytest.mark.guarantee("M2")
+def test_a_wish_and_the_end_of_a_step_do_not_wait_for_each_other(
+    store: Store, tmp_path: Path
+) -> None:
+    """Both need the migration and its place in the queue, in one order: else one of them dies."""
+    if store.database.is_sqlite:
+        pytest.skip("one writer at a time")
+    (tmp_path / "hosts").mkdir()
+    locked, failed = threading.Event(), list[BaseException]()
+
+    def wish() -> None:
+        try:
+            with store.unit(ADMIN) as unit:
+                row = moves.find(unit.session, uid, lock=True)
+                assert row is not None
+                locked.set()
+                waiting = text(WAITING)
+                wait_until(lambda: unit.session.execute(waiting).scalar_one() > 0)
+                queue.enqueue(unit.session, [(uid, moves.QUEUE, 1)], unit.now)
+        except BaseException as error:  # noqa: BLE001 (told below)
+            failed.append(error)
+
+    wisher = threading.Thread(target=wish)
+
+    def step(name: str, about: str) -> None:
+        if (name, about) == ("done", "initial-sync"):
+            wisher.start()
+            locked.wait(30)
+
+    yard = Yard(Lab(store, tmp_path).found(), tmp_path / "hosts", on_step=step)
+    uid = yard.system("case", {f"file-{number}": b"x" for number in range(4)})
+    yard.wish("case", "run")
+    work(yard)
+    wisher.join(60)
+    assert failed == []
+    assert yard.state("case") == "syncing"
+    assert {line["outcome"] for line in yard.log("case")} == {"ok", "wished"}
 
 
 @pytest.mark.parametrize(
