@@ -61,6 +61,8 @@ def import_(
             output.hint(m("hint_keep_good"))
         raise typer.Exit(Exit.INVALID)
     found = documents.host_documents(reading.hosts, known)
+    for name, other in documents.alike(found, known):
+        output.note(m("alike", host=name, other=other))
     body: dict[str, Any] = {
         "files": list(texts(file, found)),
         "releases": [],

@@ -1,7 +1,8 @@
 """From hosts of a sheet to documents: `LegacyHost` to submit, `System` for a person to confirm.
 
 A host is found again by asset number, address or name, so that an import can be repeated: what the
-sheet says is put over what is there, and what it does not speak of stays.
+sheet says is put over what is there, and what it does not speak of stays. A weaker identity counts
+only while no surer one contradicts it: `localhost` at another address is another host.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from govcloud.domain.base import API_VERSION
 from migration.inventory.rows import Host, identities
 
 Document = dict[str, Any]
+_Told = Mapping[str, Any]
 _NAME_LENGTH: Final = 63
 ASSET: Final = "asset"
 """The label that holds an asset number."""
@@ -63,34 +65,109 @@ class _Names:
 
 def host_documents(hosts: Iterable[Host], register: Register) -> list[Document]:
     """Return a `LegacyHost` for each host, over what the register has of it."""
-    known = _known(register.hosts)
+    listed = list(hosts)
+    formers = _formers([host.host for host in listed], register.hosts)
     systems = register.system_names()
     names = _Names({item["metadata"]["name"] for item in register.hosts})
-    return [_host(host, register.department, known, systems, names) for host in hosts]
+    return [
+        _host(host, register.department, formers.get(number), systems, names)
+        for number, host in enumerate(listed)
+    ]
 
 
-def _known(items: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, Any]]:
-    found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for item in items:
-        meta = item["metadata"]
-        words = {
-            "asset": meta.get("labels", {}).get(ASSET),
-            "address": item["spec"].get("address"),
-            "name": meta.get("displayName"),
-        }
-        for identity in identities(words):
-            found.setdefault(identity, item)
+def alike(documents: Iterable[Document], register: Register) -> list[tuple[str, str]]:
+    """Return the new hosts, each with one that is registered by its name or address already."""
+    registered = {item["metadata"]["name"] for item in register.hosts}
+    known: dict[tuple[str, str], str] = {}
+    for item in register.hosts:
+        for identity in identities(_told(item)):
+            known.setdefault(identity, item["metadata"]["name"])
+    found = []
+    for document in documents:
+        name = document["metadata"]["name"]
+        others = [known[word] for word in identities(_told(document)) if word in known]
+        if name not in registered and others:
+            found.append((name, others[0]))
     return found
+
+
+def _told(item: Mapping[str, Any]) -> _Told:
+    """Return what a registered host is known by, in the words of a sheet."""
+    meta, spec = item["metadata"], item["spec"]
+    return {
+        "asset": meta.get("labels", {}).get(ASSET),
+        "address": spec.get("address"),
+        "name": meta.get("displayName"),
+        "room": spec["room"],
+    }
+
+
+def _formers(
+    rows: Sequence[_Told], items: Sequence[Mapping[str, Any]]
+) -> dict[int, Mapping[str, Any]]:
+    """Return what is registered of each row: the surest identities first, no host for two rows."""
+    known = [_told(item) for item in items]
+    called: dict[tuple[str, str], list[int]] = {}
+    for place, told in enumerate(known):
+        for identity in identities(told):
+            called.setdefault(identity, []).append(place)
+    found: dict[int, int] = {}
+    taken: set[int] = set()
+    for word in ("asset", "address", "name"):
+        for number, row in enumerate(rows):
+            value = dict(identities(row)).get(word)
+            if value is None or number in found:
+                continue
+            places = [
+                place
+                for place in called.get((word, value), ())
+                if place not in taken and _same(word, row, known[place])
+            ]
+            best = _best(row, places, known)
+            if best is not None:
+                found[number] = best
+                taken.add(best)
+    return {number: items[place] for number, place in found.items()}
+
+
+def _same(word: str, row: _Told, known: _Told) -> bool:
+    """Whether a match of one identity holds: no surer one may contradict it.
+
+    Addresses and names repeat from room to room; both together do not.
+    """
+    if word == "asset":
+        return True
+    if _differ("asset", row, known):
+        return False
+    here = not _differ("room", row, known)
+    if word == "address":
+        return here or _equal("name", row, known)
+    return here and not _differ("address", row, known)
+
+
+def _best(row: _Told, places: Sequence[int], known: Sequence[_Told]) -> int | None:
+    """Return the place of the host that is most like a row; None where several are equally so."""
+    words = ("asset", "address", "name", "room")
+    likeness = {place: sum(_equal(word, row, known[place]) for word in words) for place in places}
+    most = [place for place in places if likeness[place] == max(likeness.values())]
+    return most[0] if len(most) == 1 else None
+
+
+def _differ(word: str, one: _Told, other: _Told) -> bool:
+    return bool(one.get(word) and other.get(word)) and not _equal(word, one, other)
+
+
+def _equal(word: str, one: _Told, other: _Told) -> bool:
+    return str(one.get(word) or "").lower() == str(other.get(word) or "").lower()
 
 
 def _host(
     host: Host,
     department: str,
-    known: Mapping[tuple[str, str], Mapping[str, Any]],
+    former: Mapping[str, Any] | None,
     systems: Mapping[str, str],
     names: _Names,
 ) -> Document:
-    former = next((known[word] for word in identities(host.host) if word in known), None)
     metadata: dict[str, Any] = {"name": "", "department": department}
     spec: dict[str, Any] = {}
     if former is not None:

@@ -57,7 +57,7 @@ class _Reader:
     rooms: Mapping[str, str]
     room: str | None
     faults: list[Diagnostic] = field(default_factory=list)
-    seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
     systems: dict[tuple[str, str], tuple[int, object]] = field(default_factory=dict)
 
     def fault(self, key: str, where: str, **params: object) -> None:
@@ -177,7 +177,9 @@ def _identity(reader: _Reader, host: Host, places: Mapping[str, str], row_place:
         # Names of machines repeat (`localhost`); only where nothing surer is told do they clash.
         if identity[0] == "name" and len(found) > 1:
             continue
-        earlier = reader.seen.setdefault(identity, host.row)
+        # Addresses and names repeat from room to room; asset numbers do not.
+        where_it_holds = "" if identity[0] == "asset" else str(host.host.get("room"))
+        earlier = reader.seen.setdefault((*identity, where_it_holds), host.row)
         if earlier != host.row:
             where = places.get(identity[0], row_place)
             reader.fault("migrate.same_host", where, value=identity[1], row=earlier)

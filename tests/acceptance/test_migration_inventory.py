@@ -176,3 +176,19 @@ def test_what_is_no_sheet_of_hosts_is_told_so(room, govcloud, tmp_path, content)
     ended = govcloud("--as", "hrss", "migrate", "inventory", "import", str(file), code=Exit.INVALID)
     assert "hosts.xlsx" in ended.err
     assert ended.out == ""
+
+
+def test_a_host_never_takes_the_place_of_another_of_its_name(room, govcloud, tmp_path):
+    file = tmp_path / "hosts.csv"
+    for address in ("10.0.0.1", "10.0.0.2"):
+        file.write_text(f"主机名,IP地址\nlocalhost,{address}\n", "utf-8")
+        imported(govcloud, str(file))
+    found = hosts(govcloud)
+    assert {name: one["spec"]["address"] for name, one in found.items()} == {
+        "localhost": "10.0.0.1",
+        "localhost-2": "10.0.0.2",
+    }
+    file.write_text("主机名,IP地址\nlocalhost,10.0.0.3\nlocalhost,10.0.0.4\n", "utf-8")
+    ended = govcloud("--as", "hrss", "migrate", "inventory", "import", str(file), "--dry-run")
+    assert "localhost-3" in ended.err
+    assert "localhost-4" in ended.err

@@ -1,5 +1,6 @@
 """Cells as people fill them in; what cannot be understood is a fault and never a traceback."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from zipfile import ZipFile
 
@@ -8,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migration.inventory import cells, sheet
+from migration.inventory import cells, documents, sheet
 from migration.inventory.cells import CellError, Sheet
 from migration.inventory.columns import COLUMNS
-from migration.inventory.rows import cell_name, read_rows
+from migration.inventory.rows import Host, cell_name, read_rows
 
 HEADINGS = [column.headings[0] for column in COLUMNS]
 text = st.text("0123456789.-*/%()（）：年月日GTMB核路一二三级是否涉密aS\n 　,、", max_size=12)
@@ -110,3 +111,55 @@ def test_a_formula_without_a_stored_value_is_told(tmp_path):
 @pytest.mark.parametrize(("column", "name"), [(0, "A1"), (25, "Z1"), (26, "AA1"), (701, "ZZ1")])
 def test_names_of_cells(column, name):
     assert cell_name(column, 1) == name
+
+
+def rows(*cells_: list[object]) -> Sequence[Host]:
+    """The hosts of a sheet with these rows, the first of which has the headings."""
+    found = read_rows(Sheet("x.csv", cells_), {"A": "a", "B": "b"}, "a")
+    assert not found.faults
+    return found.hosts
+
+
+NAMED = ["资产编号", "主机名", "IP地址", "所在机房"]
+
+
+@pytest.mark.parametrize(
+    ("former", "row", "same"),
+    [
+        (["ZC-1", "web", "10.0.0.1", "A"], ["ZC-1", "www", "10.0.0.9", "B"], True),
+        (["ZC-1", "web", "10.0.0.1", "A"], ["ZC-2", "web", "10.0.0.1", "A"], False),
+        ([None, "web", "10.0.0.1", "A"], ["ZC-2", "www", "10.0.0.1", "A"], True),
+        (["ZC-1", "web", "192.168.1.10", "A"], ["ZC-2", "db", "192.168.1.10", "B"], False),
+        ([None, "web", "192.168.1.10", "A"], [None, "db", "192.168.1.10", "B"], False),
+        ([None, "web", "192.168.1.10", "A"], [None, "WEB", "192.168.1.10", "B"], True),
+        ([None, "localhost", "10.0.0.1", "A"], [None, "localhost", "10.0.0.2", "A"], False),
+        (["ZC-1", "localhost", None, "A"], ["ZC-2", "localhost", None, "A"], False),
+        ([None, "localhost", "10.0.0.1", "A"], [None, "localhost", None, "A"], True),
+        ([None, "localhost", None, "A"], ["ZC-1", "localhost", "10.0.0.1", "A"], True),
+        ([None, "localhost", None, "A"], [None, "localhost", None, "B"], False),
+    ],
+)
+def test_a_host_is_found_again_only_where_no_surer_identity_contradicts(former, row, same):
+    known = documents.host_documents(rows(NAMED, former), documents.Register("hrss"))
+    register = documents.Register("hrss", known)
+    [found] = documents.host_documents(rows(NAMED, row), register)
+    assert (found["metadata"]["name"] == known[0]["metadata"]["name"]) == same
+    assert bool(documents.alike([found], register)) == (not same)
+
+
+def test_hosts_of_one_name_stay_apart_however_often_they_are_imported():
+    sheet_ = rows(
+        NAMED,
+        [None, "localhost", None, "A"],
+        [None, "localhost", "10.0.0.2", "A"],
+        [None, "localhost", "10.0.0.3", "A"],
+        [None, "localhost", "10.0.0.2", "B"],
+    )
+    first = documents.host_documents(sheet_, documents.Register("hrss"))
+    assert len({one["metadata"]["name"] for one in first}) == 4
+    again = documents.host_documents(sheet_[::-1], documents.Register("hrss", first))
+    assert again[::-1] == first
+    [more] = documents.host_documents(
+        rows(NAMED, [None, "localhost", "10.0.0.4", "A"]), documents.Register("hrss", first[1:])
+    )
+    assert more["metadata"]["name"] not in {one["metadata"]["name"] for one in first[1:]}
