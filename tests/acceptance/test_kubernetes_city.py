@@ -221,6 +221,32 @@ def test_fewer_than_are_in_use_are_refused_or_forced(city: City) -> None:
     assert "over" in shown.lower()
 
 
+@pytest.mark.guarantee("Q5")
+def test_what_taking_over_a_namespace_does_is_shown_before(city: City) -> None:
+    city.build(system(city.own, 1))
+    name, plane = f"{city.own}-legacy", city.cluster.plane
+    city.cluster.namespace(name, **{"app.kubernetes.io/managed-by": "Helm"})
+    base = f"/api/v1/namespaces/{name}"
+    wait_until(lambda: plane.look(f"{base}/serviceaccounts/default"))
+    city.cluster.pod(name, cpu="2", memory="1Gi")
+    everything = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}
+    policies = f"/apis/networking.k8s.io/v1/namespaces/{name}/networkpolicies"
+    plane.call("POST", policies, {"metadata": {"name": "open"}, "spec": everything})
+    limits = {"limits.cpu": "1", "limits.memory": "1Gi", "pods": "5"}
+    quota = {"metadata": {"name": "old"}, "spec": {"hard": limits}}
+    plane.call("POST", f"{base}/resourcequotas", quota)
+
+    whose = ("-d", city.own, "-s", "portal")
+    shown = city.type("adopt", "k8s", name, "--into", "ns/old", *whose, "--dry-run", code=None)
+    said = shown.out + shown.err
+    assert "app.kubernetes.io/managed-by: Helm → govcloud" in said
+    assert "= NetworkPolicy open" in said
+    assert "ingress=[{}]" in said
+    assert "k8s-cpu 2" in said
+    assert "k8s-cpu: 1 < 2" in said, "QUO-9"
+    assert "govcloud.io/uid" not in plane.look(base)["metadata"]["labels"]
+
+
 def test_a_cloud_that_is_silent_lets_plans_be_made(city: City) -> None:
     city.build(system(city.own, 1), city.namespace())
     city.cluster.break_down()
