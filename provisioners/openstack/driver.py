@@ -30,7 +30,7 @@ from provisioners.openstack.compute import Compute
 from provisioners.openstack.discovery import discover
 from provisioners.openstack.doctor import examine
 from provisioners.openstack.identity import Identity
-from provisioners.openstack.looking import FIRST_SERVER, Look, Services
+from provisioners.openstack.looking import Look, Services, server_number
 from provisioners.openstack.marks import Mark, Marks
 from provisioners.openstack.memory import Memory
 from provisioners.openstack.network import Network
@@ -84,6 +84,10 @@ class OpenStackProvisioner:
         found = self._parts.resources(order)
         if found and not found[0].adopts:
             self._memory.tenants[order.uid] = found[0].tenant
+        servers = [one for one in found if server_number(one.part) is not None]
+        if servers:
+            first = min(servers, key=lambda one: server_number(one.part) or 0)
+            self._memory.firsts[first.tenant, order.name] = first.part
         return found
 
     def ground(self, order: Order) -> Sequence[Order]:
@@ -94,7 +98,7 @@ class OpenStackProvisioner:
 
     def observe(self) -> Iterator[Sequence[Observed]]:
         """List everything, service by service."""
-        for seen in Look(self._services).everything():
+        for seen in Look(self._services, firsts=self._memory.firsts).everything():
             page = self._identity.settled(seen)
             self._memory.note(page)
             yield page
@@ -104,7 +108,7 @@ class OpenStackProvisioner:
         wanted = set(uids)
         if not wanted:
             return []
-        look = Look(self._services, self._where(wanted))
+        look = Look(self._services, self._where(wanted), firsts=self._memory.firsts)
         found: list[Observed] = []
         if any(is_ground(uid) for uid in wanted):
             found += [item for page in look.ground() for item in page]
@@ -212,12 +216,16 @@ class OpenStackProvisioner:
             self._services.compute.attach(self._server_of(wanted.tenant, machine), observed.id)
 
     def _server_of(self, tenant: str, machine: str) -> str:
-        """Return the id of a machine's first server; AwaitedCloudError until it is built."""
+        """Return the id of a machine's first server; AwaitedCloudError until it is built.
+
+        The first that is wanted, which need not be there: none of the others takes its place.
+        """
         project = self._identity.need(tenant)
+        first = self._memory.firsts.get((tenant, machine), "server-0")
         for rows in self._services.compute.pages(project):
             for row in rows:
                 label = self._services.compute.label(row)
-                if label.mark.part == FIRST_SERVER and label.facts.get("object") == machine:
+                if label.mark.part == first and label.facts.get("object") == machine:
                     if compute.state_of(row) in (State.BUILDING, State.CHANGING):
                         break
                     return str(row["id"])

@@ -38,13 +38,18 @@ class Services:
 
 @dataclass(slots=True)
 class Look:
-    """One look. `projects` narrows it to some tenants; empty looks at all."""
+    """One look. `projects` narrows it to some tenants; empty looks at all.
+
+    `firsts` are the parts of the first servers that are wanted, by tenant and machine, as far as
+    is known.
+    """
 
     services: Services
     projects: Sequence[str] = ()
     view: View = field(default_factory=View)
     volumes: dict[str, Mark] = field(default_factory=dict)
-    machines: dict[str, str] = field(default_factory=dict)
+    firsts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    servers: dict[tuple[str, str], dict[int, str]] = field(default_factory=dict)
 
     def everything(self) -> Iterator[Sequence[Observed]]:
         """Yield all there is, page by page."""
@@ -115,7 +120,8 @@ class Look:
             for rows in compute.pages(project):
                 self._note_machines(rows)
                 yield [compute.observed(row, self.volumes, self.view) for row in rows]
-        yield [storage.observed(row, self.machines) for row in volumes]
+        machines = self._machines()
+        yield [storage.observed(row, machines) for row in volumes]
 
     def _volume_rows(self) -> Iterator[Json]:
         if not self.services.storage.there():
@@ -127,12 +133,30 @@ class Look:
     def _note_machines(self, rows: Sequence[Json]) -> None:
         for row in rows:
             label = self.services.compute.label(row)
-            if label.mark.ours and label.mark.part == FIRST_SERVER:
-                self.machines[row["id"]] = label.facts.get("object", "")
+            number = server_number(label.mark.part)
+            if label.mark.ours and number is not None:
+                tenant = self.services.identity.tenant(str(row.get("tenant_id") or ""))
+                machine = (tenant, label.facts.get("object", ""))
+                self.servers.setdefault(machine, {})[number] = row["id"]
+
+    def _machines(self) -> dict[str, str]:
+        """Return machines by the id of the server that volumes are attached to.
+
+        Where it is not known which that should be, it is the first that is there.
+        """
+        found = {}
+        for machine, servers in self.servers.items():
+            first = server_number(self.firsts.get(machine, ""))
+            number = min(servers) if first is None else first
+            if number in servers:
+                found[servers[number]] = machine[1]
+        return found
 
 
-FIRST_SERVER: Final = "server-0"
-"""The server that a volume is attached to, of a machine that has several."""
+def server_number(part: str) -> int | None:
+    """Return which of a machine's servers a part is; None for what is no server."""
+    kind, _, number = part.partition("-")
+    return int(number) if kind == "server" and number.isdecimal() else None
 
 
 def marked(found: Sequence[Observed]) -> Mapping[Mark, str]:

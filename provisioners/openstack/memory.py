@@ -16,11 +16,14 @@ _MOST: Final = 100_000
 class Memory:
     """Ids by mark, tenants by uid; emptied when they become too many.
 
+    `firsts` are the parts of the first servers that are wanted, by tenant and machine: what is
+    attached to a machine of several is attached to that one.
     `turn` is a tenant's lock, under which one looks and then does what only one may do at a time.
     """
 
     ids: dict[Mark, str] = field(default_factory=dict)
     tenants: dict[str, str] = field(default_factory=dict)
+    firsts: dict[tuple[str, str], str] = field(default_factory=dict)
     _turns: dict[str, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -39,6 +42,8 @@ class Memory:
                 self.ids.clear()
             if len(self.tenants) > _MOST:
                 self.tenants.clear()
+            if len(self.firsts) > _MOST:
+                self.firsts.clear()
             for item in sorted(found, key=_newest_first):
                 mark = Mark(item.uid, item.part)
                 if not item.uid:

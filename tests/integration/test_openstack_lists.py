@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from govcloud.domain.drift import DriftMode
-from govcloud.errors import CloudError, TerminalCloudError, TransientCloudError
+from govcloud.errors import AwaitedCloudError, CloudError, TerminalCloudError, TransientCloudError
 from govcloud.plan.actions import plan
 from govcloud.plan.model import Situation, Verb
 from govcloud.ports.cloud import CloudAddress, Observed, Order, State
@@ -349,6 +349,56 @@ def test_a_region_without_routers_works_for_what_it_has(
     else:
         with pytest.raises(CloudError):
             driver.find([order.uid])
+
+
+# --- Volumes of machines of which some are left out ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("without", "known", "there", "attached", "shown"),
+    [
+        ([], True, (0, 1), 0, 0),
+        ([], True, (1,), None, None),
+        ([0], True, (1, 2), 1, 1),
+        ([0], True, (0, 1), 1, 1),
+        ([0], False, (1, 2), None, 1),
+        ([], False, (0, 1), 0, 0),
+    ],
+)
+def test_a_volume_is_attached_to_the_first_machine_that_is_wanted(
+    cloud: Cloud,
+    driver: OpenStackProvisioner,
+    without: list[int],
+    known: bool,
+    there: tuple[int, ...],
+    attached: int | None,
+    shown: int | None,
+) -> None:
+    """While it is built anew, no other takes its place: the data is of that one."""
+    machine, order = machine_order(0), volume_order(1)
+    order = replace(order, spec={**order.spec, "attachTo": machine.name})
+    machine = replace(machine, spec={**machine.spec, "count": 2, "without": without})
+    servers = [server(machine, f"server-{number}") for number in there]
+    row = volume(order, "v1", "p1")
+    cloud.lists[PROJECTS] = all_of("projects", [project(order, "p1", "")])
+    cloud.lists[SERVERS] = all_of("servers", servers)
+    cloud.lists[VOLUMES] = all_of("volumes", [row])
+    cloud.lists["/volume/v3/volumes/v1"] = lambda _: {"volume": row}
+    if known:
+        driver.resources(machine)
+    [wanted] = driver.resources(order)
+    [seen] = driver.find([order.uid])
+    if attached is None:
+        with pytest.raises(AwaitedCloudError):
+            driver.change(seen, wanted, ["attached_to"])
+    else:
+        driver.change(seen, wanted, ["attached_to"])
+        path = f"/compute/v2.1/servers/id-server-{attached}/os-volume_attachments"
+        assert ("POST", path) in cloud.asked
+    for number in there:
+        row["attachments"] = [{"server_id": f"id-server-{number}"}]
+        [seen] = driver.find([order.uid])
+        assert (seen.props["attached_to"] == machine.name) is (number == shown)
 
 
 # --- Copies -------------------------------------------------------------------------------------
