@@ -32,6 +32,7 @@ def proposal(item: Item, *, everything: bool = False, done: bool | None = None) 
     quota(item.get("quota") or [])
     refusals(item.get("refusals") or [])
     refusals(item.get("forced") or [], section="section_forced")
+    held(item.get("held") or [])
     price(item.get("price"))
     emit()
     emit(summary(item, done=done))
@@ -147,6 +148,15 @@ def refusals(listed: Sequence[Item], section: str = "section_refusals") -> None:
         emit()
         emit(paint(t(section), "red"))
         emit("\n".join(failures.refusals(listed)))
+
+
+def held(listed: Sequence[Item]) -> None:
+    """Print what other open requests hold, and what to do about it."""
+    if listed:
+        emit()
+        emit(paint(t("section_held"), "yellow"))
+        for one in listed:
+            emit(f"  {one['message']}\n    {one['remedy']}")
 
 
 def quota(lines: Sequence[Item]) -> None:
@@ -295,6 +305,9 @@ def request(item: Item, *, everything: bool = False) -> None:
         price(shown_price)
     conditions(item.get("conditions") or [])
     decisions(item.get("decisions") or [])
+    if item.get("state") == "returned":
+        emit()
+        emit(t("how_to_replace", id=item["id"]))
 
 
 def conditions(listed: Sequence[Item]) -> None:

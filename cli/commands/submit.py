@@ -73,6 +73,11 @@ def rehearse(content: dict[str, Any], form: Output) -> None:
     show_proposal(found, form)
     output.note(t("only_dry_run"))
     _refused(found)
+    if found["lost"]:
+        flags = " ".join(f"--allow-replace {name}" for name in found["lost"])
+        raise UsageError("requests.would_replace", objects=found["lost"], flags=flags)
+    if found["held"]:
+        raise typer.Exit(Exit.CONFLICT)
 
 
 def submit(
@@ -107,12 +112,12 @@ def submit(
 ) -> None:
     """Submit a change set for approval."""
     content = body(filename, release, department, recursive=recursive) | {"urgent": urgent}
-    if dry_run:
-        rehearse(content, form)
-        return
     content |= {"title": title, "justification": justification}
     content |= {"replaces": replaces, "idempotencyKey": idempotency_key}
     content |= {"allowReplace": allow_replace or []}
+    if dry_run:
+        rehearse(content, form)
+        return
     request = client().post("/v1/requests", content)
     announce(request, form)
     if wait and request["id"]:
@@ -150,6 +155,8 @@ def release(
         "snapshot": snapshot,
         "keepVolumes": keep_volumes,
         "wipeVolumes": wipe_volumes,
+        "title": title,
+        "justification": justification,
     }
     if dry_run:
         rehearse(content, form)
@@ -157,7 +164,6 @@ def release(
     if not yes:
         show_proposal(client().post("/v1/plan", content), form)
         confirm(t("ask_release", count=len(content["releases"])))
-    content |= {"title": title, "justification": justification}
     announce(client().post("/v1/requests", content), form)
 
 

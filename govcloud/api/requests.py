@@ -171,15 +171,26 @@ class Deletion(Body):
 
 
 @router.post("/v1/plan", summary="What a change set would come to; changes nothing")
-def plan(body: Wanted, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
-    """Return changes, policy findings, quota before and after, refusals, price."""
+def plan(body: Submission, actor: Acting, services: Wired, tongue: Tongue) -> JSONResponse:
+    """Return changes, policy findings, quota before and after, refusals, price.
+
+    `held`: what other open requests hold; `lost`: what would be built anew without permission.
+    Where no justification is sent, not even an empty one, its rules are not judged.
+    """
     found, releases = _wanted(body, actor, services)
     keeping.check(services, actor, releases, body.options)
     proposal = services.desk.plan(
-        actor, found.manifests, releases=releases, urgent=body.urgent, options=body.options
+        actor,
+        found.manifests,
+        releases=releases,
+        justification=body.justification if "justification" in body.model_fields_set else None,
+        replaces=body.replaces,
+        urgent=body.urgent,
+        options=body.options,
     )
     taken = takeovers.differences(services, actor, proposal)
     shown = proposal.plain(tongue) | ({"takeovers": taken} if taken else {})
+    shown["lost"] = proposal.lost(frozenset(map(canonical, body.allow_replace)))
     return JSONResponse(shown | _warnings(found, tongue))
 
 

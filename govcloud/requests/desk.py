@@ -4,6 +4,7 @@ Each method is one unit of work: it is done with all its records, or it has left
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from govcloud.domain.access import Actor
@@ -68,18 +69,26 @@ class Desk:
         manifests: Sequence[Manifest],
         *,
         releases: Sequence[ObjectKey] = (),
+        justification: str | None = None,
+        replaces: str | None = None,
         urgent: bool = False,
         options: Sequence[str] = (),
     ) -> Proposal:
         """Return what a submission would come to; nothing is written.
 
-        Findings and refusals are in the proposal. Raises ForbiddenError, NotFoundError for a
-        release of what is not there, InvalidInputError with every reference that does not resolve.
+        Findings and refusals are in the proposal, and what other open requests hold; without a
+        justification (None) its rules are not judged. Raises ForbiddenError, NotFoundError for a
+        release of what is not there, InvalidInputError with every reference that does not resolve,
+        ConflictError where `replaces` is no returned request of the department.
         """
         wish = wish_of(actor, manifests, releases, urgent=urgent, options=options)
-        proposal = self._assess(wish)
+        proposal = self._assess(wish, justification)
         used = self._used(proposal)
-        return self._assess(wish, used) if used else proposal
+        proposal = self._assess(wish, justification, used) if used else proposal
+        with self._store.reading() as session:
+            if replaces:
+                submitting.to_be_replaced(session, actor, replaces, wish.department)
+            return replace(proposal, held=submitting.held(session, proposal, replaces))
 
     def weigh(self, actor: Actor, change_sets: Sequence[Sequence[Manifest]]) -> Weighed:
         """Return what quota says to several submissions at once; nothing is written.
@@ -90,10 +99,13 @@ class Desk:
             assessor = Assessor(session, self._ledger, self._store.clock.now(), ask_ledger=False)
             return together.weigh(assessor, self._ledger, actor, change_sets)
 
-    def _assess(self, wish: Wish, used: Used = NOTHING) -> Proposal:
+    def _assess(
+        self, wish: Wish, justification: str | None = None, used: Used = NOTHING
+    ) -> Proposal:
         with self._store.reading() as session:
             now = self._store.clock.now()
-            return Assessor(session, self._ledger, now, used=used, anew=self._anew).assess(wish)
+            assessor = Assessor(session, self._ledger, now, used=used, anew=self._anew)
+            return assessor.assess(wish, justification)
 
     def _foreseen(self, wish: Wish) -> Used:
         """Return what is in use of what becomes smaller; what is wrong is said later."""

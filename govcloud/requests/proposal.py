@@ -1,6 +1,6 @@
 """A proposal: what a change set comes to, before anybody has decided."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ class Proposal:
     """What a change set comes to: changes, findings, quota, price, and the digest of it all.
 
     `changes` hold the unchanged objects too, with action NONE; `effective` leaves them out.
-    `forced` is what an administrator overrode.
+    `forced` is what an administrator overrode; `held` says what other open requests hold.
     """
 
     changes: tuple[Change, ...]
@@ -33,6 +33,7 @@ class Proposal:
     policy_version: str = ""
     reservation_days: float = 7
     steps: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+    held: tuple[Text, ...] = ()
 
     @property
     def effective(self) -> tuple[Change, ...]:
@@ -51,6 +52,11 @@ class Proposal:
         after = sum(change.price_after for change in self.effective)
         return round(before, 2), round(after, 2)
 
+    def lost(self, allowed: Set[str]) -> list[str]:
+        """Return what would be built anew although nobody has said that it may be."""
+        lost = (name for change in self.effective for name in change.replaced)
+        return [name for name in lost if name not in allowed]
+
     def deny(self) -> None:
         """Raise PolicyDeniedError or QuotaExceededError if either speaks against it."""
         denying = [finding.plain() for finding in self.findings if finding.denies]
@@ -68,6 +74,7 @@ class Proposal:
             "quota": [line_plain(line) for line in self.lines],
             "refusals": [localised(refusal_plain(refusal), language) for refusal in self.refusals],
             "forced": [localised(refusal_plain(refusal), language) for refusal in self.forced],
+            "held": [localised({"key": h.key, "params": h.params}, language) for h in self.held],
             "price": {"before": before, "after": after},
             "digest": self.digest,
             "policyVersion": self.policy_version,

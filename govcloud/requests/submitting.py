@@ -1,12 +1,14 @@
 """Handing in: a proposal becomes a request with a number, holding its objects."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
+from govcloud.domain.access import Actor
 from govcloud.domain.keys import ObjectKey
-from govcloud.errors import ConflictError, UsageError
+from govcloud.errors import ConflictError, Text, UsageError
 from govcloud.policy.context import city_day
 from govcloud.ports.ledger import Ledger
 from govcloud.requests.changes import Change
@@ -61,7 +63,10 @@ def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
     if known is not None:
         return known
     session = unit.session
-    returned = _returned(unit, submission) if submission.replaces else None
+    returned = None
+    if submission.replaces:
+        department = submission.wish.department
+        returned = to_be_replaced(session, unit.actor, submission.replaces, department, lock=True)
     assessor = Assessor(session, ledger, unit.now, used=submission.used, anew=submission.anew)
     proposal = assessor.assess(submission.wish, submission.justification)
     if not proposal.effective:
@@ -77,8 +82,7 @@ def submit(unit: Unit, ledger: Ledger, submission: Submission) -> RequestRow:
 
 def _refuse_losses(proposal: Proposal, allowed: frozenset[str]) -> None:
     """Raise UsageError for what would be built anew although nobody has said that it may be."""
-    lost = [name for change in proposal.effective for name in change.replaced]
-    missing = [name for name in lost if name not in allowed]
+    missing = proposal.lost(allowed)
     if missing:
         flags = " ".join(f"--allow-replace {name}" for name in missing)
         raise UsageError("requests.would_replace", objects=missing, flags=flags)
@@ -117,12 +121,13 @@ def _stands(unit: Unit, key: ObjectKey, digest: str) -> bool:
     return unit.session.exec(statement).first() == digest
 
 
-def _returned(unit: Unit, submission: Submission) -> RequestRow:
-    """Return the request that is to be handed in again, held."""
-    assert submission.replaces is not None
-    row = requests.get_request(unit.session, unit.actor, submission.replaces, lock=True)
-    if row.department != submission.wish.department:
-        params = {"department": submission.wish.department, "other": row.department}
+def to_be_replaced(
+    session: Session, actor: Actor, request: str, department: str, *, lock: bool = False
+) -> RequestRow:
+    """Return the request that a department is to hand in again; ConflictError where it cannot."""
+    row = requests.get_request(session, actor, request, lock=lock)
+    if row.department != department:
+        params = {"department": department, "other": row.department}
         raise ConflictError("requests.of_another_department", request=row.id, **params)
     if State(row.state) is not State.RETURNED:
         raise ConflictError("requests.not_returned", request=row.id, state=row.state)
@@ -193,9 +198,28 @@ def _contents(unit: Unit, submission: Submission, proposal: Proposal) -> dict[st
 
 def _claim(unit: Unit, row: RequestRow, proposal: Proposal) -> None:
     keys = [change.key for change in proposal.effective]
-    taken = requests.claim(unit.session, row.id, keys)
+    taken = _held(unit.session, requests.claim(unit.session, row.id, keys))
     if taken:
-        key, holder = min(taken.items())
-        raise ConflictError(
-            "requests.object_is_held", object=str(key), request=holder, count=len(taken)
+        raise ConflictError(taken[0].key, **taken[0].params, count=len(taken))
+
+
+def held(session: Session, proposal: Proposal, replaces: str | None = None) -> tuple[Text, ...]:
+    """Return which objects of a proposal other open requests hold than the one it corrects."""
+    keys = [change.key for change in proposal.effective]
+    found = requests.holders(session, keys).items()
+    return _held(session, {key: holder for key, holder in found if holder != replaces})
+
+
+def _held(session: Session, taken: Mapping[ObjectKey, str]) -> tuple[Text, ...]:
+    statement = select(RequestRow.id).where(
+        col(RequestRow.id).in_(set(taken.values())),
+        col(RequestRow.state) == State.RETURNED.value,
+    )
+    returned = set(session.exec(statement)) if taken else set()
+    return tuple(
+        Text(
+            "requests.object_is_returned" if holder in returned else "requests.object_is_held",
+            {"object": str(key), "request": holder},
         )
+        for key, holder in sorted(taken.items())
+    )

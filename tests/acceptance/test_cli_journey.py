@@ -61,6 +61,37 @@ def test_plan_tells_scripts_by_its_exit_code_that_there_are_changes(city, govclo
     assert ended.lines[-1].startswith("Nothing to do")
 
 
+def test_a_rehearsal_ends_as_the_submission_would(city, govcloud, bigger):
+    """What another request holds, and an urgent change without a reason, are told before."""
+    urgent = ("--as", "hrss", "submit", "-f", bigger, "--urgent")
+    for end in ((), ("--dry-run",)):
+        ended = govcloud(*urgent, *end, code=Exit.POLICY)
+        assert "APP-11" in ended.out + ended.err
+        assert (ended.out + ended.err).count("error APP-11") == 3
+    name = govcloud("--as", "hrss", "submit", "-f", bigger, "-o", "name").out.strip()
+    again = ("--as", "hrss", "submit", "-f", bigger)
+    for end in ((), ("--dry-run",)):
+        ended = govcloud(*again, *end, code=Exit.CONFLICT)
+        assert f"is part of the open request {name}" in ended.out + ended.err
+    noted = govcloud("--as", "hrss", "plan", "-f", bigger)
+    assert name in noted.out
+    govcloud("--as", "approver", "return", name, "--note", "less", "--yes")
+    for end in ((), ("--dry-run",)):
+        ended = govcloud(*again, *end, code=Exit.CONFLICT)
+        assert f"--replaces {name}" in ended.out + ended.err
+    assert f"--replaces {name}" in govcloud("requests", "show", name).out
+    govcloud(*again, "--replaces", name, "--dry-run")
+    govcloud(*again, "--replaces", name)
+    govcloud(*again, "--replaces", name, "--dry-run", code=Exit.CONFLICT)
+
+
+def test_a_release_is_rehearsed_with_its_reason(city, govcloud):
+    """Without one the rule that asks for it speaks; with one it is silent."""
+    words = ("--as", "hrss", "release", "vm/social-insurance-app", "--dry-run")
+    assert "YAML-6" in govcloud(*words).out
+    assert "YAML-6" not in govcloud(*words, "--justification", "moved").out
+
+
 @pytest.mark.guarantee("Q4")
 def test_a_refusal_names_level_class_and_numbers(city, govcloud, tmp_path):
     """More than the quota is refused with its own exit code, in a plan as in a submission."""
