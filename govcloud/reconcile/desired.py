@@ -174,9 +174,8 @@ def resources_of(
         raise UnplannableError(approved.uid) from error
     asked = read_asked(approved.asked)
     if world.lease_over(approved):
-        units = (resource.unit for resource in resources if resource.unit is not None)
-        asked = replace(asked, off=frozenset(units))
-    return asked.over(resources) if asked.off else resources
+        asked = replace(asked, all_off=True)
+    return asked.over(resources) if asked.stops else resources
 
 
 def _in_force(policies: Sequence[tuple[str, PolicySpec]], today: date) -> PolicySpec | None:

@@ -12,7 +12,7 @@ from govcloud.domain.kinds.systems import Power, VirtualMachineSpec
 from govcloud.domain.machines import numbers
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import ConflictError, NotFoundError, Text
-from govcloud.plan.asked import POWER, read_asked
+from govcloud.plan.asked import POWER, Asked, read_asked
 from govcloud.plan.phases import Phase
 from govcloud.policy.context import city_day
 from govcloud.reconcile import desired
@@ -64,12 +64,12 @@ def switch(unit: Unit, row: ObjectRow, wanted: Sequence[int], *, on: bool, reaso
     if on and (end := _lease_over(unit, row)):
         raise ConflictError("controller.off_by_lease", name=row.name, end=end)
     asked = read_asked(row.asked)
-    off = asked.off - meant if on else asked.off | meant
-    if off == asked.off:
+    new = _switched(asked, row, wanted, on=on)
+    if new == asked:
         return
     text = Text(_SAID[on], {"machines": sorted(meant), "by": unit.actor.name, "reason": reason})
     status = replace(Status.read(row.status), asked=frozenset({POWER}), heals={})
-    row.asked, row.status = replace(asked, off=off).text, status.written(text)
+    row.asked, row.status = new.text, status.written(text)
     row.progressing, row.updated_at = True, unit.now
     row.version += 1
     unit.session.add(row)
@@ -83,6 +83,16 @@ def switch(unit: Unit, row: ObjectRow, wanted: Sequence[int], *, on: bool, reaso
         request_id=row.request_id,
         detail={"machines": sorted(meant), "reason": reason},
     )
+
+
+def _switched(asked: Asked, row: ObjectRow, wanted: Sequence[int], *, on: bool) -> Asked:
+    """Return what is asked for then; where no machine is named, later ones are meant as well."""
+    if not wanted:
+        return replace(asked, off=frozenset(), all_off=not on)
+    if not on:
+        return asked if asked.all_off else replace(asked, off=asked.off.union(wanted))
+    still = frozenset(machines_of(row)) if asked.all_off else asked.off
+    return replace(asked, off=still.difference(wanted), all_off=False)
 
 
 def _lease_over(unit: Unit, row: ObjectRow) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from govcloud.domain.access import Actor, Role
 from govcloud.errors import ConflictError, NotFoundError
+from govcloud.plan.asked import Asked, read_asked
 from govcloud.policy.context import city_day
 from govcloud.reconcile import power
 from govcloud.store import objects
@@ -85,6 +86,28 @@ def test_what_stands_still_by_wish_stays_so_when_the_object_changes(lab: Lab) ->
         ("server-0", 8, "on"),
         ("server-1", 8, "off"),
     }
+
+
+@pytest.mark.guarantee("R4")
+def test_an_object_that_was_stopped_stays_so_with_machines_that_come_later(lab: Lab) -> None:
+    uid, controller = lab.approve("web", count=1), lab.controller()
+    lab.drive(controller)
+    switch(lab, uid, on=False)
+    lab.change(uid, count=3)
+    lab.drive(controller)
+    assert powers(lab, uid) == {"server-0": "off", "server-1": "off", "server-2": "off"}
+    switch(lab, uid, 1, on=True)
+    lab.drive(controller)
+    assert powers(lab, uid) == {"server-0": "off", "server-1": "on", "server-2": "off"}
+    switch(lab, uid, on=True)
+    lab.change(uid, count=4)
+    lab.drive(controller)
+    assert set(powers(lab, uid).values()) == {"on"}
+
+
+def test_stops_that_were_stored_by_number_go_on(lab: Lab) -> None:
+    assert read_asked('{"off":[1]}') == Asked(off=frozenset({1}))
+    assert read_asked(Asked(all_off=True).text).stops
 
 
 def test_asking_twice_is_asking_once_and_only_of_what_there_is(lab: Lab) -> None:
