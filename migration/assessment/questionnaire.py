@@ -7,7 +7,7 @@ out of every wave until it no longer holds.
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from govcloud.domain.base import Count, Flag, LabelledEnum, Line, Model, Name, Prose
 
@@ -153,3 +153,9 @@ class AnswersSpec(Model):
 
     system: Line | None = Field(None, description="The system, `department/name`.")
     answers: dict[Line, Line] = Field(default_factory=dict, description="Answers by question.")
+
+    @field_validator("answers", mode="before")
+    @classmethod
+    def _none_yet(cls, given: object) -> object:
+        """Take the untouched template, of which all answers are comments, for no answers."""
+        return {} if given is None else given

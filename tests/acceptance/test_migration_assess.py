@@ -62,6 +62,18 @@ def answered(template: str, **answers: str) -> str:
     return template
 
 
+def test_an_untouched_template_is_taken_as_no_answers(legacy, govcloud, tmp_path):
+    """All of its answers are comments."""
+    template = govcloud("migrate", "assess", "approval", "--template").out
+    (tmp_path / "answers.yaml").write_text(template, "utf-8")
+    words = ("migrate", "assess", "approval", "--answers", str(tmp_path / "answers.yaml"))
+    ended, without = (
+        govcloud(*words, code=None),
+        govcloud("migrate", "assess", "approval", code=None),
+    )
+    assert (ended.code, ended.out) == (without.code, without.out)
+
+
 def test_from_the_template_to_a_verdict_that_is_kept(legacy, govcloud, tmp_path):
     file = tmp_path / "answers.yaml"
     template = govcloud("--as", "hrss", "migrate", "assess", "approval", "--template").out
