@@ -110,6 +110,28 @@ def test_what_would_not_run_is_found(jobs: Mover) -> None:
     assert target.path(JOB).read_text() == "# of the target\n"
 
 
+@pytest.mark.guarantee("M3")
+@pytest.mark.parametrize(
+    ("text", "stage", "said"),
+    [
+        ("0 3 * * * /bin/true", Stage.PLAN, "(its last line has no end): mend it first"),
+        ("A = b\n0 3 * * * /bin/true\n@dialy /bin/true\n", Stage.PLAN, "(line 3)"),
+        ("0 3 * * 9 /bin/true\n", Stage.FREEZE, "the crontab of portal"),
+    ],
+)
+def test_a_crontab_that_could_not_be_given_back_stays(
+    jobs: Mover, text: str, stage: Stage, said: str
+) -> None:
+    """It was written past cron's own program, which refuses it."""
+    jobs.source.write("/var/spool/cron/crontabs/portal", text, 0o600)
+    jobs.source.run("chown portal:crontab /var/spool/cron/crontabs/portal")
+    played = jobs.play(stage)
+    assert played.verdict == Verdict.FAILED
+    assert said in played.message
+    jobs.well(Stage.UNDO)
+    assert crontab(jobs.source) == text
+
+
 def test_running_jobs_are_waited_for(jobs: Mover) -> None:
     """The cut-over names what still runs, and goes on as soon as it has ended."""
     source = jobs.source

@@ -13,12 +13,16 @@ import base64
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
 import time
 from urllib.parse import quote
 
+MOMENTS = ("reboot", "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly")
+TIME = re.compile(r"^[-0-9A-Za-z*/,~]+$")
+VARIABLE = re.compile(r"""^\s*("[^"]*"|'[^']*'|[^\s=*@"']+)\s*=""")
 ENVIRONMENT = dict(os.environ, LC_ALL="C", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
@@ -36,6 +40,22 @@ class Crontab:
         """Return its text; None: there is none."""
         done = self.run("-l")
         return done.stdout if done.returncode == 0 else None
+
+    def doubt(self, text):
+        """Return why cron's program would not take it back; None: nothing is known against it."""
+        lines = text.decode("utf-8", "replace").split("\n")
+        if lines.pop():
+            return "its last line has no end"
+        for number, line in enumerate(lines, 1):
+            words = line.split()
+            if not words or words[0].startswith("#") or VARIABLE.match(line):
+                continue
+            if words[0].startswith("@"):
+                if words[0][1:] not in MOMENTS or len(words) < 2:
+                    return "line %d" % number
+            elif len(words) < 6 or not all(TIME.match(word) for word in words[:5]):
+                return "line %d" % number
+        return None
 
     def put(self, text, _mode):
         """Write it; cron's own program says what is wrong with it."""
@@ -82,6 +102,10 @@ class File:
             return None
         with open(self.path, "rb") as file:
             return file.read()
+
+    def doubt(self, _text):
+        """Return None: it is written as it is."""
+        return
 
     def put(self, text, mode):
         """Write it, whole or not at all; cron ignores names that begin with a dot."""
@@ -154,7 +178,13 @@ class Source:
             yield job, text, mode
 
     def look(self):
-        """Say how much there is."""
+        """Say how much there is; refuse what could not be given back."""
+        for job, text, _ in self.found():
+            if job.doubt(text):
+                raise ComplaintError(
+                    "cron would not take %s back as it is (%s): mend it first"
+                    % (job.name, job.doubt(text))
+                )
         return {"bytes": sum(len(text) for _, text, _ in self.found()), "jobs": len(self.jobs)}
 
     def read(self):
@@ -168,7 +198,13 @@ class Source:
     def freeze(self):
         """Keep the jobs aside, so that cron begins none, and wait for those that run."""
         people, changed = set(), False
-        for job, text, mode in list(self.found()):
+        found = list(self.found())
+        for job, text, mode in found:
+            # What cron's program refuses stays as it was, and what it takes is what stands there.
+            kept = self.frozen.get(job)[0] is not None
+            if isinstance(job, Crontab) and not kept:
+                job.put(text, mode)
+        for job, text, mode in found:
             people |= job.people(text)
             if self.frozen.get(job)[0] is None:
                 self.frozen.put(job, text, mode)
