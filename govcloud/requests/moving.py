@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from govcloud.domain.kinds.estate import HostState, LegacyHostSpec
 from govcloud.domain.kinds.governance import MigrationPlanSpec, MigrationState
+from govcloud.domain.kinds.moving import Move
 from govcloud.domain.manifest import ObjectKey, parse_spec
 from govcloud.errors import Diagnostic
 from govcloud.requests.drafts import Draft
@@ -42,6 +43,7 @@ def faults(session: Session, draft: Draft, row: ObjectRow) -> Iterator[Diagnosti
     if not isinstance(draft.spec, MigrationPlanSpec) or not moves.running(session, row.uid):
         return
     known = parse_spec(row.kind, row.spec)
+    assert isinstance(known, MigrationPlanSpec)
     bound: tuple[str, ...] = (*_WRITTEN, *_BOUND)
     if draft.spec.move is None or moves.cut(session, row.uid):
         bound = (*bound, "move")
@@ -50,6 +52,30 @@ def faults(session: Session, draft: Draft, row: ObjectRow) -> Iterator[Diagnosti
             field = MigrationPlanSpec.model_fields[name].alias or name
             params = {"field": field, "object": str(draft.key)}
             yield draft.fault("requests.plan_field_runs", f"spec.{field}", **params)
+    if "move" not in bound and known.move is not None and draft.spec.move is not None:
+        yield from _begun(session, draft, row, known.move, draft.spec.move)
+
+
+def _begun(
+    session: Session, draft: Draft, row: ObjectRow, before: Move, after: Move
+) -> Iterator[Diagnostic]:
+    """Yield a fault for each part that was begun and would be another: nobody could undo it."""
+    known, wanted = _parts(before), _parts(after)
+    for part in sorted(moves.begun(session, row.uid) & known.keys()):
+        if wanted.get(part) != known[part]:
+            params = {"part": part, "object": str(draft.key)}
+            yield draft.fault("requests.plan_part_begun", "spec.move", **params)
+
+
+def _parts(move: Move) -> dict[str, tuple[str, ...]]:
+    """Return what is played where, by the names under which the journal has it."""
+    parts: dict[str, tuple[str, ...]] = {
+        one.name: (one.role, one.source, one.target) for one in move.workloads
+    }
+    alone = {"configure": move.configure, "switch": move.switch, **move.hooks}
+    for name, tasks in alone.items():
+        parts |= {f"{name}.{n}": (one.role, one.on) for n, one in enumerate(tasks, start=1)}
+    return parts
 
 
 def needed(

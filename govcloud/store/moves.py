@@ -59,6 +59,15 @@ def cut(session: Session, uid: str) -> bool:
     return session.exec(frozen.limit(1)).first() is not None
 
 
+def begun(session: Session, uid: str) -> set[str]:
+    """Return the parts of which a plan's present run has changed something, or tried to."""
+    row = find(session, uid)
+    if row is None:
+        return set()
+    of_run = (col(MoveStepRow.uid) == uid, col(MoveStepRow.run) == row.run)
+    return set(session.exec(select(MoveStepRow.part).where(*of_run, col(MoveStepRow.undo) != "")))
+
+
 def wishes(session: Session, row: MoveRow, *, all_runs: bool = False) -> list[MoveWishRow]:
     """Return what was wished in this run, in order; or in all."""
     statement = select(MoveWishRow).where(col(MoveWishRow.uid) == row.uid)

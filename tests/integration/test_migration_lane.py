@@ -511,6 +511,14 @@ def test_the_state_of_a_plan_that_runs_is_nobody_elses(yard: Yard) -> None:
         with pytest.raises(InvalidInputError) as refused:
             yard.desk.apply(ADMIN, read(document(**changes)))
         assert refused.value.diagnostics[0].key == "requests.plan_field_runs"
+    # What has been begun stays what it is, so that it can be undone; how it is done may be mended.
+    workload = spec["move"]["workloads"][0]
+    for moved in ([workload | {"name": "other"}], [workload | {"role": "cron"}]):
+        with pytest.raises(InvalidInputError) as refused:
+            yard.desk.apply(ADMIN, read(document(move=spec["move"] | {"workloads": moved})))
+        assert "requests.plan_part_begun" in {one.key for one in refused.value.diagnostics}
+    mended = spec["move"] | {"workloads": [workload | {"secrets": {}}], "deltaFitsMinutes": 9}
+    yard.desk.apply(ADMIN, read(document(move=mended)))
     # A file that leaves the state out does not turn it back.
     yard.desk.apply(ADMIN, read(document(state=None, note="known")))
     assert yard.state("case") == "syncing"
