@@ -1,7 +1,7 @@
 """When systems move: waves computed, shown, edited in a file, checked, put into the register."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 LEAD_DAYS: Final = 14
 TRIAL_DAYS: Final = 30
 """Days of trial run before acceptance (MIG-6)."""
-OPENS: Final = time(20)
-"""When the window of a day opens, by the clock on the wall."""
 SHOWN: Final = 5
 """Names in a sentence: more are counted."""
 
@@ -377,6 +375,8 @@ def _wave_document(
     wave: "PlannedWave", settings: "Settings", former: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a wave, with what a person has set of it; its window opens in the evening."""
+    from migration.waves.slots import OPENS
+
     days = timedelta(days=settings.every_days)
     opens = datetime.combine(wave.window, OPENS, city.time())
     spec = {

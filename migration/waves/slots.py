@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
+from typing import Final
 
 from migration.assessment.questionnaire import Window
 from migration.waves.model import HORIZON_DAYS, Settings
 
+OPENS: Final = time(20)
+"""When the window of a day opens, by the clock on the wall."""
 Works = Callable[[date], bool]
 """Whether a day is a working day, by the calendar of the Policy."""
 
@@ -18,18 +21,25 @@ class Slot:
     day: date
     rest_eve: bool
     frozen: frozenset[str]
-    """Departments that are frozen on it."""
+    """Departments that are frozen on one of the days that it reaches into."""
 
     def suits(self, wanted: Window) -> bool:
         """Whether it is of the kind that is wanted."""
         return wanted is Window.ANY or (wanted is Window.REST_DAY) == self.rest_eve
 
 
+def closing(day: date, settings: Settings) -> date:
+    """Return the last day that the window of a day reaches into."""
+    closes = datetime.combine(day, OPENS) + timedelta(hours=settings.window_hours)
+    return (closes - timedelta.resolution).date()
+
+
 def slot(day: date, settings: Settings, works: Works) -> Slot | None:
     """Return the window of a day, or None where everybody is frozen or the day is of no kind."""
     frozen: set[str] = set()
+    last = closing(day, settings)
     for freeze in settings.freezes:
-        if freeze.first <= day <= freeze.last:
+        if freeze.first <= last and day <= freeze.last:
             if not freeze.departments:
                 return None
             frozen.update(freeze.departments)

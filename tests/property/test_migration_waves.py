@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,7 @@ chosen = st.builds(
     until=st.just(BEGIN + timedelta(days=400)),
     windows=st.sampled_from(list(Window)),
     every_days=st.integers(1, 20),
+    window_hours=st.sampled_from((1, 4, 8, 72)),
     systems=st.integers(1, 8),
     hosts=st.integers(1, 12),
     systems_per_person=st.integers(1, 4),
@@ -115,3 +117,33 @@ def test_low_risk_never_waits_behind_high(estate, connected, settings_):
         first[one.bundle.rank] = min(first.get(one.bundle.rank, one.slot.day), one.slot.day)
     ordered = [first[rank] for rank in sorted(first)]
     assert ordered == sorted(ordered)
+
+
+@pytest.mark.parametrize(
+    ("hours", "placed"),
+    [
+        (4, date(2027, 2, 4)),
+        (5, date(2027, 2, 21)),
+        (72, date(2027, 2, 21)),
+    ],
+)
+def test_no_window_reaches_into_a_freeze(hours, placed):
+    """A window opens in the evening, and most close on a later day."""
+    freeze = Freeze(first=date(2027, 2, 5), last=date(2027, 2, 20), reason="spring festival")
+    chosen_ = Settings(begin=date(2027, 2, 4), window_hours=hours, freezes=[freeze])
+    load = Load("d0/s00", "d0")
+    result = compute({load.key: load}, [], chosen_, works, {})
+    assert [one.slot.day for one in result.placed] == [placed]
+    plan = planned(result, chosen_)
+    world = World({load.key: load}, [], {}, {}, works)
+    assert check(plan, world) == []
+    early = plan.waves[0].model_copy(update={"window": date(2027, 2, 4)})
+    found = check(plan.model_copy(update={"waves": [early]}), world)
+    assert [one.key for one in found] == ([] if hours == 4 else ["migrate.plan_no_window"])
+    theirs = Settings(
+        begin=date(2027, 2, 4),
+        window_hours=hours,
+        freezes=[freeze.model_copy(update={"departments": ["d0"]})],
+    )
+    found = check(plan.model_copy(update={"settings": theirs, "waves": [early]}), world)
+    assert [one.key for one in found] == ([] if hours == 4 else ["migrate.plan_frozen"])
