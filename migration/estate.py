@@ -21,6 +21,10 @@ Item = Mapping[str, Any]
 Edge = tuple[str, str]
 """Two systems that are connected, the lesser key first."""
 
+Place = tuple[str, str, str]
+Homes = dict[Place, set[str]]
+"""The systems of the hosts at an address, by department and room; "" is a host without one."""
+
 _LIVE: Final = frozenset({Lifecycle.RUNNING, Lifecycle.TRIAL, Lifecycle.SUSPENDED})
 MOVED: Final = frozenset(
     {
@@ -70,11 +74,15 @@ def estate(
         for spec in (cast("MigrationPlanSpec", parse_spec("MigrationPlan", item["spec"])),)
     }
     placed: dict[str, dict[str, LegacyHostSpec]] = {}
+    homes: Homes = {}
     for item in hosts:
+        department, name = item["metadata"]["department"], item["metadata"]["name"]
         spec = cast("LegacyHostSpec", parse_spec("LegacyHost", item["spec"]))
-        if spec.system is not None:
-            key = f"{item['metadata']['department']}/{spec.system}"
-            placed.setdefault(key, {})[item["metadata"]["name"]] = spec
+        key = f"{department}/{spec.system}" if spec.system is not None else ""
+        if key:
+            placed.setdefault(key, {})[name] = spec
+        for place in _places(department, spec.room, spec.address or f"{department}/{name}"):
+            homes.setdefault(place, set()).add(key)
     found = {
         system.key: system
         for item in systems
@@ -84,7 +92,7 @@ def estate(
         and system.state not in MOVED
         and system.key not in besides
     }
-    return Estate(found, _edges(found))
+    return Estate(found, _edges(found, homes))
 
 
 def flavors_of(items: Iterable[Item]) -> dict[str, FlavorSpec]:
@@ -133,12 +141,8 @@ def _exempted(items: Iterable[Item], today: date) -> Iterator[str]:
             yield f"{spec.department}/{spec.system}"
 
 
-def _edges(systems: Mapping[str, LegacySystem]) -> dict[Edge, int]:
+def _edges(systems: Mapping[str, LegacySystem], homes: Homes) -> dict[Edge, int]:
     """Return who is connected to whom: what hosts connect to, and what the register names."""
-    homes: dict[str, str] = {}
-    for key, system in systems.items():
-        for name, host in system.hosts.items():
-            homes.setdefault(host.address or f"{system.department}/{name}", key)
     found: dict[Edge, int] = {}
     for key, system in systems.items():
         for other in (*_registered(system), *_connected(system, homes)):
@@ -154,8 +158,20 @@ def _registered(system: LegacySystem) -> Sequence[str]:
     ]
 
 
-def _connected(system: LegacySystem, homes: Mapping[str, str]) -> Iterator[str]:
+def _connected(system: LegacySystem, homes: Homes) -> Iterator[str]:
+    """Yield the systems that hosts connect to.
+
+    Private addresses repeat: the nearest host is meant, and one of another department only where
+    nobody else's has that address.
+    """
     for host in system.hosts.values():
         for address in (host.facts or NO_FACTS).connects_to:
-            if address in homes:
-                yield homes[address]
+            here, own, anywhere = (
+                homes.get(place, set()) for place in _places(system.department, host.room, address)
+            )
+            yield from sorted(here or own or (anywhere if len(anywhere) == 1 else ()))
+
+
+def _places(department: str, room: str, address: str) -> tuple[Place, Place, Place]:
+    """Return where an address may be looked up, the nearest first: room, department, anywhere."""
+    return (department, room, address), (department, "", address), ("", "", address)
