@@ -44,6 +44,13 @@ def absent(session: Session, department: str, move: Move) -> list[str]:
     return sorted(name for name in names if name not in found)
 
 
+def unregistered(session: Session, department: str, move: Move) -> list[str]:
+    """Return the sources that the register does not know: nobody could say that they are off."""
+    keys = [ObjectKey("LegacyHost", department, one.host) for one in move.sources]
+    found = objects.by_keys(session, keys)
+    return sorted(key.name for key in keys if key not in found)
+
+
 def _registered(session: Session, department: str, host: MoveSource | MoveTarget | MoveHost) -> str:
     if isinstance(host, MoveSource):
         key = ObjectKey("LegacyHost", department, host.host)

@@ -15,9 +15,10 @@ from govcloud.errors import (
     NotFoundError,
     UsageError,
 )
+from govcloud.store import moves, objects
 from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Unit
-from migration.running import gates, hosts, settings
+from migration.running import gates, hosts, journal, settings
 from migration.running.model import Case, Party, StepName, Verb
 from migration.running.next import critical, going_back, paused, stuck
 from migration.running.rooms import switch_off
@@ -30,6 +31,10 @@ PARTY: Final[Mapping[Role, Party]] = {
     Role.OPERATOR: Party.PROVIDER,
 }
 """For whom each role signs; the unit's is its own department's, the others of no department."""
+_OVER: Final = frozenset(
+    {MigrationState.ACCEPTED, MigrationState.SOURCE_OFF, MigrationState.CLOSED}
+)
+"""States in which no source is needed any more."""
 _READY: Final = frozenset(
     {
         MigrationState.ASSESSED,
@@ -127,6 +132,9 @@ def _run(scene: Scene, asked: Asked) -> dict[str, Any]:
     ]
     if found:
         raise InvalidInputError(found)
+    unknown = hosts.unregistered(session, spec.department, spec.move)
+    if unknown:
+        raise ConflictError("migrate.run_source_unknown", hosts=unknown)
     absent = hosts.absent(session, spec.department, spec.move)
     if absent and not spec.move.machines:
         raise ConflictError("migrate.run_no_machines", machines=absent)
@@ -218,6 +226,21 @@ def _accept(scene: Scene, asked: Asked) -> dict[str, Any]:
     return {"party": party.value}
 
 
+def _moving_from(scene: Scene, host: str) -> list[str]:
+    """Return the other systems whose migrations still need a source."""
+    session, department = scene.unit.session, scene.spec.department
+    plans = objects.of_kinds(session, ["MigrationPlan"], subject=department)
+    live = moves.of_plans(session, (plan.uid for plan in plans if plan.uid != scene.plan.uid))
+    found = []
+    for plan in plans:
+        row, spec = live.get(plan.uid), journal.plan_of(plan)
+        if row is None or not row.live or spec.move is None or spec.state in _OVER:
+            continue
+        if host in [one.host for one in spec.move.sources]:
+            found.append(spec.system)
+    return sorted(found)
+
+
 def _source_off(scene: Scene, asked: Asked) -> dict[str, Any]:
     _, case = scene.live()
     sources = [one.host for one in case.move.sources]
@@ -227,6 +250,9 @@ def _source_off(scene: Scene, asked: Asked) -> dict[str, Any]:
         raise NotFoundError("migrate.run_no_source", host=asked.host, known=sources)
     if asked.host in case.switched_off():
         raise ConflictError("migrate.run_off_already", host=asked.host)
+    others = _moving_from(scene, asked.host)
+    if others:
+        raise ConflictError("migrate.run_off_needed", host=asked.host, systems=others)
     evidence = dict(asked.evidence or {})
     switch_off(scene.unit, scene.spec.department, asked.host, evidence)
     return {"host": asked.host, **evidence}

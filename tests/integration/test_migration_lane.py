@@ -259,6 +259,27 @@ def test_why_a_system_does_not_serve_is_said_in_words(yard: Yard, clock: FixedCl
     assert yard.shown("case", "zh")["message"] == f"因失败自动回退：可用性检查：{refused}。"
 
 
+def test_a_source_is_off_when_nobody_needs_it(yard: Yard, clock: FixedClock) -> None:
+    """One that several systems move from, and one that the register does not know."""
+    yard.system("case", DATA)
+    yard.system("other", DATA, sources=[{"host": "other-old"}, {"host": "case-old"}])
+    yard.wish("other", "run")
+    to_trial(yard, clock)
+    clock.advance(31 * 86_400)
+    yard.sign("case")
+    work(yard)
+    assert yard.state("case") == "accepted"
+    evidence = {"wiped": "CERT-1", "disposal": "scrapped", "asset": "ZC-1"}
+    with pytest.raises(ConflictError, match="run_off_needed"):
+        yard.wish("case", "source-off", host="case-old", **evidence)
+    yard.wish("other", "rollback")
+    work(yard)
+    yard.wish("case", "source-off", host="case-old", **evidence)
+    yard.system("third", DATA, sources=[{"host": "third-old"}, {"host": "nobody"}])
+    with pytest.raises(ConflictError, match="run_source_unknown"):
+        yard.wish("third", "run")
+
+
 def test_a_check_is_content_with_the_status(stream: str) -> None:
     """A stream of events has no end: waiting for it would keep the window's end from coming."""
     assert probe(Probe.model_validate({"http": stream})) == ""
