@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cli import render
 from cli.columns import at, moment
+from cli.labels import shown
 from cli.options import Output
 from cli.output import emit, note, paint
 from cli.render import Column, Item, text_of
@@ -274,13 +275,28 @@ def show_fact(found: Mapping[str, Any], form: Output) -> None:
     pairs([(t(f"fact_{name}"), value) for name, value in (*span, *rest)], indent="  ")
     _title("fact")
     pairs([(field["field"], field["value"]) for field in fields], indent="  ")
-    _part("changes", found["changes"], CHANGES)
+    _part("changes", [_in_words(found, change) for change in found["changes"]], CHANGES)
     _part("written_with", found["audit"], AUDIT)
 
 
 def _fact_fields(found: Mapping[str, Any]) -> list[tuple[str, object]]:
     spec = sorted(found["spec"].items())
-    return [("phase", found["phase"]), *((name, _plain(value)) for name, value in spec)]
+    said = ((name, shown(str(found["kind"]), name, value)) for name, value in spec)
+    return [
+        ("phase", word("phase", found["phase"])),
+        *((name, _plain(value)) for name, value in said),
+    ]
+
+
+def _in_words(found: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a change with its values as people read them."""
+    field, kind = str(change["field"]), str(found["kind"])
+    said = {name: change[name] for name in ("before", "after")}
+    if field == "phase":
+        said = {name: word("phase", value) for name, value in said.items()}
+    elif field.startswith("spec."):
+        said = {name: shown(kind, field, value) for name, value in said.items()}
+    return {"field": field, **said}
 
 
 def _plain(value: object) -> object:

@@ -14,7 +14,7 @@ from govcloud.figures.rates import NO_VALUE, show_tenths
 from govcloud.figures.survey import SHARES, Compared
 from govcloud.figures.tally import OFFICE
 from govcloud.messages import lookup, render
-from govcloud.reports.report import Explanation, Line, Metric, Moved, Report, Row
+from govcloud.reports.report import Explanation, Line, Metric, Moved, Record, Report, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,7 +424,23 @@ def _line_row(line: Line, say: Speaker) -> tuple[Cell, ...]:
         "; ".join(
             f"{record.kind}/{record.name} #{record.seq}"
             + (f" {record.request_id}" if record.request_id else "")
-            + (f" ({record.note})" if record.note else "")
+            + (f" ({_note(record, say)})" if record.note else "")
             for record in line.records
         ),
     )
+
+
+_NOTED: Final = {
+    "System": "lifecycle",
+    "Exemption": "exemption-reason",
+    "MigrationPlan": "migration-state",
+}
+"""Kinds whose record notes a value of an enumeration, and where its words stand."""
+
+
+def _note(record: Record, say: Speaker) -> str:
+    """Return what a record says, its value in the reader's words."""
+    value, comma, rest = record.note.partition(",")
+    area = _NOTED.get(record.kind)
+    shown = lookup(f"labels.{area}.{value}", say.language) if area else None
+    return f"{shown or value}{comma}{rest}"

@@ -261,6 +261,8 @@ def test_explanations_are_written_in_every_form(sqlite_url: str, clock: FixedClo
     assert "VirtualMachine/app #" in text
     assert "REQ-2026-0001" in text
     assert "云上新建" in text
+    assert "System/social #" in text
+    assert "(运行)" in text
     database.close()
 
 
