@@ -47,10 +47,9 @@ def moment(instant: object) -> str:
     if not isinstance(instant, str):
         return "-"
     try:
-        local = datetime.fromisoformat(instant).astimezone(city.time())
+        return city.shown(datetime.fromisoformat(instant))
     except ValueError:
         return instant
-    return local.isoformat(sep=" ", timespec="seconds")
 
 
 def status(item: Item) -> str:

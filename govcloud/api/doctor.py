@@ -19,6 +19,7 @@ from sqlmodel import select
 from govcloud.api.security import GuardedRoute, Tongue, WhoCalls, Wired
 from govcloud.api.services import Services
 from govcloud.clock import APART
+from govcloud.domain import city
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import CloudError, GovcloudError
@@ -123,9 +124,10 @@ def _clock(services: Services) -> Check:
     now = services.store.clock.now()
     with services.store.reading() as session:
         last = session.exec(select(ChainRow.at)).one()
+    params: dict[str, object] = {"last": city.shown(last), "now": city.shown(now)}
     if last - now > APART:
-        return Check("clock", Health.FAIL, "api.doctor_clock_ahead", {"last": last, "now": now})
-    return Check("clock", Health.OK, "api.doctor_clock", {"now": now})
+        return Check("clock", Health.FAIL, "api.doctor_clock_ahead", params)
+    return Check("clock", Health.OK, "api.doctor_clock", params)
 
 
 def _files(services: Services) -> Iterator[Check]:

@@ -4,7 +4,7 @@ A process serves one city, so its time zone is chosen once: by what opens the da
 it (`store.city`), or by what a server says that is asked.
 """
 
-from datetime import timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 from govcloud.errors import Diagnostic, InvalidInputError
@@ -30,6 +30,11 @@ def zone() -> str:
 def time() -> tzinfo:
     """Return the city's time."""
     return _chosen[1]
+
+
+def shown(instant: datetime) -> str:
+    """Return an instant as people read it: in the city's time with its offset, to the second."""
+    return instant.astimezone(time()).isoformat(sep=" ", timespec="seconds")
 
 
 def find(zone: str) -> tzinfo:

@@ -70,7 +70,8 @@ def _compare_clocks(clock: "Clock", connection: Any, _record: object) -> None:
     here = clock.now()
     if abs(here - there) > APART:
         connection.close()
-        times = {"here": here, "there": there.astimezone(UTC)}
+        both = {"here": here, "there": there.astimezone(UTC)}
+        times = {name: at.isoformat(sep=" ", timespec="seconds") for name, at in both.items()}
         raise UnavailableError("errors.clocks_apart", **times)
 
 
