@@ -31,7 +31,8 @@ def proposal(item: Item, *, everything: bool = False, done: bool | None = None) 
     findings(item.get("findings") or [])
     quota(item.get("quota") or [])
     refusals(item.get("refusals") or [])
-    refusals(item.get("forced") or [], section="section_forced")
+    forced = [{**refused, "remedy": None} for refused in item.get("forced") or []]
+    refusals(forced, section="section_forced")  # what to do about it was done
     held(item.get("held") or [])
     price(item.get("price"))
     emit()

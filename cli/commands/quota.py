@@ -1,12 +1,13 @@
 """Quota: the tree, one department's effective limits, setting limits, the recount."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
 
 from cli import complete, output, render, views
-from cli.client import path
+from cli.client import ApiError, path
 from cli.columns import at
 from cli.commands.submit import show_proposal
 from cli.labels import resource
@@ -193,7 +194,8 @@ def _beside(number: int, line: Mapping[str, Any]) -> str:
     scaled = int(figures) * number / line["limit"]
     if scaled < 1 and scaled != round(scaled, 1):  # rounded, little would look like nothing
         return exact
-    return f"{scaled:.1f}".removesuffix(".0") + limit.removeprefix(figures)
+    shown = f"{scaled:.0f}" if scaled.is_integer() else f"{scaled:.1f}"
+    return shown + limit.removeprefix(figures)
 
 
 def _amount(line: Mapping[str, Any], part: str) -> str:
@@ -282,8 +284,12 @@ def set_(
     *,
     whose: Whose,
     limits: Annotated[list[str], typer.Argument(metavar="CLASS=AMOUNT…", help=t("arg_limits"))],
-    cloud: Cloud = None,
-    zone: Zone = None,
+    cloud: Annotated[
+        str | None, typer.Option("--cloud", metavar="NAME", help=t("opt_quota_cloud"))
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option("--zone", metavar="NAME", help=t("opt_quota_zone"))
+    ] = None,
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help=t("opt_quota_reason"))
     ] = None,
@@ -298,12 +304,18 @@ def set_(
     spec["limits"] = {**spec.get("limits", {}), **wanted}
     if reason:
         spec["reason"] = reason
-    files = [{"name": "quota.yaml", "text": render.as_yaml(document)}]
-    show_proposal(
-        client().post("/v1/apply", {"files": files, "dryRun": dry_run, "force": force}),
-        form,
-        done=not dry_run,
-    )
+    # JSON is YAML in which what was typed stays as it was: `1e3` is a word there, and no number.
+    files = [{"name": document["metadata"]["name"], "text": json.dumps(document)}]
+    try:
+        found = client().post("/v1/apply", {"files": files, "dryRun": dry_run, "force": force})
+    except ApiError as error:
+        typed = {f"spec.limits.{text.partition('=')[0]}": text for text in limits}
+        error.diagnostics = [
+            {**fault, "file": typed.get(str(fault.get("field"))), "line": None, "column": None}
+            for fault in error.diagnostics
+        ]
+        raise
+    show_proposal(found, form, done=not dry_run)
     if dry_run:
         output.note(t("only_dry_run"))
 
