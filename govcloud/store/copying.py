@@ -98,7 +98,9 @@ def _failure(error: sqlite3.Error, source: Path, target: Path) -> GovcloudError:
         return UsageError("errors.unwritable", file=str(target), detail=full)
     if code in _NOT_WRITTEN:
         return UsageError("errors.unwritable", file=str(target), detail=str(error))
-    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code & 0xFF == sqlite3.SQLITE_NOTADB:
+        return VerificationError("errors.no_backup", file=str(source))
+    if code & 0xFF == sqlite3.SQLITE_CORRUPT:
         return VerificationError("errors.copy_unsound", file=str(source), detail=str(error))
     return UnavailableError("errors.database", detail=f"{source}: {error}")
 

@@ -105,6 +105,7 @@ def test_backups_are_not_overwritten_and_damage_is_found(city, govcloud, tmp_pat
         assert str(junk) in told
         assert "older backup" in told
         assert "password" not in told
+        assert ("no backup of govcloud" in told) == damaged.startswith(b"this")
     forged = sqlite3.connect(copy)
     forged.execute("DROP TRIGGER audit_no_update")
     forged.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 3")
