@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from sqlmodel import Session
+from sqlmodel import Session, col, func, select
 
+from govcloud.domain import city
 from govcloud.domain.kinds.governance import PolicySpec, SurveySpec
 from govcloud.domain.suggest import nearest
 from govcloud.errors import NotFoundError
@@ -29,6 +31,7 @@ from govcloud.store.facts import (
     map_file,
     standing,
 )
+from govcloud.store.tables import FactRow
 
 Parents: TypeAlias = Mapping[str, str | None]
 EXEMPTION: Final = text(
@@ -172,10 +175,19 @@ class Reading:
     def unknown_node(self) -> NotFoundError:
         """Return the error for a node that is none, with the one meant if the asker may see it."""
         within, name = self._whose.within, self._whose.node or ""
+        since = self._since(name)
+        if since is not None and since > self.cutoff.instant and within in (None, name):
+            said = {"as_of": str(self.cutoff), "since": city.shown(since)}
+            return NotFoundError("errors.department_later", department=name, **said)
         meant = nearest(name, self._parents if within is None else below(self._parents, within))
         if meant is None:
             return NotFoundError("errors.unknown_department", department=name)
         return NotFoundError("errors.unknown_department_meant", department=name, meant=meant)
+
+    def _since(self, department: str) -> datetime | None:
+        """Return when a department was recorded first."""
+        of_it = (col(FactRow.kind) == "Department", col(FactRow.name) == department)
+        return self.session.exec(select(func.min(FactRow.recorded_at)).where(*of_it)).one()
 
     def departments(self) -> list[str]:
         """Return the departments that have, or had, systems or components."""
