@@ -1,15 +1,17 @@
 """The queue of requests, and one request in full."""
 
-from typing import Annotated, Final
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
 
 import typer
 
 from cli import columns, complete, output, render, views
-from cli.client import path
+from cli.client import ApiError, path
 from cli.labels import meaning
 from cli.options import Department, Format, Limit, Output
 from cli.session import client
-from cli.speech import t
+from cli.speech import t, word
+from govcloud.errors import UsageError
 
 Everything = Annotated[bool, typer.Option("--all", help=t("opt_all_changes"))]
 
@@ -40,12 +42,25 @@ def list_requests(
 ) -> None:
     """List requests, the open ones unless another state is asked for."""
     query = {"mine": "true"} if mine else {"state": meaning("request", state)}
-    found = client().items("/v1/requests", limit=limit, department=department, **query)
+    items = client().items("/v1/requests", limit=limit, department=department, **query)
+    found = _listed(items, state)
     said = {"open": t("no_open_requests"), "all": t("no_requests_at_all")}
     empty = t("nothing_waits") if mine else said.get(state, t("no_requests", state=state))
     shown = CSV if form is Output.CSV else columns.REQUESTS
     render.show(found, shown, form, name=lambda item: str(item["id"]), empty=empty)
     output.hint(t("hint_requests"))
+
+
+def _listed(items: Iterator[dict[str, Any]], state: str) -> Iterator[dict[str, Any]]:
+    """Yield the requests; a state that is none is told as it was typed, with the words known."""
+    try:
+        yield from items
+    except ApiError as error:
+        known: Any = error.params.get("known")
+        if not error.key.startswith("errors.unknown_word") or error.params["name"] != "state":
+            raise
+        known = [word("request", name) for name in known]
+        raise UsageError("errors.unknown_word", name="--state", word=state, known=known) from error
 
 
 def show(
