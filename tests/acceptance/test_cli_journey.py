@@ -238,6 +238,69 @@ def test_two_definitions_stand_side_by_side_on_the_terminal(city, govcloud):
     ]
 
 
+def test_a_fact_is_told_in_the_reader_s_words(city, govcloud, monkeypatch):
+    """JSON keeps the values."""
+    explained = json.loads(govcloud("report", "explain", "on-cloud-rate", "-o", "json").out)
+    records = [one for line in explained["lines"] for one in line["records"]]
+    number = next(str(one["fact"]) for one in records if one["kind"] == "VirtualMachine")
+    words = ("report", "explain", "fact", number)
+    assert json.loads(govcloud(*words, "-o", "json").out)["phase"] == "active"
+    monkeypatch.setenv("GOVCLOUD_LANG", "zh")
+    told = govcloud(*words).out
+    assert "使用中" in told
+    assert "生产" in told
+    assert "active" not in told
+    assert "production" not in told
+    assert "-o wide" in govcloud("report", "explain", "fact", "999999", code=Exit.NOT_FOUND).err
+
+
+def test_a_report_from_before_a_department_was_there_says_so(city, govcloud):
+    """There is such a department, only later."""
+    words = ("report", "on-cloud-rate", "--as-of", "2020-01-01", "-d")
+    told = govcloud(*words, "hrss", code=Exit.NOT_FOUND).err
+    assert "no department hrss yet" in told
+    assert "2020-01-01" in told
+    assert "yet" not in govcloud(*words, "nowhere", code=Exit.NOT_FOUND).err
+
+
+def test_doctor_speaks_chinese_in_the_city_s_time(city, govcloud, monkeypatch):
+    """The names of the checks as well."""
+    monkeypatch.setenv("GOVCLOUD_LANG", "zh")
+    (told,) = [line for line in govcloud("doctor", code=None).lines if "时钟为" in line]
+    assert "+08:00" in told
+    assert "clock" not in told
+
+
+def test_quota_set_names_the_argument_that_is_wrong(city, govcloud):
+    """There is no file of which a line could be named."""
+    for wrong in ("vcpu=-1", "vcpu=1e3", "vcpus=3"):
+        told = govcloud("quota", "set", "hrss", "vms=3", wrong, code=Exit.INVALID).err
+        assert wrong in told
+        assert "yaml" not in told
+        assert "1000" not in told
+    assert "force it" not in govcloud("quota", "set", "hrss", "vms=1", "--force").out
+
+
+def test_requests_are_listed_by_the_words_for_their_states(city, govcloud, monkeypatch):
+    """What is typed is told back as it was typed."""
+    monkeypatch.setenv("GOVCLOUD_LANG", "zh")
+    assert govcloud("requests", "--state", "已开通", "-o", "name").out
+    assert govcloud("requests", "--state", "fulfilled", "-o", "name").out
+    for unknown in ("已批准", "办好了"):
+        told = govcloud("requests", "--state", unknown, code=Exit.USAGE).err
+        assert unknown in told
+        assert "实施中、已开通" in told
+
+
+def test_a_rounded_amount_of_the_tree_shows_that_it_is_rounded():
+    """1050Gi is not 1Ti."""
+    from cli.commands.quota import _numbers
+
+    line = {"class": "disk.hdd", "allocated": 1050, "reserved": 0, "limit": 5 << 10}
+    assert _numbers(line) == "1.0Ti/5Ti"
+    assert _numbers(line | {"allocated": 1 << 10}) == "1Ti/5Ti"
+
+
 def test_the_audit_chain_is_whole_and_then_it_is_not(city, govcloud):
     """Exit code 12, and the place, when a record was altered."""
     import sqlite3
