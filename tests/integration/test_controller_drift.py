@@ -1,17 +1,20 @@
 """Full comparisons: what they cost, what they find, what they leave alone."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
+from govcloud.ports.cloud import Observed
 from govcloud.reconcile import recover
 from govcloud.store import observed
 from govcloud.store.unit import Store
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.lab import ADMIN, CLOUD, Lab
-from provisioners.simulated import tamper
+from provisioners.simulated import cloud, rows, tamper
 
 
 @pytest.fixture
@@ -78,6 +81,43 @@ def test_reported_drift_and_foreign_resources_are_written_once(lab: Lab) -> None
     writes = Writes(lab)
     assert controller.site(CLOUD).comparer.run().enqueued == 0
     assert writes.statements == []
+
+
+@pytest.mark.guarantee("R1")
+def test_a_copy_with_the_mark_of_what_holds_data_is_told_and_never_takes_its_place(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it is as it should be, and sorts before it: nothing of it is ever recorded."""
+
+    def with_data(row: Sequence[Any], installation: str) -> Observed:
+        return replace(rows.observed(row, installation), data=True)
+
+    monkeypatch.setattr(cloud, "observed", with_data)
+    uid, controller = lab.approve("web"), lab.controller()
+    lab.drive(controller)
+    [made] = lab.there(uid)
+    added = [
+        tamper.add_foreign(
+            lab.path(), f"copy-{n}", tenant=made.tenant, props=made.props, tags=made.tags
+        )
+        for n in range(3)
+    ]
+    for copy in added:
+        tamper.set_mark(lab.path(), copy.id, "lab", uid, made.part)
+    for _ in range(3):
+        controller.pass_once(CLOUD)
+        lab.drive(controller)
+        row = lab.row(uid)
+        assert row is not None
+        assert [one["id"] for one in row.status["resources"]] == [made.id]
+        assert (row.ready, row.reason) == (True, "Drifted")
+    told = {(one.resource, one.field, one.mode) for one in lab.drift()}
+    assert told == {(copy.id, "extra", "report") for copy in added}
+    assert len(lab.there(uid)) == 4
+    tamper.remove(lab.path(), made.id)
+    controller.pass_once(CLOUD)
+    lab.drive(controller)
+    assert len(lab.there(uid)) == 3
 
 
 @pytest.mark.guarantee("R4")
