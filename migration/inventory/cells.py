@@ -118,7 +118,10 @@ _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*(%?)")
 
 
 def percent(text: str) -> int:
-    """Return a percentage, rounded up: `35`, `35%`, and `0.35` as spreadsheets store it."""
+    """Return a percentage, rounded up: `35`, `35%`, and `0.35` as spreadsheets store it.
+
+    What a workbook shows with a percent sign comes as `35%` already: see `sheet`.
+    """
     match = _PERCENT.fullmatch(text)
     number = Fraction(match[1]) if match else Fraction(-1)
     if match and not match[2] and 0 < number < 1:

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +16,7 @@ from govcloud.messages import system_fault
 from migration.inventory.cells import Sheet, Value
 
 if TYPE_CHECKING:
+    from openpyxl.cell.cell import Cell, MergedCell
     from openpyxl.worksheet.worksheet import Worksheet
 
 LARGEST: Final = 16 * 1024**2
@@ -85,7 +88,7 @@ def _unpacked(content: bytes) -> int:
 def _cells(path: str, sheet: "Worksheet") -> list[tuple[Value, ...]]:
     if sheet.max_row > MOST_ROWS:
         raise TooLargeError("migrate.too_many_rows", file=path, limit=MOST_ROWS)
-    rows = [list(row) for row in sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS)]
+    rows = [[_value(cell) for cell in row] for row in sheet.iter_rows(max_col=MOST_COLUMNS)]
     for merged in sheet.merged_cells.ranges:
         if merged.min_row > len(rows) or merged.min_col > len(rows[0]):
             continue
@@ -93,11 +96,21 @@ def _cells(path: str, sheet: "Worksheet") -> list[tuple[Value, ...]]:
         for row in rows[merged.min_row - 1 : merged.max_row]:
             # Along a merged column the value holds for each row; a merged heading holds once.
             row[merged.min_col - 1] = first
-    return [tuple(_value(cell) for cell in row) for row in rows]
+    return [tuple(row) for row in rows]
 
 
-def _value(cell: object) -> Value:
-    return cell if isinstance(cell, str | int | float | bool | date) else None
+_LITERAL: Final = re.compile(r'"[^"]*"|\\.|_.|\*.')
+"""Signs in a number format that are shown as they stand."""
+
+
+def _value(cell: "Cell | MergedCell") -> Value:
+    value = cell.value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # What is shown as 35 % is stored as 0.35; 15 digits are what spreadsheets compute with.
+        if "%" in _LITERAL.sub("", cell.number_format or ""):
+            return f"{(Decimal(f'{value:.15g}') * 100).normalize():f}%"
+        return value
+    return value if isinstance(value, str | bool | date) else None
 
 
 def _text(path: str, content: bytes) -> list[tuple[Value, ...]]:

@@ -108,6 +108,31 @@ def test_a_formula_without_a_stored_value_is_told(tmp_path):
     assert found.bad_rows == 2
 
 
+@pytest.mark.parametrize(
+    ("value", "shown", "meant"),
+    [
+        (1, "0%", 100),
+        (1.0, "0.00%", 100),
+        (0.995, "0.0%", 100),
+        (0.35000000000000003, "0%", 35),
+        (0.005, "0.0%", 1),
+        (0.07, "0%;[Red]-0%", 7),
+        (35, '0"%"', 35),
+        (35, "0\\%", 35),
+        (1, "General", 1),
+        (0.35, "General", 35),
+    ],
+)
+def test_a_percentage_is_what_the_workbook_shows(tmp_path, value, shown, meant):
+    book = openpyxl.Workbook()
+    book.active.append(["主机名", "IP地址", "CPU峰值利用率"])
+    book.active.append(["a", "10.0.0.1", value])
+    book.active["C2"].number_format = shown
+    book.save(tmp_path / "hosts.xlsx")
+    found = read_rows(sheet.read(str(tmp_path / "hosts.xlsx")), {}, "room")
+    assert [host.facts["cpuPeak"] for host in found.hosts] == [meant]
+
+
 @pytest.mark.parametrize(("column", "name"), [(0, "A1"), (25, "Z1"), (26, "AA1"), (701, "ZZ1")])
 def test_names_of_cells(column, name):
     assert cell_name(column, 1) == name
