@@ -73,9 +73,12 @@ def count(text: str) -> int:
     return product
 
 
-_UNITS: Final = {"": 1024, "M": 1, "G": 1024, "T": 1024**2, "P": 1024**3}
+_UNITS: Final = {
+    letter: Fraction(1024) ** power
+    for letter, power in (("", 1), ("K", -1), ("M", 0), ("G", 1), ("T", 2), ("P", 3))
+}
 """MiB. Departments write GB and mean what their machines show, which is GiB."""
-_SIZE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([MGTP]?)(?:i?B)?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([KMGTP]?)(?:i?B)?", re.IGNORECASE)
 _FACTOR: Final = re.compile(r"(\d{1,4})\s*(?:块|个|条)?")
 
 

@@ -92,20 +92,60 @@ COLUMNS: Final = (
     _note("备注"),
 )
 
-_UNIT: Final = re.compile(r"\(([MGT]i?B?|%|核|个|MB/天|GB/天)\)", re.IGNORECASE)
 _ORDINAL: Final = frozenset({"序号", "编号", "no", "no."})
+_BRACKETS: Final = re.compile(r"\((.*?)\)")
+_MARKS: Final = frozenset({"必填", "选填", "可选", "单位", "整数", "数字"})
+"""What stands in brackets and says nothing of the unit."""
+_SIZES: Final = {
+    **{f"{letter}{rest}": letter.upper() for letter in "kmgtp" for rest in ("", "b", "ib")},
+    **{f"{word}字节": letter for word, letter in zip("千兆吉太", "KMGT", strict=True)},
+    "兆": "M",
+}
+_COUNTS: Final = dict.fromkeys(
+    ("核", "核数", "核心", "核心数", "个", "线程", "c", "core", "cores", "vcpu"), ""
+)
+_PERCENTS: Final = {"%": "", "百分比": "", "百分数": ""}
+_DAILY: Final = ("/天", "/日", "每天", "每日", "/d", "/day")
 
 
 def heading(text: str) -> str:
-    """Return a heading without marks, blanks and units."""
-    plain = re.sub(r"[\s*:]", "", cells.folded(text))
-    return re.sub(r"\(.*?\)", "", plain).lower()
+    """Return a heading without marks, blanks and what stands in brackets."""
+    return _BRACKETS.sub("", _plain(text)).lower()
 
 
-def unit(text: str) -> str:
-    """Return the letter of the size that a heading names, `M` of `内存(MB)`, or nothing."""
-    match = _UNIT.search(re.sub(r"\s", "", cells.folded(text)))
-    return match[1][0].upper() if match and match[1][0].upper() in "MGT" else ""
+def _plain(text: str) -> str:
+    return re.sub(r"[\s*:]", "", cells.folded(text))
+
+
+def unit(text: str, column: Column) -> str | None:
+    """Return the letter of the size that a heading names, `M` of `内存(MB)`, or nothing.
+
+    None where a quantity is in a unit that its column does not have, as `数据量(万条)`.
+    """
+    if column.parse in (cells.memory, cells.storage):
+        known = _SIZES
+    elif column.parse is cells.count:
+        known = _COUNTS
+    elif column.parse is cells.percent:
+        known = _PERCENTS
+    else:
+        return ""
+    found = ""
+    for word in _BRACKETS.findall(_plain(text).lower()):
+        named = word.removeprefix("单位")
+        if column.field == "dailyChange":
+            named = next((named.removesuffix(d) for d in _DAILY if named.endswith(d)), named)
+        if named in known:
+            found = known[named] or found
+        elif word not in _MARKS:
+            return None
+    return found
+
+
+def column_of(text: str) -> Column | None:
+    """Return the column that a heading means; None where it, or its unit, is not known."""
+    found = KNOWN.get(heading(text))
+    return None if found is None or unit(text, found) is None else found
 
 
 KNOWN: Final[Mapping[str, Column]] = {

@@ -3,6 +3,7 @@
 A row is good if each of its cells is; what is wrong with one row says nothing about the others.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,12 +16,13 @@ from govcloud.domain.yamltext import Node
 from govcloud.errors import Diagnostic
 from migration.inventory import cells
 from migration.inventory.cells import CellError, Sheet
-from migration.inventory.columns import KNOWN, Column, Part, heading, is_number, unit
+from migration.inventory.columns import Column, Part, column_of, is_number, unit
 
 _TITLE_ROWS: Final = 20
 _FEWEST: Final = 2
 """Headings that must be known for a row to be that of the headings."""
 _NOTHING: Final = frozenset({"", "-", "--", "/", "无", "—", "——", "n/a", "N/A", "未知", "不详"})
+_SIZED: Final = re.compile("[KMGTP]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def _headings(sheet: Sheet) -> tuple[int, Mapping[int, Column]] | None:
     for at, row in enumerate(sheet.rows[:_TITLE_ROWS]):
         columns: dict[int, Column] = {}
         for index, title in enumerate(row):
-            column = KNOWN.get(heading(str(title))) if title is not None else None
+            column = column_of(str(title)) if title is not None else None
             if column is not None and column not in columns.values():
                 columns[index] = column
         if len(columns) >= _FEWEST and (best is None or len(columns) > len(best[1])):
@@ -146,7 +148,13 @@ def _host(
 
 def _with_unit(text: str, title: object, column: Column) -> str:
     sized = column.parse in (cells.memory, cells.storage)
-    return text + unit(str(title)) if sized and text[-1:].isdigit() else text
+    if not sized:
+        return text
+    named = unit(str(title), column) or ""
+    parts = (part.rstrip() for part in text.split("+"))
+    return "+".join(
+        part + named if part[-1:].isdigit() and not _SIZED.search(part) else part for part in parts
+    )
 
 
 def _place(reader: _Reader, host: dict[str, Any], where: str) -> None:

@@ -32,6 +32,7 @@ text = st.text("0123456789.-*/%()（）：年月日GTMB核路一二三级是否�
         (cells.storage, "500G+2T", "2548Gi"),
         (cells.storage, "1.5T", "1536Gi"),
         (cells.storage, "100M", "1Gi"),
+        (cells.memory, "16384KB", "16Mi"),
         (cells.percent, "35%", 35),
         (cells.percent, "0.35", 35),
         (cells.percent, "0.5%", 1),
@@ -131,6 +132,44 @@ def test_a_percentage_is_what_the_workbook_shows(tmp_path, value, shown, meant):
     book.save(tmp_path / "hosts.xlsx")
     found = read_rows(sheet.read(str(tmp_path / "hosts.xlsx")), {}, "room")
     assert [host.facts["cpuPeak"] for host in found.hosts] == [meant]
+
+
+@pytest.mark.parametrize(
+    ("title", "written", "meant"),
+    [
+        ("内存(KB)", 16_777_216, "16Gi"),
+        ("内存（MB）", 512, "512Mi"),
+        ("内存(兆)", 512, "512Mi"),
+        ("内存(单位:GB)", 8, "8Gi"),
+        ("内存(GB)(必填)", 8, "8Gi"),
+        ("磁盘(TB)", "1+2", "3072Gi"),
+        ("磁盘(TB)", "500G+2", "2548Gi"),
+        ("磁盘(TB)", "600GB*4", "2400Gi"),
+        ("磁盘(太字节)", 2, "2048Gi"),
+        ("日增量(MB/天)", 50, "50Mi"),
+        ("CPU(核)", 8, 8),
+        ("CPU峰值利用率（％）", 35, 35),
+        ("IP地址(内网)", "10.0.0.7", "10.0.0.7"),
+        ("数据量(万条)", 3200, None),
+        ("日增量(条)", 500, None),
+        ("内存(条)", 4, None),
+        ("内存(%)", 62, None),
+        ("内存(MB/天)", 62, None),
+        ("CPU(%)", 35, None),
+        ("CPU(颗)", 2, None),
+        ("CPU利用率(GHz)", 2, None),
+    ],
+)
+def test_a_quantity_is_read_in_the_unit_of_its_heading_or_not_at_all(title, written, meant):
+    found = read_rows(
+        Sheet("x.csv", [["主机名", "资产编号", title], ["a", "ZC-1", written]]), {}, "room"
+    )
+    assert not found.faults
+    [host] = found.hosts
+    told = {**host.host, **host.facts}
+    values = [told[name] for name in told if name not in ("name", "asset", "room")]
+    assert values == ([] if meant is None else [meant])
+    assert list(found.ignored) == ([title] if meant is None else [])
 
 
 @pytest.mark.parametrize(("column", "name"), [(0, "A1"), (25, "Z1"), (26, "AA1"), (701, "ZZ1")])

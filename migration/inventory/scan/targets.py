@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from migration.inventory.cells import Sheet, folded
-from migration.inventory.columns import KNOWN, heading
+from migration.inventory.columns import column_of
 from migration.inventory.rows import Host
 from migration.running.login import variables
 from migration.running.port import Endpoint
@@ -54,7 +54,7 @@ def addresses(sheet: Sheet) -> list[str] | None:
     words = [row[0] for row in rows if row]
     if any(len(row) > 1 for row in rows) or not words:
         return None
-    column = KNOWN.get(heading(words[0]))
+    column = column_of(words[0])
     listed = words[1:] if column is not None and column.field == "address" else words
     return listed if listed and all(map(_is_address, listed)) else None
 
