@@ -54,6 +54,8 @@ def import_(
     _tell(reading.faults)
     if reading.ignored:
         output.note(m("ignored", headings=list(reading.ignored)))
+    if reading.passed:
+        output.note(m("passed", rows=list(reading.passed)))
     if reading.bad_rows or not reading.hosts:
         output.complain(m("rows", good=len(reading.hosts), bad=reading.bad_rows))
     if not reading.hosts or (reading.bad_rows and not keep_good):

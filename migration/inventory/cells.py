@@ -56,6 +56,17 @@ def line(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
+NAME_LENGTH: Final = 63
+
+
+def slug(text: str) -> str:
+    """Return text as a name where it is one in Latin letters, or nothing."""
+    plain = normalize("NFKC", text).lower()
+    if not plain.isascii():
+        return ""
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:NAME_LENGTH].strip("-")
+
+
 _COUNT: Final = re.compile(r"(\d{1,6})\s*(?:核心?|c|cores?|vcpus?|线程|个|台)?", re.IGNORECASE)
 _TIMES: Final = re.compile(r"\s*[*x×X路颗]\s*")
 

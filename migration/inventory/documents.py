@@ -6,18 +6,16 @@ only while no surer one contradicts it: `localhost` at another address is anothe
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from unicodedata import normalize
 
 from govcloud.domain.base import API_VERSION
-from migration.inventory.rows import Host, identities
+from migration.inventory.cells import NAME_LENGTH, slug
+from migration.inventory.rows import Host, host_name, identities
 
 Document = dict[str, Any]
 _Told = Mapping[str, Any]
-_NAME_LENGTH: Final = 63
 ASSET: Final = "asset"
 """The label that holds an asset number."""
 
@@ -57,7 +55,7 @@ class _Names:
     def free(self, wanted: str) -> str:
         name, number = wanted, 2
         while name in self.taken:
-            name = f"{wanted[: _NAME_LENGTH - 4]}-{number}"
+            name = f"{wanted[: NAME_LENGTH - 4]}-{number}"
             number += 1
         self.taken.add(name)
         return name
@@ -177,7 +175,7 @@ def _host(
         }
         spec |= former["spec"]
     else:
-        metadata["name"] = names.free(_host_name(host))
+        metadata["name"] = names.free(str(host_name(host.host)))
     if "name" in host.host:
         metadata["displayName"] = host.host["name"]
     if "asset" in host.host:
@@ -195,19 +193,6 @@ def _document(kind: str, metadata: Document, spec: Document) -> Document:
 def _system_of(host: Host, systems: Mapping[str, str]) -> str | None:
     words = (str(host.system.get(part, "")) for part in ("code", "name"))
     return next((systems[word] for word in words if word in systems), None)
-
-
-def _host_name(host: Host) -> str:
-    named = slug(str(host.host.get("name", "")))
-    return named or f"host-{slug(str(host.host.get('address', '')).replace(':', '-'))}"
-
-
-def slug(text: str) -> str:
-    """Return text as a name where it is one in Latin letters, or nothing."""
-    plain = normalize("NFKC", text).lower()
-    if not plain.isascii():
-        return ""
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_NAME_LENGTH].strip("-")
 
 
 def proposals(hosts: Sequence[Host], register: Register) -> list[Proposal]:

@@ -25,6 +25,12 @@ _NOTHING: Final = frozenset({"", "-", "--", "/", "无", "—", "——", "n/a", 
 _SIZED: Final = re.compile("[KMGTP]", re.IGNORECASE)
 
 
+_NO_HOST: Final = re.compile(
+    r"(?:\w{0,20}[小合总共]计|(?:填表|填报|制表|审核|审批)(?:人|日期|时间|单位))(?:[:(].*)?"
+)
+"""What begins the rows below the hosts: sums, and who filled in the form."""
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """One good row: the parts of its columns' values by field."""
@@ -51,6 +57,8 @@ class Reading:
     faults: Sequence[Diagnostic]
     ignored: Sequence[str]
     bad_rows: int
+    passed: Sequence[int] = ()
+    """Rows of sums and signatures."""
 
 
 @dataclass(slots=True)
@@ -86,14 +94,18 @@ def read_rows(sheet: Sheet, rooms: Mapping[str, str], room: str | None) -> Readi
     ]
     hosts: list[Host] = []
     bad = 0
+    passed: list[int] = []
     for number, row in enumerate(sheet.rows[at + 1 :], start=at + 2):
+        texts = {index: cells.folded(row[index]) for index in columns if index < len(row)}
+        if _is_no_host(row, texts, columns):
+            passed.append(number)
+            continue
         unstored = [index for index in columns if (number, index + 1) in sheet.unstored]
         for index in unstored:
             reader.fault("migrate.cell_formula", cell_name(index, number))
         if unstored:
             bad += 1
             continue
-        texts = {index: cells.folded(row[index]) for index in columns if index < len(row)}
         if not any(texts.values()):
             continue
         before = len(reader.faults)
@@ -102,7 +114,24 @@ def read_rows(sheet: Sheet, rooms: Mapping[str, str], room: str | None) -> Readi
             hosts.append(host)
         else:
             bad += 1
-    return Reading(tuple(hosts), tuple(reader.faults), tuple(ignored), bad)
+    return Reading(tuple(hosts), tuple(reader.faults), tuple(ignored), bad, tuple(passed))
+
+
+def _is_no_host(
+    row: Sequence[cells.Value], texts: Mapping[int, str], columns: Mapping[int, Column]
+) -> bool:
+    """Whether a row is one of sums or signatures; one with an address or asset number is a host."""
+    named = {
+        column.field: texts.get(index, "")
+        for index, column in columns.items()
+        if column.part is Part.HOST
+    }
+    if any(named.get(part, "") not in _NOTHING for part in ("asset", "address")):
+        return False
+    first = next(filter(None, map(cells.folded, row)), "")
+    # The number of the row, or nothing, may stand before the word.
+    words = (re.sub(r"\s", "", word) for word in (first, named.get("name", "")))
+    return any(_NO_HOST.fullmatch(word) for word in words)
 
 
 def _headings(sheet: Sheet) -> tuple[int, Mapping[int, Column]] | None:
@@ -177,10 +206,21 @@ def identities(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, str(host[name]).lower()
 
 
+def host_name(host: Mapping[str, Any]) -> str | None:
+    """Return the name of a new host's object; None where nothing gives one in Latin letters."""
+    if named := cells.slug(str(host.get("name", ""))):
+        return named
+    words = (cells.slug(str(host.get(part, ""))) for part in ("address", "asset"))
+    return next((f"host-{word}"[: cells.NAME_LENGTH].strip("-") for word in words if word), None)
+
+
 def _identity(reader: _Reader, host: Host, places: Mapping[str, str], row_place: str) -> None:
     found = list(identities(host.host))
     if not any(name in ("address", "name") for name, _ in found):
         reader.fault("migrate.no_identity", row_place)
+    elif host_name(host.host) is None and not host.host.get("address"):
+        where = places.get("name", row_place)
+        reader.fault("migrate.no_latin_name", where, value=str(host.host["name"]))
     for identity in found:
         # Names of machines repeat (`localhost`); only where nothing surer is told do they clash.
         if identity[0] == "name" and len(found) > 1:

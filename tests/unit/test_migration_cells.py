@@ -172,6 +172,46 @@ def test_a_quantity_is_read_in_the_unit_of_its_heading_or_not_at_all(title, writ
     assert list(found.ignored) == ([title] if meant is None else [])
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        [None, None, "合计", None, 32],
+        ["合 计", None, None, None, "=SUM(E2:E3)"],
+        [3, None, "信息中心小计", "-", 32],
+        [None, None, "总计（台）", None, 2],
+        ["填表人：张三", None, None, None, None],
+        [None, None, "审核人:", None, None],
+        ["填表日期：2026年1月", None, None, None, None],
+    ],
+)
+def test_sums_and_signatures_are_no_hosts(row):
+    titles = ["序号", "资产编号", "主机名", "IP地址", "CPU核数"]
+    first = [1, None, "a", "10.0.0.1", 16]
+    found = read_rows(Sheet("x.csv", [titles, first, row], frozenset({(3, 5)})), {}, "room")
+    assert [host.host["name"] for host in found.hosts] == ["a"]
+    assert (found.faults, found.bad_rows, list(found.passed)) == ((), 0, [3])
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ([None, None, "数据库服务器", None], None),
+        ([None, None, "备注：以上为全部", None], None),
+        ([None, None, "会计", "10.0.0.2"], "host-10-0-0-2"),
+        ([None, None, "合计", "10.0.0.2"], "host-10-0-0-2"),
+        ([None, "ZC-7", "数据库服务器", None], "host-zc-7"),
+        ([None, None, "heji", None], "heji"),
+    ],
+)
+def test_a_host_needs_what_a_name_can_be_made_of(row, name):
+    titles = ["序号", "资产编号", "主机名", "IP地址"]
+    found = read_rows(Sheet("x.csv", [titles, row]), {}, "room")
+    made = documents.host_documents(found.hosts, documents.Register("hrss"))
+    assert [one["metadata"]["name"] for one in made] == ([name] if name else [])
+    faults = [] if name else [("C2", "migrate.no_latin_name")]
+    assert [(one.field, one.key) for one in found.faults] == faults
+
+
 @pytest.mark.parametrize(("column", "name"), [(0, "A1"), (25, "Z1"), (26, "AA1"), (701, "ZZ1")])
 def test_names_of_cells(column, name):
     assert cell_name(column, 1) == name
