@@ -16,6 +16,7 @@ from govcloud import messages
 from govcloud.errors import Diagnostic, Exit, UsageError
 
 if TYPE_CHECKING:
+    from migration.inventory.cells import Sheet
     from migration.inventory.documents import Proposal, Register
 
 CHUNK: Final = 400
@@ -49,6 +50,7 @@ def import_(
     from migration.inventory.rows import read_rows
 
     content = sheet.read(file)
+    tell_sheet(content)
     known, rooms = register(whose(department))
     reading = read_rows(content, rooms, room_of(room, rooms))
     _tell(reading.faults)
@@ -56,6 +58,9 @@ def import_(
         output.note(m("ignored", headings=list(reading.ignored)))
     if reading.passed:
         output.note(m("passed", rows=list(reading.passed)))
+    hidden = [host.row for host in reading.hosts if host.row in content.hidden]
+    if hidden:
+        output.note(m("hidden_rows", count=len(hidden)))
     if reading.bad_rows or not reading.hosts:
         output.complain(m("rows", good=len(reading.hosts), bad=reading.bad_rows))
     if not reading.hosts or (reading.bad_rows and not keep_good):
@@ -78,6 +83,12 @@ def import_(
     _propose(documents.proposals(reading.hosts, known), proposals)
     if reading.bad_rows:
         raise typer.Exit(Exit.INCOMPLETE)
+
+
+def tell_sheet(content: "Sheet") -> None:
+    """Say which of a file's sheets is read, where it has others."""
+    if content.others:
+        output.note(m("other_sheets", sheet=content.name, others=list(content.others)))
 
 
 def whose(department: str | None) -> str:

@@ -192,6 +192,7 @@ def _of_sheet(file: str, room: str, rooms: dict[str, str]) -> "list[Target]":
     from migration.inventory.scan import targets
 
     content = sheet.read(file)
+    migrate_inventory.tell_sheet(content)
     listed = targets.addresses(content)
     if listed is not None:
         return targets.of_addresses(listed)

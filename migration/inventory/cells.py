@@ -22,12 +22,17 @@ Value = str | int | float | bool | date | None
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The cells of a file's first sheet; `rows[0]` is its row 1."""
+    """The cells of a file's sheet that has the headings; `rows[0]` is its row 1."""
 
     file: str
     rows: Sequence[Sequence[Value]]
     unstored: Set[tuple[int, int]] = frozenset()
     """Row and column, both from 1, of formulas whose value the file does not hold."""
+    name: str = ""
+    hidden: Set[int] = frozenset()
+    """Rows that the spreadsheet program does not show, as those that a filter leaves out."""
+    others: Sequence[str] = ()
+    """Sheets of the file that hold something and are not read."""
 
 
 class CellError(ValueError):

@@ -18,7 +18,8 @@ from migration.inventory import cells
 from migration.inventory.cells import CellError, Sheet
 from migration.inventory.columns import Column, Part, column_of, is_number, unit
 
-_TITLE_ROWS: Final = 20
+TITLE_ROWS: Final = 20
+"""How far down the headings may be."""
 _FEWEST: Final = 2
 """Headings that must be known for a row to be that of the headings."""
 _NOTHING: Final = frozenset({"", "-", "--", "/", "无", "—", "——", "n/a", "N/A", "未知", "不详"})
@@ -81,7 +82,7 @@ def read_rows(sheet: Sheet, rooms: Mapping[str, str], room: str | None) -> Readi
     which the sheet does not say.
     """
     reader = _Reader(sheet, rooms, room)
-    found = _headings(sheet)
+    found = headings(sheet.rows)
     if found is None:
         reader.fault("migrate.no_headings", "A1")
         return Reading((), tuple(reader.faults), (), 0)
@@ -134,10 +135,10 @@ def _is_no_host(
     return any(_NO_HOST.fullmatch(word) for word in words)
 
 
-def _headings(sheet: Sheet) -> tuple[int, Mapping[int, Column]] | None:
+def headings(rows: Sequence[Sequence[cells.Value]]) -> tuple[int, Mapping[int, Column]] | None:
     """Return the row of headings, below titles and remarks, and the columns that are known."""
     best: tuple[int, dict[int, Column]] | None = None
-    for at, row in enumerate(sheet.rows[:_TITLE_ROWS]):
+    for at, row in enumerate(rows[:TITLE_ROWS]):
         columns: dict[int, Column] = {}
         for index, title in enumerate(row):
             column = column_of(str(title)) if title is not None else None

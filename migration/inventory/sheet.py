@@ -5,7 +5,7 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from govcloud.errors import Diagnostic, InvalidInputError, TooLargeError, UsageError
 from govcloud.messages import system_fault
 from migration.inventory.cells import Sheet, Value
+from migration.inventory.rows import TITLE_ROWS, headings
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell, MergedCell
@@ -28,7 +29,7 @@ MOST_COLUMNS: Final = 200
 
 
 def read(path: str) -> Sheet:
-    """Return the first sheet of a file.
+    """Return a file's first sheet that is shown and has headings; the first where none has.
 
     UsageError where it cannot be read, TooLargeError, InvalidInputError where it is no spreadsheet.
     """
@@ -64,9 +65,31 @@ def _workbook(path: str, content: bytes) -> Sheet:
         raise TooLargeError("cli.too_large", file=path, limit=UNPACKED // 1024**2)
     if not books[0].worksheets:
         raise InvalidInputError([Diagnostic("migrate.not_a_workbook", file=path)])
-    values, formulas = (book.worksheets[0] for book in books)
-    rows = _cells(path, values)
-    return Sheet(path, tuple(rows), frozenset(_unstored(values, formulas)))
+    place = _meant(books[0].worksheets)
+    values, formulas = (book.worksheets[place] for book in books)
+    return Sheet(
+        path,
+        tuple(_cells(path, values)),
+        frozenset(_unstored(values, formulas)),
+        values.title,
+        frozenset(number for number, row in values.row_dimensions.items() if row.hidden),
+        tuple(one.title for one in books[0].worksheets if one is not values and _holds(one)),
+    )
+
+
+def _meant(sheets: "Sequence[Worksheet]") -> int:
+    """Return which sheet is read."""
+    shown = [place for place, one in enumerate(sheets) if one.sheet_state == "visible"]
+    for place in shown:
+        above = sheets[place].iter_rows(max_row=TITLE_ROWS, max_col=MOST_COLUMNS)
+        if headings([[_value(cell) for cell in row] for row in above]) is not None:
+            return place
+    return next((place for place in shown if _holds(sheets[place])), 0)
+
+
+def _holds(sheet: "Worksheet") -> bool:
+    """Whether anything stands in a sheet."""
+    return any(value is not None for row in sheet.values for value in row)
 
 
 def _unstored(values: "Worksheet", formulas: "Worksheet") -> Iterator[tuple[int, int]]:

@@ -192,3 +192,25 @@ def test_a_host_never_takes_the_place_of_another_of_its_name(room, govcloud, tmp
     ended = govcloud("--as", "hrss", "migrate", "inventory", "import", str(file), "--dry-run")
     assert "localhost-3" in ended.err
     assert "localhost-4" in ended.err
+
+
+def test_sheets_that_are_not_read_and_hidden_rows_are_told(room, govcloud, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "填表说明"
+    book.active.append(["请逐行填写"])
+    hidden, meant, second = (book.create_sheet(name) for name in ("字典", "主机", "二号机房"))
+    book.create_sheet("Sheet5")
+    hidden.sheet_state = "hidden"
+    for number, sheet in enumerate((hidden, meant, second)):
+        sheet.append(["主机名", "IP地址"])
+        sheet.append([f"a{number}", f"10.0.{number}.1"])
+        sheet.append([f"b{number}", f"10.0.{number}.2"])
+        sheet.row_dimensions[3].hidden = True
+    file = str(tmp_path / "hosts.xlsx")
+    book.save(file)
+    words = ("--as", "hrss", "migrate", "inventory", "import", file)
+    ended = govcloud(*words, "--dry-run")
+    assert "The sheet 主机 is read; these are not: 填表说明, 字典, 二号机房." in ended.err
+    assert "1 of the good rows are hidden" in ended.err
+    imported(govcloud, file)
+    assert set(hosts(govcloud)) == {"a1", "b1"}
