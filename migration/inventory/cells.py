@@ -191,12 +191,21 @@ _LEVEL: Final = re.compile(
 _NUMERALS: Final = {word: number for number, word in enumerate("一二三四五", start=1)}
 
 
+_LEVELS: Final = re.compile(r"([1-5一二三四五])级|S\d\s*A\d\s*G(\d)", re.IGNORECASE)
+
+
 def mlps_level(text: str) -> int:
-    """Return an MLPS level: `3`, `三级`, `等保三级`, `第三级`, `S3A3G3`."""
+    """Return an MLPS level: `3`, `三级`, `等保三级`, `第三级`, `S3A3G3`; not one of several."""
     match = _LEVEL.fullmatch(text)
     if match is None:
         raise CellError("migrate.cell_level", value=text)
-    word = match[1] or match[2]
+    level = _number(match[1] or match[2])
+    if any(_number(one[1] or one[2]) != level for one in _LEVELS.finditer(text)):
+        raise CellError("migrate.cell_level", value=text)
+    return level
+
+
+def _number(word: str) -> int:
     return _NUMERALS.get(word) or int(word)
 
 
@@ -237,6 +246,53 @@ def several(text: str) -> list[str]:
     return [line(word) for word in words if word and word not in {"无", "否", "-", "没有"}]
 
 
+_NOT: Final = re.compile(r"[不未否没]|无(?!线)|非(?=互联网|政务|电子政务|外网)")
+_NETWORKS: Final = {"internet": re.compile("互联网"), "extranet": re.compile("外网")}
+
+
 def networks(text: str) -> dict[str, bool]:
-    """Return which networks a system is connected to (已接入网络类型)."""
-    return {"extranet": "外网" in text.replace("互联网", ""), "internet": "互联网" in text}
+    """Return which networks a system is connected to (已接入网络类型).
+
+    `政务外网(不通互联网)` names one that it is not connected to.
+    """
+    said: dict[str, set[bool]] = {name: set() for name in _NETWORKS}
+    for clause in re.split(r"[\s、,;。()/]+|但是?|而", text):
+        named = {
+            name: match.start()
+            for name, word in _NETWORKS.items()
+            if (match := word.search(clause))
+        }
+        refusal = _NOT.search(clause)
+        for name in named:
+            said[name].add(refusal is None)
+        mixed = refusal and min(named.values(), default=0) < refusal.start() < max(
+            named.values(), default=0
+        )
+        # `互联网(否)` refuses what stands before it.
+        bare = refusal and not named and "网" not in clause and "网" in text
+        if mixed or bare:
+            raise CellError("migrate.cell_networks", value=text)
+    if any(len(answers) > 1 for answers in said.values()):
+        raise CellError("migrate.cell_networks", value=text)
+    return {name: True in said[name] for name in ("extranet", "internet")}
+
+
+_ERROR: Final = re.compile(r"#(?:N/A|[A-Z_/0]+[!?])", re.IGNORECASE)
+_ROUNDED: Final = re.compile(r"\d(?:\.\d+)?E\+\d+", re.IGNORECASE)
+_DIGITS_KEPT: Final = 10**15
+"""Spreadsheets keep 15 digits of a number."""
+
+
+def stated(value: Value, parse: object) -> None:
+    """Refuse what a spreadsheet has made of a cell that was meant otherwise."""
+    if isinstance(value, str):
+        if _ERROR.fullmatch(value.strip()):
+            raise CellError("migrate.cell_error", value=value.strip())
+        if _ROUNDED.fullmatch(value.strip()):
+            raise CellError("migrate.cell_rounded", value=value.strip())
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        if abs(value) >= _DIGITS_KEPT:
+            raise CellError("migrate.cell_rounded", value=folded(value))
+        # Of 2015.10 a number keeps 2015.1.
+        if parse is day and isinstance(value, float) and not value.is_integer():
+            raise CellError("migrate.cell_day", value=folded(value))

@@ -110,7 +110,7 @@ def read_rows(sheet: Sheet, rooms: Mapping[str, str], room: str | None) -> Readi
         if not any(texts.values()):
             continue
         before = len(reader.faults)
-        host = _host(reader, number, texts, columns, titles)
+        host = _host(reader, number, row, columns, titles)
         if len(reader.faults) == before and host is not None:
             hosts.append(host)
         else:
@@ -152,18 +152,20 @@ def headings(rows: Sequence[Sequence[cells.Value]]) -> tuple[int, Mapping[int, C
 def _host(
     reader: _Reader,
     number: int,
-    texts: Mapping[int, str],
+    row: Sequence[cells.Value],
     columns: Mapping[int, Column],
     titles: Sequence[object],
 ) -> Host | None:
     parts: dict[Part, dict[str, Any]] = {part: {} for part in Part}
     places: dict[str, str] = {}
-    for index, text in texts.items():
-        column, where = columns[index], cell_name(index, number)
+    for index, column in columns.items():
+        value = row[index] if index < len(row) else None
+        text, where = cells.folded(value), cell_name(index, number)
         places[column.field] = where
         if text in _NOTHING:
             continue
         try:
+            cells.stated(value, column.parse)
             parts[column.part][column.field] = column.parse(_with_unit(text, titles[index], column))
         except CellError as error:
             reader.fault(error.key, where, **error.params)

@@ -49,6 +49,15 @@ text = st.text("0123456789.-*/%()（）：年月日GTMB核路一二三级是否�
         (cells.several, "MySQL 5.7、Redis；无", ["MySQL 5.7", "Redis"]),
         (cells.networks, "政务外网、互联网", {"extranet": True, "internet": True}),
         (cells.networks, "互联网", {"extranet": False, "internet": True}),
+        (cells.networks, "未接入互联网", {"extranet": False, "internet": False}),
+        (cells.networks, "不接政务外网", {"extranet": False, "internet": False}),
+        (cells.networks, "政务外网（不通互联网）", {"extranet": True, "internet": False}),
+        (cells.networks, "接入政务外网但未接入互联网", {"extranet": True, "internet": False}),
+        (cells.networks, "互联网和政务外网均未接入", {"extranet": False, "internet": False}),
+        (cells.networks, "政务外网、无线专网", {"extranet": True, "internet": False}),
+        (cells.networks, "政务外网，未接入公安网", {"extranet": True, "internet": False}),
+        (cells.networks, "无", {"extranet": False, "internet": False}),
+        (cells.mlps_level, "三级(S3A3G3)", 3),
     ],
 )
 def test_what_people_write(parse, written, meant):
@@ -61,6 +70,9 @@ def test_what_people_write(parse, written, meant):
         (cells.count, "0"), (cells.count, "八核"), (cells.memory, "-4G"), (cells.memory, "0"),
         (cells.storage, "4*600*"), (cells.percent, "120"), (cells.day, "2015-13-01"),
         (cells.day, "去年"), (cells.mlps_level, "六级"), (cells.classified, "不详"),
+        (cells.mlps_level, "二级、三级"), (cells.mlps_level, "二级(拟定三级)"),
+        (cells.networks, "互联网(否)"), (cells.networks, "接入政务外网和未接入互联网"),
+        (cells.networks, "互联网、不接互联网"),
         (cells.flag, "也许"), (cells.environment, "灾备"),
     ],
 )  # fmt: skip
@@ -209,6 +221,32 @@ def test_a_host_needs_what_a_name_can_be_made_of(row, name):
     made = documents.host_documents(found.hosts, documents.Register("hrss"))
     assert [one["metadata"]["name"] for one in made] == ([name] if name else [])
     faults = [] if name else [("C2", "migrate.no_latin_name")]
+    assert [(one.field, one.key) for one in found.faults] == faults
+
+
+@pytest.mark.parametrize(
+    ("title", "value", "fault"),
+    [
+        ("上线时间", 2015.1, "migrate.cell_day"),
+        ("上线时间", 2015.6, "migrate.cell_day"),
+        ("上线时间", "2015.10", None),
+        ("上线时间", 2015, None),
+        ("上线时间", 20150601.0, None),
+        ("操作系统", "#N/A", "migrate.cell_error"),
+        ("数据库", "#REF!", "migrate.cell_error"),
+        ("数据库", "#NAME?", "migrate.cell_error"),
+        ("中间件", "#DIV/0!", "migrate.cell_error"),
+        ("资产编号", 1.23457e15, "migrate.cell_rounded"),
+        ("资产编号", 12345678901234567890, "migrate.cell_rounded"),
+        ("资产编号", "1.23E+15", "migrate.cell_rounded"),
+        ("资产编号", 123456789012345, None),
+        ("资产编号", "12345678901234567890", None),
+    ],
+)
+def test_what_a_spreadsheet_made_of_a_cell_is_not_taken_for_what_was_meant(title, value, fault):
+    titles = ["主机名", "IP地址", "系统名称", title]
+    found = read_rows(Sheet("x.csv", [titles, ["a", "10.0.0.1", "甲", value]]), {}, "room")
+    faults = [("D2", fault)] if fault else []
     assert [(one.field, one.key) for one in found.faults] == faults
 
 
