@@ -141,7 +141,10 @@ class Performer:
         if absent and request is None:
             return self._submit(job, absent)
         if absent and request is not None:
-            return Pending(Text("migrate.run_wait_request", {"request": request.id}))
+            if State(request.state) is State.REVIEW:
+                return Pending(Text("migrate.run_wait_request", {"request": request.id}))
+            # The plan or the machines have changed since; going on asks for what is missing.
+            return failed("migrate.run_request_short", request=request.id, machines=absent)
         waiting = [n for n in wanted if not rows[n].ready or n not in found]
         if waiting:
             return Pending(Text("migrate.run_wait_machines", {"machines": waiting}))

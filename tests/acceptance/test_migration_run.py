@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -352,6 +353,34 @@ def test_a_disk_that_is_to_move_as_it_is_is_proposed(hosts: Path, govcloud) -> N
     [workload] = yaml.safe_load(govcloud(*words, "portal-old").out)["spec"]["move"]["workloads"]
     assert (workload["role"], workload["source"]) == ("disk", "portal-old")
     assert "portal-old" in govcloud(*words, "none", code=Exit.NOT_FOUND).err
+
+
+def test_machines_that_a_request_did_not_have_are_asked_for_anew(
+    hosts: Path, govcloud, tmp_path: Path
+) -> None:
+    """The plan gained one while its request waited: nobody would ever have built it."""
+    file = tmp_path / "portal.yaml"
+    prepared(govcloud, file)
+    govcloud("--as", "hrss", "migrate", "run", "portal")
+    govcloud("controller", "run", "--once")
+    plan = yaml.safe_load(file.read_text("utf-8"))
+    move = plan["spec"]["move"]
+    plan["spec"].pop("state")
+    move["machines"].append(deepcopy(move["machines"][0]) | {"metadata": {"name": "second-new"}})
+    move["targets"].append({"machine": "second-new"})
+    file.write_text(yaml.safe_dump(plan, allow_unicode=True), "utf-8")
+    govcloud("apply", "-f", str(file))
+    first = status(govcloud)["request"]
+    govcloud("--as", "approver", "approve", first, "--yes")
+    govcloud("--as", "hrss", "migrate", "resume", "portal")  # looked at once, not in a while
+    until(govcloud, "stopped")
+    assert "second-new" in status(govcloud)["message"]
+    govcloud("--as", "hrss", "migrate", "resume", "portal")
+    until(govcloud, "plan-approved")
+    second = status(govcloud)["request"]
+    assert second != first
+    govcloud("--as", "approver", "approve", second, "--yes")
+    assert "second-new" in govcloud("get", "vm").out
 
 
 def test_a_system_of_which_no_host_is_known_has_nothing_to_move(city, govcloud, tmp_path) -> None:
