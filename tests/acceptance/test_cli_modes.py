@@ -113,6 +113,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("migrate", "accept", MOVED),
     ("migrate", "source-off", MOVED, "--host", "old", "--wiped", "1", "--disposal", "reused"),
     ("migrate", "rollback", MOVED, "-y"),
+    ("migrate", "abandon", MOVED, "--part", "data", "--reason", "gone", "-y"),
     ("migrate", "log", MOVED, "-o", "json"),
     ("migrate", "close-room", "hrss/room", "--evidence", "photo", "--confirmed-by", "auditor"),
     ("report", "on-cloud-rate", "--as-of", "2026-01-01", "--format", "json"),

@@ -111,6 +111,8 @@ CASES: Final[dict[tuple[str, str], tuple[str, Any]]] = {
             f"/v1/migrations/{{d}}/system/{verb}", {})
         for verb in ("run", "pause", "resume", "cutover", "verify", "rollback", "accept")
     },
+    ("POST", "/v1/migrations/{department}/{system}/abandon"): (
+        "/v1/migrations/{d}/system/abandon", {"part": "data", "note": "gone"}),
     ("POST", "/v1/migrations/{department}/{system}/source-off"): (
         "/v1/migrations/{d}/system/source-off", {"host": "legacyhost"}),
     ("GET", "/v1/quota/tree"): ("/v1/quota/tree", None),
