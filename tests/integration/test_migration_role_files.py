@@ -135,7 +135,7 @@ def test_a_frozen_source_stays_frozen_when_it_reboots(site: Mover) -> None:
 
 
 GOING = """#!/bin/sh
-/root/rsync "$@" || exit
+/opt/rsync "$@" || exit
 exit 24
 """
 
@@ -145,9 +145,9 @@ def test_what_changes_under_a_test_copy_speaks_not_against_it(site: Mover) -> No
     path, source, target = path_of(site), site.source, site.target
     old = "$(printf '\\261\\250.log')"
     source.run(f"cd {path}; mkdir a b; touch {old} a/{old} b/kept $'two\\nlines' '中文 -> x'")
-    target.run("cp /usr/bin/rsync /root/rsync")
-    target.write("/root/going", GOING, 0o755)
-    target.run("mount --bind /root/going /usr/bin/rsync")
+    target.run("cp /usr/bin/rsync /opt/rsync")
+    target.write("/opt/going", GOING, 0o755)
+    target.run("mount --bind /opt/going /usr/bin/rsync")
     try:
         site.well(Stage.SYNC, Mode.TEST)
         source.run(f"cd {path}; date > {old}; date > $'two\\nlines'; date > '中文 -> x'; mv a c")
@@ -264,8 +264,8 @@ def test_who_can_write_after_the_freeze_is_named(site: Mover, begin: str, said: 
     path, source = path_of(site), site.source
     source.run("rm -f /run/writer; mkdir -p /mnt")
     begin = f"echo $$ > /run/writer; {begin.format(path=path)}"
-    source.write("/root/begin", begin)
-    source.run("setsid -f sh /root/begin > /dev/null 2>&1 < /dev/null")
+    source.write("/opt/begin", begin)
+    source.run("setsid -f sh /opt/begin > /dev/null 2>&1 < /dev/null")
     source.run("until [ -s /run/writer ]; do date > /dev/null; done")
     pid = source.run("until pgrep -x sleep; do date > /dev/null; done").strip()
     try:

@@ -75,20 +75,20 @@ for word; do case $word in *services.tar*) echo half > "$word"; kill -KILL $PPID
 def test_what_stood_at_the_target_comes_back_also_after_a_kill(site: Mover) -> None:
     """While it was kept; and nothing is removed where what was kept cannot be read."""
     site.target.write(CONF, "# of the target\n")
-    site.target.write("/root/half", HALF, 0o755)
-    site.target.run("mount --bind /root/half /usr/bin/tar")
+    site.target.write("/opt/half", HALF, 0o755)
+    site.target.run("mount --bind /opt/half /usr/bin/tar")
     try:
         assert site.play(Stage.SYNC, Mode.INITIAL).verdict != Verdict.OK
     finally:
         site.target.run("umount /usr/bin/tar")
     site.well(Stage.SYNC, Mode.INITIAL)
     kept = f"/var/lib/govcloud-move/{site.key}/services.tar"
-    site.target.run(f"mv {kept} /root/kept; echo half > {kept}")
+    site.target.run(f"mv {kept} /opt/kept; echo half > {kept}")
     played = site.play(Stage.UNDO, Mode.ABORTED)
     assert played.verdict == Verdict.FAILED
     assert f"{kept} cannot be read, so nothing is removed" in played.message
     assert "site" in site.target.path(CONF).read_text()
-    site.target.run(f"mv /root/kept {kept}")
+    site.target.run(f"mv /opt/kept {kept}")
     site.well(Stage.UNDO, Mode.ABORTED)
     assert site.target.path(CONF).read_text() == "# of the target\n"
 
