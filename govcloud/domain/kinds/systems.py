@@ -202,7 +202,11 @@ class MachineNetwork(Model):
     """How a machine is connected."""
 
     ipv6: Flag = Field(True, description="Has an IPv6 address as well.")
-    internet_access: Flag = Field(False, description="May reach the internet.")
+    internet_access: Flag = Field(
+        False,
+        description="May reach the internet: agreed, checked by policy, kept on record; where its "
+        "zone's external network leads is the region's.",
+    )
     floating_ip: Flag = Field(False, description="Has a floating address for each machine.")
     bandwidth_mbps: Positive | None = Field(
         None, description="Bandwidth, Mbit/s: agreed and kept on record; no driver limits it."
