@@ -376,6 +376,23 @@ def test_what_stands_at_the_target_is_not_replaced_unasked(site: Mover) -> None:
     assert not site.target.path(f"{path}/mine").exists()
 
 
+def test_what_was_copied_is_undone_also_where_the_plan_names_other_paths_since(
+    site: Mover,
+) -> None:
+    """What the target had at those is neither replaced nor taken away."""
+    first, other = path_of(site), f"{path_of(site)}-other"
+    site.well(Stage.SYNC, Mode.INITIAL)
+    for host, name in ((site.source, "theirs"), (site.target, "mine")):
+        host.run(f"mkdir -p {other}; echo {name} > {other}/{name}")
+    site.settings["paths"] = [other]
+    played = site.play(Stage.SYNC, Mode.DELTA)
+    assert played.verdict == Verdict.FAILED
+    assert f"{other} stands on hr-new already" in played.message
+    site.well(Stage.UNDO, Mode.ABORTED)
+    assert site.target.path(f"{other}/mine").read_text() == "mine\n"
+    assert not site.target.path(first).exists()
+
+
 def test_stopping_ends_everything_soon(site: Mover) -> None:
     site.source.run(f"head -c 40000000 /dev/urandom > {path_of(site)}/large")
     stop = threading.Event()
