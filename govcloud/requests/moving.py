@@ -20,9 +20,10 @@ _WRITTEN: Final = ("state", "accepted_on")
 """Fields that the journal writes."""
 _BOUND: Final = ("department", "system", "wave")
 _HOSTS: Final = ("LegacyHost", "VirtualMachine")
-_ACCEPTED: Final = frozenset(
+ACCEPTED: Final = frozenset(
     {MigrationState.ACCEPTED, MigrationState.SOURCE_OFF, MigrationState.CLOSED}
 )
+"""States from the acceptance on: no way leads back any more."""
 
 
 def kept(session: Session, draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) -> Draft:
@@ -95,20 +96,25 @@ def needed(
     leaving = {key: field for key, field in leaving.items() if key in rows and _runs(rows[key])}
     if not leaving:
         return
-    plans = objects.of_kinds(session, ["MigrationPlan"], subject=wish.department)
-    running = moves.of_plans(session, (plan.uid for plan in plans))
-    for plan in plans:
-        spec = parse_spec(plan.kind, plan.spec)
-        row = running.get(plan.uid)
-        if row is None or not row.live or not isinstance(spec, MigrationPlanSpec) or not spec.move:
-            continue
-        used = {ObjectKey("LegacyHost", wish.department, one.host) for one in spec.move.sources}
-        if spec.state not in _ACCEPTED:
-            targets = spec.move.targets
+    for _, spec, move in live(session, wish.department):
+        used = {ObjectKey("LegacyHost", wish.department, one.host) for one in move.sources}
+        if spec.state not in ACCEPTED:
+            targets = move.targets
             used |= {ObjectKey("VirtualMachine", wish.department, one.machine) for one in targets}
         for key in sorted(used & leaving.keys()):
             params = {"object": str(key), "system": spec.system}
             yield Diagnostic("requests.host_moves", params, field=leaving[key])
+
+
+def live(session: Session, department: str) -> Iterator[tuple[str, MigrationPlanSpec, Move]]:
+    """Yield the uid, plan and move of each migration of a department that runs."""
+    plans = objects.of_kinds(session, ["MigrationPlan"], subject=department)
+    running = moves.of_plans(session, (plan.uid for plan in plans))
+    for plan in plans:
+        spec, row = parse_spec(plan.kind, plan.spec), running.get(plan.uid)
+        if row is None or not row.live or not isinstance(spec, MigrationPlanSpec) or not spec.move:
+            continue
+        yield plan.uid, spec, spec.move
 
 
 def _runs(row: ObjectRow) -> bool:

@@ -1,7 +1,7 @@
 """What platform objects refer to, and who refers to them: one table, read both ways."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlmodel import Session
 
@@ -99,7 +99,7 @@ def _storage(draft: Draft, spec: CloudSpec) -> Iterator[Diagnostic]:
 def _quota(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
     zone = there.get("Zone", {}).get(spec.zone or "")
     if zone is not None:
-        cloud = zone.plain["cloud"] if isinstance(zone, Draft) else zone.spec["cloud"]
+        cloud = _plain(zone)["cloud"]
         if cloud != spec.cloud:
             params = {"zone": spec.zone, "cloud": cloud, "other": spec.cloud}
             yield draft.fault("requests.zone_of_other_cloud", "spec.zone", **params)
@@ -111,6 +111,11 @@ def _quota(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
                 yield draft.fault("requests.no_limit_for", f"spec.{name}", **{"class": word})
 
 
+def _plain(found: ObjectRow | Draft) -> Mapping[str, Any]:
+    """Return the spec of what there is or will be, in its plain form."""
+    return found.plain if isinstance(found, Draft) else found.spec
+
+
 def _limited_twice(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
     """Yield a fault for each other standing limit of the same: the tighter one would hold.
 
@@ -119,10 +124,10 @@ def _limited_twice(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diag
     if not spec.stands:
         return
     for name, found in there.get("Quota", {}).items():
-        plain = found.plain if isinstance(found, Draft) else found.spec
+        plain = _plain(found)
         if name == draft.key.name or plain["department"] != spec.department:
             continue
-        other = found.spec if isinstance(found, Draft) else parse_spec("Quota", found.spec)
+        other = parse_spec("Quota", plain)
         assert isinstance(other, QuotaSpec)
         classes = sorted(spec.limits.keys() & other.limits.keys())
         if other.stands and other.place == spec.place and classes:
@@ -135,7 +140,7 @@ def planned_twice(drafts: Iterable[Draft], there: Names) -> Iterator[Diagnostic]
     plans = [draft for draft in drafts if draft.key.kind == "MigrationPlan"]
     named: dict[tuple[object, object], list[str]] = {}
     for name, found in there.get("MigrationPlan", {}).items() if plans else ():
-        plain = found.plain if isinstance(found, Draft) else found.spec
+        plain = _plain(found)
         named.setdefault((plain["department"], plain["system"]), []).append(name)
     for draft in plans:
         whose, system = draft.plain["department"], draft.plain["system"]
@@ -151,7 +156,7 @@ def _storage_classes(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Di
     A cloud that names none has whatever it is asked for.
     """
     clouds = [
-        parse_spec("Cloud", found.plain if isinstance(found, Draft) else found.spec)
+        parse_spec("Cloud", _plain(found))
         for name, found in there.get("Cloud", {}).items()
         if spec.cloud in (None, name)
     ]

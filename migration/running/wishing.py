@@ -15,10 +15,10 @@ from govcloud.errors import (
     NotFoundError,
     UsageError,
 )
-from govcloud.store import moves, objects
+from govcloud.requests import moving
 from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Unit
-from migration.running import gates, hosts, journal, settings
+from migration.running import gates, hosts, settings
 from migration.running.model import Case, Party, StepName, Verb
 from migration.running.next import critical, going_back, paused, stuck
 from migration.running.rooms import switch_off
@@ -31,10 +31,6 @@ PARTY: Final[Mapping[Role, Party]] = {
     Role.OPERATOR: Party.PROVIDER,
 }
 """For whom each role signs; the unit's is its own department's, the others of no department."""
-_OVER: Final = frozenset(
-    {MigrationState.ACCEPTED, MigrationState.SOURCE_OFF, MigrationState.CLOSED}
-)
-"""States in which no source is needed any more."""
 _READY: Final = frozenset(
     {
         MigrationState.ASSESSED,
@@ -228,17 +224,13 @@ def _accept(scene: Scene, asked: Asked) -> dict[str, Any]:
 
 def _moving_from(scene: Scene, host: str) -> list[str]:
     """Return the other systems whose migrations still need a source."""
-    session, department = scene.unit.session, scene.spec.department
-    plans = objects.of_kinds(session, ["MigrationPlan"], subject=department)
-    live = moves.of_plans(session, (plan.uid for plan in plans if plan.uid != scene.plan.uid))
-    found = []
-    for plan in plans:
-        row, spec = live.get(plan.uid), journal.plan_of(plan)
-        if row is None or not row.live or spec.move is None or spec.state in _OVER:
-            continue
-        if host in [one.host for one in spec.move.sources]:
-            found.append(spec.system)
-    return sorted(found)
+    return sorted(
+        spec.system
+        for uid, spec, move in moving.live(scene.unit.session, scene.spec.department)
+        if uid != scene.plan.uid
+        and spec.state not in moving.ACCEPTED
+        and host in [one.host for one in move.sources]
+    )
 
 
 def _source_off(scene: Scene, asked: Asked) -> dict[str, Any]:

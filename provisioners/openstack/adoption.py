@@ -179,8 +179,8 @@ class Adoption:
         return names.get(key, "") or str(of_volume.get("image_name") or key or "")
 
     def _disk(self, volume: Json) -> dict[str, object]:
-        kind = self.door.settings.storage_class(volume.get("volume_type"))
-        return {"size": volume.get("size"), "type": kind}
+        props = self._props(volume)
+        return {"size": props["size"], "type": props["storage"]}
 
     def _props(self, volume: Json) -> Mapping[str, Value]:
         kind = self.door.settings.storage_class(volume.get("volume_type"))
