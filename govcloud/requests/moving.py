@@ -91,7 +91,7 @@ def needed(
     leaving |= {
         draft.key: "spec.state"
         for draft in wish.drafts
-        if isinstance(draft.spec, LegacyHostSpec) and draft.spec.state is HostState.OFF
+        if isinstance(draft.spec, LegacyHostSpec) and draft.spec.state is not HostState.RUNNING
     }
     leaving = {key: field for key, field in leaving.items() if key in rows and _runs(rows[key])}
     if not leaving:
@@ -118,4 +118,4 @@ def live(session: Session, department: str) -> Iterator[tuple[str, MigrationPlan
 
 
 def _runs(row: ObjectRow) -> bool:
-    return row.spec.get("state") != HostState.OFF.value
+    return row.spec.get("state") not in (HostState.OFF.value, HostState.DISPOSED.value)

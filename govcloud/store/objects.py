@@ -338,6 +338,16 @@ def of_department(
     return list(session.exec(statement.order_by(col(ObjectRow.kind), col(ObjectRow.name))))
 
 
+def given_back(session: Session, department: str, kind: str) -> list[FactRow]:
+    """Return the last facts of a department's objects of a kind that are no more."""
+    gone = (
+        col(FactRow.kind) == kind,
+        col(FactRow.department) == department,
+        col(FactRow.phase) == "gone",
+    )
+    return list(session.exec(select(FactRow).where(*gone).order_by(col(FactRow.seq))))
+
+
 def of_system(session: Session, department: str, systems: Iterable[str]) -> list[ObjectRow]:
     """Return what stands for these systems of a department: resources and legacy hosts."""
     rows: list[ObjectRow] = []

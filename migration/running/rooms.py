@@ -9,6 +9,7 @@ from sqlmodel import Session
 from govcloud.domain.access import Permission, Role
 from govcloud.domain.kinds.estate import HostState, RoomState
 from govcloud.domain.kinds.governance import MigrationState
+from govcloud.domain.kinds.systems import Lifecycle
 from govcloud.domain.manifest import ObjectKey, parse_spec
 from govcloud.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from govcloud.policy.context import city_day
@@ -87,31 +88,40 @@ def _locked(unit: Unit, key: ObjectKey) -> ObjectRow:
 
 
 def _hindering(session: Session, department: str, room: str, today: date) -> Iterator[str]:
-    """Yield the hosts that still run in a room, and the systems there that have not moved."""
-    there = [
-        row
-        for row in objects.of_department(session, department, ["LegacyHost"])
-        if row.spec["room"] == room
-    ]
-    for row in there:
-        if row.spec.get("state") == HostState.RUNNING.value:
+    """Yield the hosts that still run in a room, and the systems there that have not moved.
+
+    A host that was given back says nothing of where its system runs now: that system hinders as if
+    the host still stood there, unless the host stands in the register again.
+    """
+    hosts = objects.of_department(session, department, ["LegacyHost"])
+    for row in hosts:
+        if row.spec["room"] == room and row.spec.get("state") == HostState.RUNNING.value:
             yield f"LegacyHost/{row.name}"
-    settled = _settled(session, department, today)
-    for system in sorted({str(row.spec["system"]) for row in there if row.spec.get("system")}):
-        if system not in settled:
-            yield f"System/{system}"
+    standing = {row.name for row in hosts}
+    gone = objects.given_back(session, department, "LegacyHost")
+    specs = [row.spec for row in hosts] + [f.spec for f in gone if f.name not in standing]
+    there = {str(spec["system"]) for spec in specs if spec["room"] == room and spec.get("system")}
+    for system in sorted(there & _unsettled(session, department, today)):
+        yield f"System/{system}"
 
 
-def _settled(session: Session, department: str, today: date) -> set[str]:
-    """Return the systems whose source is off, and those that need not move today."""
+def _unsettled(session: Session, department: str, today: date) -> set[str]:
+    """Return the registered systems that should move and whose source is not off.
+
+    Whoever is retired, or exempt today, need not move (MIG-3, MIG-8).
+    """
     rows = objects.of_kinds(session, ["MigrationPlan", "Exemption"], subject=department)
-    return {
+    settled = {
         row.spec["system"]
         for row in rows
         if (row.spec["state"] in _OFF if row.kind == "MigrationPlan" else _holds(row.spec, today))
     }
+    systems = objects.of_department(session, department, ["System"])
+    live = {row.name for row in systems if row.spec["lifecycle"] != Lifecycle.RETIRED.value}
+    return live - settled
 
 
 def _holds(exemption: Mapping[str, Any], today: date) -> bool:
-    approved = exemption.get("approvedOn") and exemption.get("approvedBy")
-    return bool(approved) and exemption["validFrom"] <= today.isoformat() <= exemption["validUntil"]
+    day, decided = today.isoformat(), exemption.get("approvedOn")
+    approved = bool(decided) and decided <= day and bool(exemption.get("approvedBy"))
+    return approved and exemption["validFrom"] <= day <= exemption["validUntil"]

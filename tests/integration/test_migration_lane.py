@@ -23,6 +23,7 @@ from govcloud.errors import (
     UnavailableError,
 )
 from govcloud.messages import remedy, render
+from govcloud.requests.life import Verdict as Decision
 from govcloud.requests.proposing import Assessor
 from govcloud.requests.wishes import Wish, wish_of
 from govcloud.store import moves, objects
@@ -595,13 +596,14 @@ def test_what_a_running_migration_needs_is_not_given_back(yard: Yard, clock: Fix
     assert faults(released) == ["requests.host_moves"]
     with yard.store.reading() as session:
         spec = dict(objects.by_keys(session, [source])[source].spec)
-    off = {
-        "apiVersion": "govcloud.io/v1",
-        "kind": "LegacyHost",
-        "metadata": {"name": "case-old", "department": DEPARTMENT},
-        "spec": spec | {"state": "off", "offOn": clock.now().date().isoformat()},
-    }
-    assert "requests.host_moves" in faults(wish_of(CLERK, read(off), []))
+    for state in ("off", "disposed"):
+        off = {
+            "apiVersion": "govcloud.io/v1",
+            "kind": "LegacyHost",
+            "metadata": {"name": "case-old", "department": DEPARTMENT},
+            "spec": spec | {"state": state, "offOn": clock.now().date().isoformat()},
+        }
+        assert "requests.host_moves" in faults(wish_of(CLERK, read(off), []))
     yard.wish("case", "rollback", CLERK)
     work(yard)
     assert faults(released) == []
@@ -628,6 +630,57 @@ def test_a_room_is_closed_when_nothing_runs_in_it(yard: Yard, clock: FixedClock)
     assert close()["state"] == "closed"
     with pytest.raises(ConflictError, match="room_closed_already"):
         close()
+
+
+def test_a_room_whose_hosts_were_given_back_is_not_empty_of_systems(yard: Yard) -> None:
+    """MIG-8: all its systems are off, exempt or retired; that a host is registered no more is no
+    evidence of where its system runs.
+    """
+    yard.system("case", DATA)
+    with yard.store.unit(ADMIN) as unit:
+        yard.lab.put(unit, "ServerRoom", "room", {}, department=DEPARTMENT)
+        yard.lab.put(unit, "ServerRoom", "other", {}, department=DEPARTMENT)
+    _people(yard)
+
+    def hindering() -> object:
+        try:
+            yard.office.close_room(ADMIN, DEPARTMENT, "room", "photo 12", "checker")
+        except ConflictError as refused:
+            return refused.params["what"]
+        return []
+
+    [host] = _documents(yard, "LegacyHost")
+    released = [ObjectKey("LegacyHost", DEPARTMENT, "case-old")]
+    request = yard.desk.submit(CLERK, [], releases=released)
+    yard.desk.decide(APPROVER, request.id, Decision.APPROVE)
+    assert _documents(yard, "LegacyHost") == []
+    assert hindering() == ["System/case"]
+    with yard.store.unit(ADMIN) as unit:
+        spec = {**host, "room": "other"}
+        yard.lab.put(unit, "LegacyHost", "case-old", spec, department=DEPARTMENT)
+    assert hindering() == [], "it stands in the other room"
+
+
+def test_a_retired_system_does_not_keep_its_room_open(yard: Yard) -> None:
+    yard.system("case", DATA)
+    with yard.store.unit(ADMIN) as unit:
+        yard.lab.put(unit, "ServerRoom", "room", {}, department=DEPARTMENT)
+        for kind, name, changes in (
+            ("LegacyHost", "case-old", {"state": "off", "offOn": "2026-06-30"}),
+            ("System", "case", {"lifecycle": "retired"}),
+        ):
+            key = ObjectKey(kind, DEPARTMENT, name)
+            row = objects.by_keys(unit.session, [key], lock=True)[key]
+            row.spec = {**row.spec, **changes}
+            unit.session.add(row)
+    _people(yard)
+    closed = yard.office.close_room(ADMIN, DEPARTMENT, "room", "photo 12", "checker")
+    assert closed["state"] == "closed"
+
+
+def _documents(yard: Yard, kind: str) -> list[dict[str, object]]:
+    with yard.store.reading() as session:
+        return [dict(row.spec) for row in objects.of_department(session, DEPARTMENT, [kind])]
 
 
 def _people(yard: Yard) -> None:
