@@ -5,6 +5,7 @@ unbroken order of wishes and steps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, update
@@ -57,6 +58,17 @@ def cut(session: Session, uid: str) -> bool:
     of_run = (col(MoveStepRow.uid) == uid, col(MoveStepRow.run) == row.run)
     frozen = select(MoveStepRow.number).where(*of_run, col(MoveStepRow.step) == "freeze")
     return session.exec(frozen.limit(1)).first() is not None
+
+
+def serves_since(session: Session, uid: str) -> datetime | None:
+    """Return when a plan's present run was seen to serve from the cloud; None before that."""
+    row = find(session, uid)
+    if row is None:
+        return None
+    of_run = (col(MoveStepRow.uid) == uid, col(MoveStepRow.run) == row.run)
+    seen = (col(MoveStepRow.step) == "health", col(MoveStepRow.verdict) == "ok")
+    ended = select(func.max(MoveStepRow.ended_at)).where(*of_run, *seen)
+    return session.exec(ended).one()
 
 
 def begun(session: Session, uid: str) -> set[str]:

@@ -23,8 +23,13 @@ DISPOSALS: Final = ("reassigned", "scrapped", "reused", "hosted")
 _OFF: Final = frozenset({MigrationState.SOURCE_OFF.value, MigrationState.CLOSED.value})
 
 
-def evidence_of(given: Mapping[str, str], today: date) -> dict[str, str]:
-    """Return the evidence that a source is off; UsageError where some of it is missing."""
+def evidence_of(
+    given: Mapping[str, str], host: str, today: date, served: date | None
+) -> dict[str, str]:
+    """Return the evidence that a source is off; UsageError where it is missing or cannot be so.
+
+    `served`: the day up to which data was read there.
+    """
     missing = [name for name in ("wiped", "disposal", "asset") if not given.get(name)]
     if missing:
         raise UsageError("migrate.run_evidence_missing", fields=missing)
@@ -34,13 +39,17 @@ def evidence_of(given: Mapping[str, str], today: date) -> dict[str, str]:
     off = given.get("off") or today.isoformat()
     if off > today.isoformat():
         raise UsageError("migrate.run_off_future", on=off)
+    if served is not None and off < served.isoformat():
+        raise UsageError("migrate.run_off_served", host=host, off=off, on=served)
     return {**given, "off": off}
 
 
-def switch_off(unit: Unit, department: str, host: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Record that a source is off, and return the evidence."""
-    evidence = evidence_of(given, city_day(unit.now))
-    row = _locked(unit, ObjectKey("LegacyHost", department, host))
+def switch_off(
+    unit: Unit, host: ObjectKey, given: Mapping[str, str], served: date | None = None
+) -> dict[str, str]:
+    """Record that a source is off, and return the evidence (`evidence_of`)."""
+    evidence = evidence_of(given, host.name, city_day(unit.now), served)
+    row = _locked(unit, host)
     spec = parse_spec(row.kind, row.spec).model_copy(
         update={"state": HostState.OFF, "off_on": date.fromisoformat(evidence["off"])}
     )
@@ -122,6 +131,6 @@ def _unsettled(session: Session, department: str, today: date) -> set[str]:
 
 
 def _holds(exemption: Mapping[str, Any], today: date) -> bool:
-    day, decided = today.isoformat(), exemption.get("approvedOn")
+    day, decided = today.isoformat(), str(exemption.get("approvedOn") or "")
     approved = bool(decided) and decided <= day and bool(exemption.get("approvedBy"))
     return approved and exemption["validFrom"] <= day <= exemption["validUntil"]

@@ -1,11 +1,12 @@
 """Whether a wish can be fulfilled as a migration stands, and by whom it may be wished."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from govcloud.domain.access import Actor, Permission, Role
+from govcloud.domain.keys import ObjectKey
 from govcloud.domain.kinds.governance import MigrationPlanSpec, MigrationState
 from govcloud.errors import (
     ConflictError,
@@ -15,7 +16,9 @@ from govcloud.errors import (
     NotFoundError,
     UsageError,
 )
+from govcloud.policy.context import city_day
 from govcloud.requests import moving
+from govcloud.store import moves
 from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Unit
 from migration.running import gates, hosts, settings
@@ -222,15 +225,19 @@ def _accept(scene: Scene, asked: Asked) -> dict[str, Any]:
     return {"party": party.value}
 
 
-def _moving_from(scene: Scene, host: str) -> list[str]:
-    """Return the other systems whose migrations still need a source."""
-    return sorted(
-        spec.system
+def _from(scene: Scene, host: str) -> list[tuple[str, MigrationPlanSpec]]:
+    """Return the migrations that run from a source, by uid; this one is among them."""
+    return [
+        (uid, spec)
         for uid, spec, move in moving.live(scene.unit.session, scene.spec.department)
-        if uid != scene.plan.uid
-        and spec.state not in moving.ACCEPTED
-        and host in [one.host for one in move.sources]
-    )
+        if host in [one.host for one in move.sources]
+    ]
+
+
+def _serving_elsewhere(scene: Scene, found: Iterable[tuple[str, MigrationPlanSpec]]) -> date | None:
+    """Return the day on which the last of some systems was seen to serve from the cloud."""
+    seen = [moves.serves_since(scene.unit.session, uid) for uid, _ in found]
+    return max((city_day(at) for at in seen if at is not None), default=None)
 
 
 def _source_off(scene: Scene, asked: Asked) -> dict[str, Any]:
@@ -242,12 +249,17 @@ def _source_off(scene: Scene, asked: Asked) -> dict[str, Any]:
         raise NotFoundError("migrate.run_no_source", host=asked.host, known=sources)
     if asked.host in case.switched_off():
         raise ConflictError("migrate.run_off_already", host=asked.host)
-    others = _moving_from(scene, asked.host)
+    found = _from(scene, asked.host)
+    others = [
+        spec.system
+        for uid, spec in found
+        if uid != scene.plan.uid and spec.state not in moving.ACCEPTED
+    ]
     if others:
-        raise ConflictError("migrate.run_off_needed", host=asked.host, systems=others)
-    evidence = dict(asked.evidence or {})
-    switch_off(scene.unit, scene.spec.department, asked.host, evidence)
-    return {"host": asked.host, **evidence}
+        raise ConflictError("migrate.run_off_needed", host=asked.host, systems=sorted(others))
+    key = ObjectKey("LegacyHost", scene.spec.department, asked.host)
+    served = _serving_elsewhere(scene, found)
+    return {"host": asked.host, **switch_off(scene.unit, key, asked.evidence or {}, served)}
 
 
 _WAYS: Final[Mapping[Verb, Callable[[Scene, Asked], dict[str, Any]]]] = {

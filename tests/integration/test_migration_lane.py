@@ -21,6 +21,7 @@ from govcloud.errors import (
     InvalidInputError,
     NotFoundError,
     UnavailableError,
+    UsageError,
 )
 from govcloud.messages import remedy, render
 from govcloud.requests.life import Verdict as Decision
@@ -116,9 +117,14 @@ def test_a_system_goes_all_the_way(yard: Yard, clock: FixedClock) -> None:
     assert (plan.spec["state"], plan.spec["acceptedOn"]) == ("accepted", "2026-08-02")
 
     evidence = {"wiped": "CERT-1", "disposal": "scrapped", "asset": "ZC-1"}
-    yard.wish("case", "source-off", host="case-old", **evidence)
+    with pytest.raises(UsageError, match="run_off_served") as refused:
+        yard.wish("case", "source-off", host="case-old", off="2026-07-02", **evidence)
+    assert "2026-07-03" in render(refused.value.key, "zh", refused.value.params)
+    yard.wish("case", "source-off", host="case-old", off="2026-07-03", **evidence)
     work(yard)
     assert yard.state("case") == "closed"
+    [host] = _documents(yard, "LegacyHost")
+    assert (host["state"], host["offOn"]) == ("off", "2026-07-03")
     outcomes = [line["outcome"] for line in yard.log("case")]
     assert set(outcomes) == {"ok", "wished"}
 
@@ -279,6 +285,34 @@ def test_a_source_is_off_when_nobody_needs_it(yard: Yard, clock: FixedClock) -> 
     yard.system("third", DATA, sources=[{"host": "third-old"}, {"host": "nobody"}])
     with pytest.raises(ConflictError, match="run_source_unknown"):
         yard.wish("third", "run")
+
+
+def test_a_source_was_on_until_the_last_of_its_systems_was_cut_over(
+    yard: Yard, clock: FixedClock
+) -> None:
+    later = OPENS + timedelta(days=10)
+    yard.system("case", DATA)
+    yard.system(
+        "other",
+        DATA,
+        sources=[{"host": "other-old"}, {"host": "case-old"}],
+        window={"opens": later.isoformat(), "hours": 8},
+    )
+    yard.wish("other", "run")
+    to_trial(yard, clock)
+    clock.set(later)
+    yard.cutover("other")
+    work(yard)
+    clock.advance(31 * 86_400)
+    for name in ("case", "other"):
+        yard.sign(name)
+    work(yard)
+    evidence = {"wiped": "CERT-1", "disposal": "scrapped", "asset": "ZC-1"}
+    with pytest.raises(UsageError, match="run_off_served"):
+        yard.wish("case", "source-off", host="case-old", off="2026-07-12", **evidence)
+    yard.wish("case", "source-off", host="case-old", off="2026-07-13", **evidence)
+    log = [line for line in yard.log("case") if line["what"] == "source-off"]
+    assert [line["detail"]["off"] for line in log if line["outcome"] == "wished"] == ["2026-07-13"]
 
 
 def test_a_check_is_content_with_the_status(stream: str) -> None:
