@@ -1,5 +1,6 @@
 """Doing a task: a play on hosts, machines requested, checks that it serves. What came of it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,7 +62,7 @@ class Performer:
     store: Store
     desk: Desk
     player: Callable[[], Player]
-    healthy: Callable[[Move, Stop], str] = field(default=healthy)
+    healthy: Callable[[Move, Stop, float], str] = field(default=healthy)
 
     def perform(self, job: Job, tell: Tell, stop: Stop) -> Outcome:
         """Do a task to its end, or until `stop`."""
@@ -85,9 +86,8 @@ class Performer:
         lacking = [name for name in (task.source, task.target) if name not in found]
         if lacking:
             return failed("migrate.run_no_address", hosts=sorted(set(lacking)))
-        timeout = None
-        if job.closes is not None and task.step in CRITICAL:
-            timeout = max(1.0, (job.closes - self.store.clock.now()).total_seconds())
+        bound = job.closes is not None and task.step in CRITICAL
+        timeout = max(1.0, self._left_s(job)) if bound else None
         play = Play(
             key=f"gc-{job.uid[:12]}-{task.part}",
             role=task.role,
@@ -111,10 +111,19 @@ class Performer:
         return self.player().play(play, tell, stop)
 
     def _health(self, job: Job, stop: Stop) -> Played:
-        wrong = self.healthy(job.move, stop)
-        if not wrong:
+        """Check within the window: what serves after its end only is taken back as late."""
+        wrong = self.healthy(job.move, stop, self._left_s(job))
+        late = self._left_s(job) <= 0
+        if not wrong and not late:
             return Played(Verdict.OK, {"checks": len(job.move.health)})
-        return Played(Verdict.STOPPED if stop.is_set() else Verdict.FAILED, message=wrong)
+        stopped = late or stop.is_set()
+        return Played(Verdict.STOPPED if stopped else Verdict.FAILED, message=wrong)
+
+    def _left_s(self, job: Job) -> float:
+        """Return how many seconds the window is open yet."""
+        if job.closes is None:
+            return math.inf
+        return (job.closes - self.store.clock.now()).total_seconds()
 
     # --- In the register ---
 
