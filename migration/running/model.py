@@ -173,6 +173,11 @@ class Entry:
         """Whether it succeeded."""
         return self.verdict is Verdict.OK
 
+    @property
+    def compared(self) -> bool:
+        """Whether it ended by itself: what was stopped has compared nothing."""
+        return self.ended is not None and self.verdict is not Verdict.STOPPED
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

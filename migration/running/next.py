@@ -142,12 +142,14 @@ def stuck(case: Case, now: datetime) -> list[str]:
 
 def _checking(case: Case) -> Decision | None:
     """Return the comparison that was asked for, as far as it has not been made."""
-    wish = case.last(Verb.VERIFY)
+    wish, pause = case.last(Verb.VERIFY), case.last(Verb.PAUSE)
     synced = {entry.part for entry in case.entries if entry.step is StepName.INITIAL_SYNC}
     if wish is None or critical(case, tasks(case.move)):
         return None
+    if paused(case) and pause is not None and pause.number > wish.number:
+        return None
     for task in check(case.move):
-        made = [one for one in case.tries(task) if one.number > wish.number and one.ended]
+        made = [one for one in case.tries(task) if one.number > wish.number and one.compared]
         if task.part in synced and not made:
             return Do(task, 1)
     return None

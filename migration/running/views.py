@@ -127,7 +127,7 @@ def downtime_s(case: Case) -> float | None:
 def _differs(case: Case, tongue: str) -> dict[str, Any] | None:
     """Return the last comparison that was asked for, unless it or a later one succeeded."""
     compared = (StepName.CHECK, StepName.VERIFY)
-    last = {one.part: one for one in case.entries if one.step in compared and one.ended}
+    last = {one.part: one for one in case.entries if one.step in compared and one.compared}
     failed = [one for one in last.values() if one.step is StepName.CHECK and not one.ok]
     if not failed:
         return None

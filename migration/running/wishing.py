@@ -142,9 +142,17 @@ def _run(scene: Scene, asked: Asked) -> dict[str, Any]:
     return {}
 
 
+def _forward(scene: Scene) -> Case:
+    """Return a run that is not being taken back; ConflictError: nothing would come of the wish."""
+    _, case = scene.live()
+    if going_back(case, tasks(case.move), scene.unit.now) is not None:
+        raise ConflictError("migrate.run_goes_back", system=scene.key)
+    return case
+
+
 def _pause(scene: Scene, asked: Asked) -> dict[str, Any]:
     del asked
-    _, case = scene.live()
+    case = _forward(scene)
     if critical(case, tasks(case.move)):
         raise ConflictError("migrate.run_no_pause", system=scene.key)
     if paused(case):
@@ -159,7 +167,7 @@ def _resume(scene: Scene, asked: Asked) -> dict[str, Any]:
 
 
 def _cutover(scene: Scene, asked: Asked) -> dict[str, Any]:
-    _, case = scene.live()
+    case = _forward(scene)
     now = scene.unit.now
     if any(entry.step in CRITICAL for entry in case.entries):
         raise ConflictError("migrate.run_cut_already", system=scene.key)
@@ -180,7 +188,7 @@ def _cutover(scene: Scene, asked: Asked) -> dict[str, Any]:
 
 def _verify(scene: Scene, asked: Asked) -> dict[str, Any]:
     del asked
-    _, case = scene.live()
+    case = _forward(scene)
     copied = any(entry.step is StepName.INITIAL_SYNC and entry.ok for entry in case.entries)
     if not copied or critical(case, tasks(case.move)):
         raise ConflictError("migrate.run_nothing_to_verify", system=scene.key)
@@ -209,11 +217,9 @@ def _abandon(scene: Scene, asked: Asked) -> dict[str, Any]:
 
 def _accept(scene: Scene, asked: Asked) -> dict[str, Any]:
     del asked
-    _, case = scene.live()
+    case = _forward(scene)
     actor, now = scene.unit.actor, scene.unit.now
     party, signed = party_of(actor, scene.spec.department), case.signatures()
-    if going_back(case, tasks(case.move), now) is not None:
-        raise ConflictError("migrate.run_goes_back", system=scene.key)
     ends = gates.trial_ends(case)
     if ends is None:
         raise ConflictError("migrate.run_no_trial", system=scene.key)

@@ -170,9 +170,10 @@ def test_a_rollback_before_acceptance(yard: Yard, clock: FixedClock, when: str) 
         yard.wish("case", "run")
         work(yard)
     yard.wish("case", "rollback", note="users complain")
-    for verb in ("rollback", "accept"):
-        with pytest.raises(ConflictError, match="run_goes_back"):
+    for verb in ("rollback", "accept", "pause", "verify", "cutover"):
+        with pytest.raises(ConflictError, match="run_goes_back") as refused:
             yard.wish("case", verb)
+        assert "abandon" in str(remedy(refused.value.key, "zh", refused.value.params))
     work(yard)
     assert yard.state("case") == "rolled-back"
     assert yard.snapshot("case") == before
@@ -264,6 +265,90 @@ def test_why_a_system_does_not_serve_is_said_in_words(yard: Yard, clock: FixedCl
     assert yard.state("case") == "rolled-back"
     refused = f"127.0.0.1:{port} 拒绝连接"
     assert yard.shown("case", "zh")["message"] == f"因失败自动回退：可用性检查：{refused}。"
+
+
+def test_what_serves_after_the_end_of_the_window_only_is_taken_back(
+    yard: Yard, clock: FixedClock, answers_when: Callable[[Callable[[], object]], str]
+) -> None:
+    """Also where a check that was begun in time is answered late."""
+    closes = OPENS + timedelta(hours=8)
+    address = answers_when(lambda: clock.set(closes))
+    yard.system("case", DATA, health=[{"http": address}])
+    before = yard.snapshot("case")
+    yard.wish("case", "run")
+    yard.cutover("case", waiver="no data is lost")
+    work(yard)
+    clock.set(closes - timedelta(seconds=10))
+    work(yard)
+    assert yard.state("case") == "rolled-back"
+    assert yard.snapshot("case") == before
+    assert yard.shown("case")["message"].startswith("Rolled back because the window ended")
+
+
+@pytest.mark.timeout(120)
+def test_a_check_is_waited_for_no_longer_than_the_window(yard: Yard, clock: FixedClock) -> None:
+    """Though the plan would give it an hour."""
+    yard.system("case", DATA, health=[{"tcp": "127.0.0.1:1"}], healthSeconds=3600)
+    yard.wish("case", "run")
+    yard.cutover("case", waiver="no data is lost")
+    work(yard)
+    clock.set(OPENS)
+
+    def late(word: str, step: str) -> None:
+        if (word, step) == ("begun", "health"):
+            clock.set(OPENS + timedelta(hours=8, milliseconds=-200))
+
+    yard.on_step = late
+    work(yard)
+    assert yard.state("case") == "rolled-back"
+
+
+@pytest.fixture
+def answers_when() -> Iterator[Callable[[Callable[[], object]], str]]:
+    """Serve an address that does something before each answer."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def serve(before: Callable[[], object]) -> str:
+        class Answering(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                before()
+                self.send_response(200)
+                self.end_headers()
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Answering))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_comparison_that_a_pause_stopped_is_made_after_it(yard: Yard) -> None:
+    yard.system("case", DATA)
+    yard.wish("case", "run")
+    work(yard)
+    yard.wish("case", "verify")
+    yard.player.fail(Stage.VERIFY, verdict=Verdict.STOPPED)
+
+    def pause(word: str, step: str) -> None:
+        if (word, step) == ("begun", "check"):
+            yard.wish("case", "pause")
+
+    yard.on_step = pause
+    work(yard)
+
+    def made() -> list[str]:
+        return [line["outcome"] for line in yard.log("case") if line["what"] == "check"]
+
+    yard.on_step = lambda _word, _step: None
+    assert made() == ["stopped"]
+    shown = yard.shown("case")
+    assert (shown["message"], shown["differs"]) == ("It is paused.", None)
+    yard.wish("case", "resume")
+    work(yard)
+    assert made() == ["stopped", "ok"]
 
 
 def test_a_source_is_off_when_nobody_needs_it(yard: Yard, clock: FixedClock) -> None:
