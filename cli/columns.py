@@ -11,6 +11,11 @@ from cli.speech import t, word
 from govcloud.domain import city
 
 
+def differing(value: str | None) -> str | None:
+    """Return what was wanted or found of a difference, in the reader's language."""
+    return value and word("drift-value", value)
+
+
 def at(path: str) -> Callable[[Item], object]:
     """Return what reads a dotted path of an item; None where it ends early."""
     parts = path.split(".")

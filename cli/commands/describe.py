@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import complete, output, refs, render, views
-from cli.columns import moment, status
+from cli.columns import differing, moment, status
 from cli.labels import shown
 from cli.options import Department, Format, Output
 from cli.session import client
@@ -131,7 +131,7 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obj
 def _drift(item: Mapping[str, Any]) -> None:
     """Print in what an object differs now from what was approved; what was, the events say."""
     meta, cloud = item["metadata"], (item.get("status") or {}).get("cloud")
-    if not cloud:
+    if not cloud and item["kind"] != "System":  # a system's are the limits of its projects
         return
     try:
         found = client().get("/v1/drift", department=meta.get("department"), cloud=cloud)["items"]
@@ -146,8 +146,8 @@ def _drift(item: Mapping[str, Any]) -> None:
         [
             render.text_of(one["resource"]),
             word("drift-field", one["field"]),
-            render.text_of(one["wanted"]),
-            render.text_of(one["found"]),
+            render.text_of(differing(one["wanted"])),
+            render.text_of(differing(one["found"])),
             word("drift-mode", one["mode"]),
             moment(one["since"]),
         ]

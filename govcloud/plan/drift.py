@@ -45,7 +45,8 @@ DEFAULT: Final = DriftMode.HEAL
 def modes(kind: str, override: DriftMode | None, rules: Sequence[DriftRule]) -> ModeOf:
     """Return the mode of each field of a kind: the object's own word, else the first rule's.
 
-    Without either, differences are healed: that is what desired state means.
+    A rule for `tag` is one for every `tag:<name>`. Without either, differences are healed: that is
+    what desired state means.
     """
     if override is not None:
         return lambda _field: override
@@ -54,7 +55,8 @@ def modes(kind: str, override: DriftMode | None, rules: Sequence[DriftRule]) -> 
         return lambda _field: DEFAULT
 
     def mode(field: str) -> DriftMode:
-        matching = (rule.mode for rule in relevant if rule.field in (None, field))
+        names = (None, field, field.partition(":")[0])
+        matching = (rule.mode for rule in relevant if rule.field in names)
         return next(matching, DEFAULT)
 
     return mode

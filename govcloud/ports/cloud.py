@@ -108,11 +108,16 @@ class TenantQuota:
     """A cloud's own quota of one tenant: limits and use by resource class, base units.
 
     Of a namespace also how many objects of a kind there may be and are: `objects.secrets`.
+    `beside` are limits of the cloud's own that belong to no class and are not what `set_quota`
+    makes them: what is there and what it would be, by the cloud's word; negative is unlimited.
+    `recalled`: it is what the driver was told in an earlier pass.
     """
 
     tenant: str
     limits: Mapping[str, int]
     used: Mapping[str, int]
+    beside: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    recalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +215,9 @@ class Provisioner(Protocol):
     def set_quota(self, tenant: str, limits: Mapping[str, int]) -> None:
         """Set the cloud's own quota of a tenant, creating the tenant if it is missing.
 
-        A class that the cloud does not know is passed over. MUST refuse (`TerminalCloudError`,
-        reason `BelowUsage`) a limit below what is in use (Q5).
+        Classes that are not named keep their limits, one that the cloud does not know is passed
+        over. MUST refuse (`TerminalCloudError`, reason `BelowUsage`) a limit below what is in use
+        (Q5).
         """
         ...
 

@@ -6,7 +6,6 @@ queue if there is something to do or to say. When nothing changed, nothing is wr
 cloud was asked once for each page of its listings.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +14,6 @@ from typing import Final
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.drift import DriftMode
 from govcloud.domain.kinds.platform import CloudLimits
-from govcloud.errors import CloudError
-from govcloud.messages import plain
 from govcloud.plan.actions import plan
 from govcloud.plan.conditions import BELOW_USAGE, DRIFTED, MASS_LOSS, MISSING
 from govcloud.plan.drift import Whole, modes
@@ -27,16 +24,15 @@ from govcloud.policy.context import city_day
 from govcloud.ports.cloud import Observed, Provisioner
 from govcloud.reconcile import brake, desired, nobodys
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
-from govcloud.reconcile.gate import Gate, PausedError
+from govcloud.reconcile.gate import Gate
 from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.index import Index, Need, fingerprint
 from govcloud.reconcile.nobodys import Said, said_of
-from govcloud.reconcile.quota_push import QuotaPush
+from govcloud.reconcile.quota_follow import QuotaFollow
 from govcloud.reconcile.settings import Settings
 from govcloud.store import work
 from govcloud.store.unit import Store
 
-LOG: Final = logging.getLogger(__name__)
 _MANY: Final = 2_000
 """Objects on their way whose tenants are looked up at most; beyond it is a great move-in."""
 
@@ -111,7 +107,7 @@ class Comparer:
         *,
         store: Store,
         gate: Gate,
-        push: QuotaPush,
+        follow: QuotaFollow,
         groundwork: Groundwork,
         settings: Settings,
         limits: CloudLimits,
@@ -122,7 +118,7 @@ class Comparer:
         self._provisioner = provisioner
         self._store = store
         self._gate = gate
-        self._push = push
+        self._follow = follow
         self._settings = settings
 
     def run(self) -> Comparison:
@@ -143,7 +139,7 @@ class Comparer:
                 index.see(item)
         found.counts, found.listed = dict(sorted(counts.items())), counts.total()
         self._judge(index, world, found)
-        self._follow_quotas(index, found)
+        found.quotas_set = self._follow.run(index, world)
         return found
 
     def _expect(self, world: World, found: Comparison) -> Index:
@@ -248,23 +244,3 @@ class Comparer:
 
     def _entries(self, generations: Mapping[str, int]) -> list[tuple[str, str, int]]:
         return [(uid, self._cloud, number) for uid, number in sorted(generations.items())]
-
-    def _follow_quotas(self, index: Index, found: Comparison) -> None:
-        """Let the cloud's own quotas be what the ledger charges (Q5).
-
-        Not where something is on its way: there the lane has raised the quota, and lowering it
-        now could be lowering it under what is being built.
-        """
-        quotas = self._push.listed()
-        quiet = {t for t, need in index.needs.items() if not need.systems & index.busy}
-        if not index.blind:
-            quiet |= quotas.keys() - index.needs.keys() - index.busy_tenants
-        for tenant in sorted(quiet):
-            need = index.needs.get(tenant)
-            try:
-                found.quotas_set += self._push.follow(tenant, need.amounts if need else {})
-            except PausedError:
-                return  # The next comparison goes on.
-            except CloudError as error:
-                # What was compared is true all the same, and other tenants' quotas can be set (R6).
-                LOG.warning("%s: the quota of %s: %s", self._cloud, tenant, plain(error))

@@ -1,18 +1,24 @@
 """The cloud's own quota follows the ledger (Q5).
 
 What the ledger charges a tenant is what its approved objects ask for. Before something is built,
-the tenant's limit is raised to that; it is lowered only after a full comparison, from a fresh
-listing of what is in use, and never below it.
+the tenant's limit is raised to that, whatever the policy says of changes by hand; it is lowered
+only after a full comparison (`quota_follow`), and never below what is in use. What is going to be
+set is noted first, so that it is never taken for a change by hand (R4).
 """
 
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from govcloud.domain.access import CONTROLLER
 from govcloud.domain.classes import Amounts, add
+from govcloud.plan.limits import limits_for, noted, raised
 from govcloud.ports.cloud import Provisioner, TenantQuota
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
 from govcloud.reconcile.gate import Gate
+from govcloud.store import limits as stored
+from govcloud.store.unit import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,47 +54,25 @@ def needs(provisioner: Provisioner, world: World, objects: Iterable[Wanted]) -> 
     return {tenant: Need(amounts[tenant], frozenset(counted[tenant])) for tenant in amounts}
 
 
-def limits_for(need: Amounts, quota: TenantQuota | None) -> dict[str, int]:
-    """Return the limits to set: what is needed, or what is in use where that is more.
-
-    Every class is named that the cloud limits or that is needed; pure.
-    """
-    used = quota.used if quota is not None else {}
-    known = set(quota.limits if quota is not None else ()) | set(need) | set(used)
-    return {word: max(need.get(word, 0), used.get(word, 0)) for word in sorted(known)}
-
-
-def differs(
-    limits: Mapping[str, int], quota: TenantQuota | None, pushed: Mapping[str, int]
-) -> bool:
-    """Whether setting `limits` would change anything; pure.
-
-    `pushed` is what was set last: a class that the cloud does not show although it was set is one
-    that it does not know, and is not pushed again and again.
-    """
-    shown = quota.limits if quota is not None else {}
-    return any(
-        shown[word] != amount if word in shown else amount and pushed.get(word) != amount
-        for word, amount in limits.items()
-    )
-
-
 class QuotaPush:
     """The cloud-side quotas of one cloud; used by its lane and its comparison."""
 
-    def __init__(self, provisioner: Provisioner, gate: Gate) -> None:
+    def __init__(self, cloud: str, provisioner: Provisioner, store: Store, gate: Gate) -> None:
+        self._cloud = cloud
         self._provisioner = provisioner
+        self._store = store
         self._gate = gate
-        self._idle = not getattr(provisioner, "tenant_quotas", True)
+        self.idle = not getattr(provisioner, "tenant_quotas", True)
         self._lock = threading.Lock()
         self._quotas: dict[str, TenantQuota] | None = None
         self._counted: dict[str, frozenset[str]] = {}
         self._pushed: dict[str, Mapping[str, int]] = {}
+        self._doubted: set[str] = set()
 
     def listed(self) -> dict[str, TenantQuota]:
         """List the cloud's quotas anew, a call a page, and remember them."""
         quotas: dict[str, TenantQuota] = {}
-        if self._idle:
+        if self.idle:
             return quotas
         pages = iter(self._provisioner.quotas())
         while True:
@@ -103,7 +87,7 @@ class QuotaPush:
 
     def covers(self, tenant: str, counted: Iterable[str]) -> bool:
         """Whether the limit as last pushed counts all of these already."""
-        if self._idle:
+        if self.idle:
             return True
         with self._lock:
             return self._counted.get(tenant, frozenset()).issuperset(counted)
@@ -114,43 +98,54 @@ class QuotaPush:
             self._counted.pop(tenant, None)
             self._pushed.pop(tenant, None)
             self._quotas = None
+            self._doubted.add(tenant)
 
     def raise_to(self, tenant: str, need: Need) -> None:
         """Let the cloud's limit be at least what is needed; never lowers it."""
         with self._lock:
-            quotas = self._quotas
-        quotas = self.listed() if quotas is None else quotas
-        self._set(
-            tenant, _no_lower(limits_for(need.amounts, quotas.get(tenant)), quotas.get(tenant))
-        )
+            quotas, doubted = self._quotas, tenant in self._doubted
+        quota = (self.listed() if quotas is None else quotas).get(tenant)
+        limits = limits_for(need.amounts, quota) if doubted else raised(need.amounts, quota)
+        odd = doubted or (quota is not None and bool(quota.beside))
+        if odd or self.differs(tenant, limits, quota):
+            limits = _no_lower(limits, quota)
+            with self._store.unit(CONTROLLER) as unit:
+                stored.note(unit.session, self._cloud, tenant, partial(noted, limits, quota))
+            self.set(tenant, limits)
         with self._lock:
             self._counted[tenant] = need.counted
+            self._doubted.discard(tenant)
 
-    def follow(self, tenant: str, amounts: Amounts) -> bool:
-        """Let the cloud's limit be what is needed, after a fresh `listed`; whether it changed."""
-        if self._idle:
-            return False
-        with self._lock:
-            quota = (self._quotas or {}).get(tenant)
-        if not self._set(tenant, limits_for(amounts, quota)):
-            return False
-        with self._lock:
-            self._counted.pop(tenant, None)
-        return True
+    def differs(self, tenant: str, limits: Mapping[str, int], quota: TenantQuota | None) -> bool:
+        """Whether setting `limits` would change anything.
 
-    def _set(self, tenant: str, limits: Mapping[str, int]) -> bool:
+        A class that the cloud does not show although it was set is one that it does not know, and
+        is not pushed again and again.
+        """
+        shown = quota.limits if quota is not None else {}
         with self._lock:
-            quota = (self._quotas or {}).get(tenant)
-        if not differs(limits, quota, self._pushed.get(tenant, {})):
-            return False
+            pushed = self._pushed.get(tenant, {})
+        return any(
+            shown[word] != amount if word in shown else amount and pushed.get(word) != amount
+            for word, amount in limits.items()
+        )
+
+    def set(self, tenant: str, limits: Mapping[str, int]) -> None:
+        """Set limits; that they may be ours has been noted before."""
+        with self._lock:
+            pushed = self._pushed.pop(tenant, {})
         with self._gate.call("set_quota"):
             self._provisioner.set_quota(tenant, limits)
-        used = quota.used if quota is not None else {}
         with self._lock:
-            self._pushed[tenant] = limits
+            self._pushed[tenant] = {**pushed, **limits}
+            old = (self._quotas or {}).get(tenant, TenantQuota(tenant, {}, {}))
             if self._quotas is not None:
-                self._quotas[tenant] = TenantQuota(tenant, dict(limits), used)
-        return True
+                self._quotas[tenant] = TenantQuota(tenant, {**old.limits, **limits}, old.used)
+
+    def lowered(self, tenant: str) -> None:
+        """Note that a limit may be lower than what was raised: it is raised anew when needed."""
+        with self._lock:
+            self._counted.pop(tenant, None)
 
 
 def _no_lower(limits: Mapping[str, int], quota: TenantQuota | None) -> dict[str, int]:

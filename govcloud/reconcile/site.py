@@ -21,6 +21,7 @@ from govcloud.reconcile.gate import Gate, PausedError
 from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.lane import Lane
 from govcloud.reconcile.listening import Listener
+from govcloud.reconcile.quota_follow import QuotaFollow
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep, Recorder
 from govcloud.reconcile.settings import Settings
@@ -66,14 +67,14 @@ class Site:
         self._stored_pause: datetime | None = None
         self.gate = Gate(spec.limits.requests_per_second, store.clock, settings, random)
         self._restore()
-        push = QuotaPush(provisioner, self.gate)
+        push = QuotaPush(name, provisioner, store, self.gate)
         groundwork = Groundwork(name, provisioner, store)
         self.comparer = Comparer(
             name,
             provisioner,
             store=store,
             gate=self.gate,
-            push=push,
+            follow=QuotaFollow(name, push, store),
             groundwork=groundwork,
             settings=settings,
             limits=spec.limits,

@@ -22,7 +22,7 @@ from govcloud.store.unit import GENESIS
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The revision that this program needs; a test compares it with the newest migration."""
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _LOCK: Final = 0x60_7C_10_0D

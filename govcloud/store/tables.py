@@ -325,6 +325,18 @@ class CloudRow(Row, table=True):
     lost: int = Field(default=0, sa_column_kwargs={"default": 0})
 
 
+class LimitsRow(Row, table=True):
+    """The limits that govcloud may have set in a cloud for a tenant, by class (`plan.limits`).
+
+    `ours` is JSON text with sorted keys, so that two writers can compare what they have read.
+    """
+
+    __tablename__ = "cloud_limits"
+    cloud: str = Field(primary_key=True, max_length=63)
+    tenant: str = Field(primary_key=True)
+    ours: str
+
+
 class DriftRow(Row, table=True):
     """A difference between what was approved and what was seen, while it lasts.
 

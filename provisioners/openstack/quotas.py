@@ -7,7 +7,7 @@ therefore added on the way there and taken off on the way back.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from govcloud.errors import TerminalCloudError
@@ -58,13 +58,13 @@ class Quotas:
                 del self._kept[gone]
             due = [name for name in tenants if name not in self._kept]
             due += list(self._kept)[:_IN_TURN]
-        for name in due:
-            quota = self.read(name, tenants[name])
-            with self._lock:
-                self._kept[name] = quota
-                self._kept.move_to_end(name)
+        fresh = {name: self.read(name, tenants[name]) for name in due}
         with self._lock:
-            yield [self._kept[name] for name in sorted(tenants) if name in self._kept]
+            for name, quota in fresh.items():
+                self._kept[name] = replace(quota, recalled=True)
+                self._kept.move_to_end(name)
+            told = {**self._kept, **fresh}
+        yield [told[name] for name in sorted(told)]
 
     def forget(self, tenant: str) -> None:
         """Ask for a tenant's quota anew the next time."""
@@ -75,7 +75,13 @@ class Quotas:
         """Return a tenant's limits and use, by the ledger's classes; what is unlimited has none."""
         raw = self._raw(project)
         limits = {w: n for w, n in self._classes(raw.limits).items() if n >= 0}
-        return TenantQuota(tenant, limits, self._classes(raw.used))
+        due = self._words({}, raw)
+        beside = {
+            word: (raw.limits[service, word], n)
+            for (service, word), n in due.items()
+            if raw.limits[service, word] != n
+        }
+        return TenantQuota(tenant, limits, self._classes(raw.used), beside)
 
     def write(self, project: str, limits: Mapping[str, int]) -> None:
         """Set limits; unknown classes are passed over, and none goes below what is in use (Q5)."""
@@ -94,15 +100,14 @@ class Quotas:
     # --- Words ---
 
     def _words(self, limits: Mapping[str, int], raw: Raw) -> dict[tuple[str, str], int]:
-        """Return what the services are to be told."""
+        """Return what the services are to be told, of all that is limited for these classes."""
         words: dict[tuple[str, str], int] = {}
         for service, names in ((COMPUTE, _COMPUTE), (NETWORK, _NETWORK)):
             words |= {(service, names[w]): n for w, n in limits.items() if w in names}
         disks = {w: n for w, n in limits.items() if w.startswith("disk.")}
         known = {(STORAGE, f"gigabytes_{self._type(w)}"): n for w, n in disks.items()}
         words |= {word: n for word, n in known.items() if word in raw.limits}
-        if known:
-            words[STORAGE, "gigabytes"] = self._gigabytes({**raw.limits, **words})
+        words[STORAGE, "gigabytes"] = self._gigabytes({**raw.limits, **words})
         instances = words.get((COMPUTE, "instances"), raw.limits.get((COMPUTE, "instances"), 0))
         if "volumes" in limits or (COMPUTE, "instances") in words:
             own = limits.get("volumes", self._classes(raw.limits).get("volumes", 0))

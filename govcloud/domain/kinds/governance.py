@@ -223,7 +223,9 @@ class DriftRule(Model):
     """What to do about a difference; the first rule that matches applies."""
 
     kind: Line | None = Field(None, description="Only this kind.")
-    field: Line | None = Field(None, description="Only this field.")
+    field: Line | None = Field(
+        None, description="Only this field; `tag` and `quota` stand for each of their kind."
+    )
     mode: DriftMode = Field(description="What to do.")
 
 

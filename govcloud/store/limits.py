@@ -1,0 +1,62 @@
+"""What limits govcloud may have set in a cloud, tenant by tenant; nothing here commits."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, CursorResult, delete, select, update
+from sqlmodel import Session, col
+
+from govcloud.store.engine import lock_row, upsert
+from govcloud.store.tables import LimitsRow
+from govcloud.store.work import chunks
+
+Ours = Mapping[str, Sequence[int]]
+
+
+def of_cloud(session: Session, cloud: str) -> dict[str, dict[str, list[int]]]:
+    """Return what may be ours in a cloud, by tenant."""
+    statement = select(LimitsRow.tenant, LimitsRow.ours).where(col(LimitsRow.cloud) == cloud)  # type: ignore[call-overload]
+    return {tenant: json.loads(text) for tenant, text in session.execute(statement)}
+
+
+def note(session: Session, cloud: str, tenant: str, after: Callable[[Ours], Ours]) -> None:
+    """Replace what may be ours of one tenant by what follows from it; others wait meanwhile."""
+    key = {"cloud": cloud, "tenant": tenant}
+    session.execute(upsert(session, LimitsRow).values(**key, ours="{}").on_conflict_do_nothing())
+    statement = select(LimitsRow.ours).where(*_is(cloud, tenant))  # type: ignore[call-overload]
+    dialect = session.get_bind().dialect.name
+    before = json.loads(session.execute(lock_row(statement, dialect)).scalar_one())
+    text = _text(after(before))
+    session.execute(update(LimitsRow).where(*_is(cloud, tenant)).values(ours=text))
+
+
+def keep(session: Session, cloud: str, tenant: str, before: Ours, after: Ours) -> bool:
+    """Replace what was read, if it is still that; whether it was. Empty: nothing was known."""
+    unchanged = col(LimitsRow.ours) == _text(before)
+    if before:
+        same = update(LimitsRow).where(*_is(cloud, tenant), unchanged).values(ours=_text(after))
+        result = session.execute(same)
+    else:
+        made = upsert(session, LimitsRow).values(cloud=cloud, tenant=tenant, ours=_text(after))
+        result = session.execute(
+            made.on_conflict_do_update(
+                index_elements=["cloud", "tenant"], set_={"ours": _text(after)}, where=unchanged
+            )
+        )
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1
+
+
+def forget(session: Session, cloud: str, tenants: Iterable[str]) -> None:
+    """Forget tenants that are gone."""
+    for batch in chunks(sorted(tenants)):
+        of = (col(LimitsRow.cloud) == cloud, col(LimitsRow.tenant).in_(batch))
+        session.execute(delete(LimitsRow).where(*of))
+
+
+def _is(cloud: str, tenant: str) -> tuple[ColumnElement[bool], ...]:
+    return (col(LimitsRow.cloud) == cloud, col(LimitsRow.tenant) == tenant)
+
+
+def _text(ours: Ours) -> str:
+    return json.dumps({word: list(ours[word]) for word in sorted(ours)}, separators=(",", ":"))
