@@ -136,6 +136,7 @@ ROOT: Final = Branch(
                 "fail": Leaf("simulate", "fail"),
                 "unmark": Leaf("simulate", "unmark"),
                 "add": Leaf("simulate", "add"),
+                "limit": Leaf("simulate", "limit"),
                 "fault": Leaf("simulate", "fault"),
                 "calm": Leaf("simulate", "calm"),
             }

@@ -121,6 +121,23 @@ def add(
     _tell("added", tamper.add_foreign(_file(cloud), name, kind))
 
 
+def limit(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help=t("arg_tenant"))],
+    text: Annotated[str, typer.Argument(metavar="CLASS=AMOUNT", help=t("arg_class_amount"))],
+    cloud: Cloud = None,
+) -> None:
+    """Change a limit of a tenant at once, as if somebody had set the cloud's own quota."""
+    from provisioners.simulated import tamper
+
+    name, equals, amount = text.partition("=")
+    if not equals:
+        raise UsageError("cli.bad_class_amount", text=text)
+    tamper.set_limit(_file(cloud), tenant, name, amount)
+    output.emit(f"tenant/{tenant}")
+    output.note(t("tampered", what=word("tampered", "changed"), id=text))
+    output.hint(t("hint_tampered"))
+
+
 def fault(
     *,
     kind: Annotated[str | None, typer.Argument(metavar="[FAULT]", help=t("arg_fault"))] = None,

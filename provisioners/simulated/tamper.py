@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from govcloud.domain.classes import CLASSES, class_of
+from govcloud.domain.quantity import QuantityError
 from govcloud.errors import ConflictError, NotFoundError, UnavailableError, UsageError
+from govcloud.plan.limits import UNLIMITED
 from govcloud.ports.cloud import Observed, State, Value
 from provisioners.simulated import faults
 from provisioners.simulated.faults import METHODS, Fault, FaultKind
@@ -102,6 +105,31 @@ def add_foreign(
         said = (dump(props or {}), dump(tags or {}))
         db.execute(INSERT, (key, *where, State.READY.value, *nobody, *said, None, ""))
         return _one(db, key)
+
+
+def set_limit(path: Path, tenant: str, word: str, text: str) -> None:
+    """Set a tenant's limit of a resource class at once; `unlimited` takes it away."""
+    amount = _amount(word, text)
+    with _open(path) as db:
+        known = [name for (name,) in db.execute("SELECT tenant FROM tenants ORDER BY tenant")]
+        if tenant not in known:
+            raise NotFoundError("sim.no_tenant", name=tenant, known=known)
+        db.execute("DELETE FROM limits WHERE tenant = ? AND class = ?", (tenant, word))
+        if amount is not None:
+            db.execute("INSERT INTO limits VALUES (?, ?, ?)", (tenant, word, amount))
+
+
+def _amount(word: str, text: str) -> int | None:
+    try:
+        parse = class_of(word).parse
+    except KeyError:
+        raise UsageError("sim.bad_class", word=word, known=sorted(CLASSES)) from None
+    if text == UNLIMITED:
+        return None
+    try:
+        return parse(read_value(text))
+    except QuantityError:
+        raise UsageError("sim.bad_limit", word=word, text=text) from None
 
 
 def set_fault(path: Path, fault: Fault) -> None:

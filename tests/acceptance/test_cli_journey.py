@@ -175,6 +175,29 @@ def test_what_vanishes_behind_the_controllers_back_comes_back(city, govcloud):
     assert "social-insurance-app" in govcloud("events", "vm/social-insurance-app", "-o", "json").out
 
 
+def test_a_limit_that_was_changed_in_the_cloud_is_shown_until_it_is_put_right(city, govcloud):
+    """By `drift` and `describe`, with what was wanted and found, and as an event that stays."""
+    tenant = "hrss--social-insurance"
+    govcloud("controller", "run", "--once")
+    govcloud("simulate", "limit", tenant, "vcpu=640")
+    govcloud("simulate", "limit", tenant, "memory=unlimited")
+    govcloud("controller", "run", "--once")
+    shown = {
+        (one["object"], one["field"], one["wanted"] != one["found"], one["mode"])
+        for one in json.loads(govcloud("drift", "-o", "json").out)["items"]
+    }
+    of = "System/social-insurance"
+    assert shown == {(of, "quota:memory", True, "heal"), (of, "quota:vcpu", True, "heal")}
+    assert "unlimited" in govcloud("drift").out
+    mine = ("--as", "hrss", "describe", "system/social-insurance")
+    assert "不限" in govcloud(*mine, "--lang", "zh").out
+    govcloud("controller", "run", "--once")
+    assert json.loads(govcloud("drift", "-o", "json").out)["items"] == []
+    assert "quota:memory, quota:vcpu" in govcloud(*mine).out
+    for words in (("nobody", "vcpu=1"), (tenant, "vcpus=1"), (tenant, "vcpu=x"), (tenant, "vcpu")):
+        assert govcloud("simulate", "limit", *words, code=None).code != 0
+
+
 def test_quota_set_keeps_the_other_classes(city, govcloud):
     """Only what is named changes, in the object that is there already."""
     govcloud("quota", "set", "hrss", "vcpu=48", "--reason", "second system")

@@ -128,6 +128,30 @@ def test_a_renamed_project_is_the_same_tenant(cloud: Cloud, driver: OpenStackPro
     assert [quota.tenant for page in driver.quotas() for quota in page] == [wanted.tenant]
 
 
+def test_quotas_that_were_not_asked_for_in_this_pass_are_told_as_recalled(
+    cloud: Cloud, driver: OpenStackProvisioner
+) -> None:
+    """Somebody else may have set them since: a change by hand cannot be told from that."""
+    orders = [replace(volume_order(number), system=f"portal-{number}") for number in range(25)]
+    ids = [f"p{number}" for number in range(25)]
+    found = [project(order, key, "") for order, key in zip(orders, ids, strict=True)]
+    cloud.lists[PROJECTS] = all_of("projects", found)
+    for key in ids:
+        cloud.lists[f"/compute/v2.1/os-quota-sets/{key}/detail"] = lambda _: {
+            "quota_set": {"cores": {"limit": 8, "in_use": 0, "reserved": 0}}
+        }
+        cloud.lists[f"/volume/v3/os-quota-sets/{key}"] = lambda _: {"quota_set": {}}
+        cloud.lists[f"/network/v2.0/quotas/{key}/details"] = lambda _: {"quota": {}}
+
+    def told() -> list[bool]:
+        return [quota.recalled for page in driver.quotas() for quota in page]
+
+    assert told() == [False] * 25
+    assert sorted(told()) == [False] * 20 + [True] * 5
+    recalled = [quota for page in driver.quotas() for quota in page if quota.recalled]
+    assert {quota.limits["vcpu"] for quota in recalled} == {8}
+
+
 @pytest.mark.parametrize("objects", [1, 5])
 def test_a_project_that_another_controller_has_made_is_its_tenants(
     cloud: Cloud, driver: OpenStackProvisioner, objects: int
