@@ -51,18 +51,30 @@ def _compare(
     situation: Situation,
 ) -> bool:
     """Plan for each wanted resource, rank by rank; return whether all of them stand."""
-    standing = True
-    lower_standing, rank = True, None
+    standing = bearing = True
+    lower_bearing, rank = True, None
     for resource in sorted(wanted, key=lambda r: (r.rank, r.part)):
         if resource.rank != rank:
-            rank, lower_standing = resource.rank, standing
+            rank, lower_bearing = resource.rank, bearing
         item = kept.get(resource.part)
         if item is None:
-            stands = _absent(draft, resource, situation, may_create=lower_standing)
+            stands = _absent(draft, resource, situation, may_create=lower_bearing)
         else:
             stands = _present(draft, resource, item, situation)
         standing = standing and stands
+        bearing = bearing and (stands or _bears(resource, item, situation))
     return standing
+
+
+def _bears(resource: Resource, item: Observed | None, situation: Situation) -> bool:
+    """Whether what is of higher rank need not wait for what does not stand as it should.
+
+    It is there, and what differs may not be to be had: a limit is never set below what is in use.
+    """
+    if resource.awaited or item is None or item.state is not State.READY:
+        return False
+    there = (item.type, item.tenant) == (resource.type, resource.tenant)
+    return there and item.id not in situation.remade and not resource.immutable
 
 
 def _in_turn(draft: Draft, ranks: Ranks) -> None:

@@ -46,7 +46,8 @@ class Resource:
     needs beside all this, and nothing compares. `within` is the part that takes this one along when
     it is removed: giving back an object removes that one and waits for the others. `adopts` is the
     id of what stands already and is to become this one, which is never built. `data` says that a
-    release may leave it, for what is on it.
+    release may leave it, for what is on it. What is of higher rank waits until this one is as it
+    should be, or, where it is not `awaited`, only until it is there.
     """
 
     uid: str
@@ -63,6 +64,7 @@ class Resource:
     within: str = ""
     adopts: str = ""
     data: bool = False
+    awaited: bool = True
 
 
 class State(StrEnum):

@@ -43,8 +43,9 @@ LIMIT: Final = "hard."
 """Before the name of each of a quota's limits."""
 BORDERS: Final = 1
 PEOPLE: Final = 2
-"""Ranks: nobody gets in before the borders stand. Access ends first; the borders stand until the
-namespace takes them along, so that what still runs in it stays within them."""
+"""Ranks: nobody gets in before the borders stand as approved, and the limits at all. Access ends
+first; the borders stand until the namespace takes them along, so that what still runs in it stays
+within them."""
 
 
 def resources(order: Order, settings: Settings, installation: str) -> tuple[Resource, ...]:
@@ -73,6 +74,7 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
             immutable=frozenset({"role"} & props.keys()),
             unit=None if kind.namespaced else 0,
             within=NAMESPACE.word if rank == BORDERS else "",
+            awaited=kind is POLICY,
             adopts="" if kind.namespaced else str((found.get("parts") or {}).get(kind.word, "")),
             build={
                 **({"over_quota": True} if spec.get("allowOverQuota") else {}),

@@ -388,25 +388,48 @@ def test_a_limit_that_was_raised_and_is_in_use_keeps_nothing_else_from_being_hea
     assert (row.ready, row.progressing, row.reason) == (False, False, "BelowUsage")
 
     door = part(lab, uid, "policy-allow")
-    cluster.remove(part(lab, uid, "policy-deny"))
+    for name in ("policy-deny", "limits", "access-edit"):
+        cluster.remove(part(lab, uid, name))
     cluster.patch(door, {"spec": {"ingress": [{}]}})
     lab.controller("three").run_once()
-    assert {item.part for item in lab.there(uid)} == PARTS
+    assert {item.part for item in lab.there(uid)} == PARTS - {"access-edit"}  # borders first
     assert part(lab, uid, "policy-allow").props == door.props
+    lab.controller("four").run_once()
+    assert {item.part for item in lab.there(uid)} == PARTS
     row = lab.row(uid)
     assert row is not None
     assert row.reason == "BelowUsage"
     said = {drift.field for drift in lab.drift() if drift.uid == uid}
-    assert said == {"hard.pods", "ingress", "missing"}
+    assert said == {"hard.pods", "missing"}
 
     for name in pods:
         place = f"/api/v1/namespaces/{lab.called()}/pods/{name}?gracePeriodSeconds=0"
         cluster.plane.call("DELETE", place)
     wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["used"]["pods"] == "0")
-    lab.controller("four").run_once()
+    lab.controller("five").run_once()
     assert ready(lab, uid), lab.row(uid)
     assert part(lab, uid, "quota").props["hard.pods"] == 1
     assert not [drift for drift in lab.drift() if drift.uid == uid]
+
+
+@pytest.mark.guarantee("Q5")
+def test_people_get_in_where_an_approved_limit_is_below_what_is_in_use(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    uid = lab.namespace(pods=2)
+    lab.controller().run_once()
+    quota = part(lab, uid, "quota")
+    for _ in range(2):
+        cluster.pod(lab.called())
+    wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["used"]["pods"] == "2")
+    lab.change(uid, pods=1, access={"view": ["auditor"], "admin": ["head"]})
+    lab.controller("two").run_once()  # borders first
+    lab.controller("three").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "BelowUsage"
+    people = {item.part for item in lab.there(uid) if item.type == "access"}
+    assert people == {"access-view", "access-admin"}
 
 
 @pytest.mark.guarantee("R4")

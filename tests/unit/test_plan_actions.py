@@ -76,6 +76,24 @@ def test_a_higher_rank_waits_until_the_lower_one_is_ready() -> None:
     assert verbs(made) == [(Verb.CREATE, Reason.APPROVED, "server-0")]
 
 
+@pytest.mark.parametrize("situation", [APPROVED, Situation(HEAL)])
+def test_what_is_not_awaited_has_to_be_there_and_not_to_be_as_wanted(situation: Situation) -> None:
+    limits = replace(wanted("limits", 1), awaited=False, immutable=frozenset())
+    other, people = wanted("policy", 1), wanted("access", 2)
+    differs = there(limits, vcpu=9)
+    change = (Verb.CHANGE, "limits")
+
+    def done(*seen: Observed) -> list[tuple[Verb, str]]:
+        made = plan([limits, other, people], seen, situation)
+        return [(verb, part) for verb, _, part in verbs(made)]
+
+    assert done(differs, there(other)) == [change, (Verb.CREATE, "access")]
+    assert done(differs) == [change, (Verb.CREATE, "policy")]
+    assert done(there(other)) == [(Verb.CREATE, "limits")]
+    assert done(there(limits, State.CHANGING), there(other)) == []
+    assert done(replace(differs, tenant="elsewhere"), there(other)) == []
+
+
 def test_an_approved_change_is_made_in_place_or_by_replacement() -> None:
     old = wanted()
     made = plan([wanted(vcpu=8)], [there(old)], APPROVED)
