@@ -92,6 +92,7 @@ class Application:
         for draft in drafts:
             there.setdefault(draft.key.kind, {})[draft.key.name] = draft
         faults = [fault for draft in drafts for fault in platform_references.faults(draft, there)]
+        faults += platform_references.limited_twice(drafts, there)
         faults += platform_references.planned_twice(drafts, there)
         for draft in drafts:
             known = self._rows.get(draft.key)

@@ -1,6 +1,6 @@
 """What platform objects refer to, and who refers to them: one table, read both ways."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlmodel import Session
@@ -59,6 +59,8 @@ FROZEN: Final[Mapping[str, tuple[str, ...]]] = {
 
 Names = Mapping[str, Mapping[str, ObjectRow | Draft]]
 """The platform objects that there will be, by kind and name."""
+Limited = tuple[tuple[str, str | None, str | None], str]
+"""Where, and of which class, a quota limits."""
 
 
 def faults(draft: Draft, there: Names) -> Iterator[Diagnostic]:
@@ -104,7 +106,6 @@ def _quota(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
             params = {"zone": spec.zone, "cloud": cloud, "other": spec.cloud}
             yield draft.fault("requests.zone_of_other_cloud", "spec.zone", **params)
     yield from _storage_classes(draft, spec, there)
-    yield from _limited_twice(draft, spec, there)
     for name, amounts in (("lend", spec.lend), ("borrow", spec.borrow)):
         for word in amounts:
             if word not in spec.limits:
@@ -116,23 +117,40 @@ def _plain(found: ObjectRow | Draft) -> Mapping[str, Any]:
     return found.plain if isinstance(found, Draft) else found.spec
 
 
-def _limited_twice(draft: Draft, spec: QuotaSpec, there: Names) -> Iterator[Diagnostic]:
-    """Yield a fault for each other standing limit of the same: the tighter one would hold.
+def limited_twice(drafts: Iterable[Draft], there: Names) -> Iterator[Diagnostic]:
+    """Yield a fault for each standing limit of what another limits: the tighter one would hold.
 
     What has an end may stand beside a standing limit: it tightens it for that time.
     """
-    if not spec.stands:
-        return
-    for name, found in there.get("Quota", {}).items():
-        plain = _plain(found)
-        if name == draft.key.name or plain["department"] != spec.department:
-            continue
-        other = parse_spec("Quota", plain)
-        assert isinstance(other, QuotaSpec)
-        classes = sorted(spec.limits.keys() & other.limits.keys())
-        if other.stands and other.place == spec.place and classes:
-            params = {"department": spec.department, "other": name, "classes": classes}
+    wanted = [(draft, draft.spec) for draft in drafts if isinstance(draft.spec, QuotaSpec)]
+    limiting = _limiting(there, {spec.department for _, spec in wanted if spec.stands})
+    for draft, spec in wanted:
+        twice: dict[str, list[str]] = {}
+        for word in sorted(spec.limits) if spec.stands else ():
+            others = [name for name in limiting[spec.place, word] if name != draft.key.name]
+            for other in others[
+                :1
+            ]:  # of many, one is named: a fault for each pair tells nobody more
+                twice.setdefault(other, []).append(word)
+        for other, classes in twice.items():
+            params = {"department": spec.department, "other": other, "classes": classes}
             yield draft.fault("requests.limited_twice", "spec.limits", **params)
+
+
+def _limiting(there: Names, departments: Collection[str]) -> Mapping[Limited, Sequence[str]]:
+    """Return the first two quotas that limit each class at each place without an end."""
+    found: dict[Limited, list[str]] = {}
+    for name, quota in there.get("Quota", {}).items() if departments else ():
+        plain = _plain(quota)
+        if plain["department"] not in departments:
+            continue
+        spec = quota.spec if isinstance(quota, Draft) else parse_spec("Quota", plain)
+        assert isinstance(spec, QuotaSpec)
+        for word in spec.limits if spec.stands else ():
+            names = found.setdefault((spec.place, word), [])
+            if len(names) < 2:
+                names.append(name)
+    return found
 
 
 def planned_twice(drafts: Iterable[Draft], there: Names) -> Iterator[Diagnostic]:
