@@ -41,6 +41,13 @@ def kinds(incomplete: str) -> Words:
     return _quietly(ask, incomplete)
 
 
+def documents(incomplete: str) -> Words:
+    """Return the words for kinds, of objects and of files, that begin so."""
+    from migration.papers import PAPERS
+
+    return sorted({*kinds(incomplete), *_quietly(lambda: PAPERS, incomplete)})
+
+
 def names(context: typer.Context, incomplete: str) -> Words:
     """Return the names of objects of the kind that was typed before."""
     kind = context.params.get("kind")

@@ -21,16 +21,27 @@ def kinds() -> Any:
 
 
 def explain(what: str) -> Any:
-    """Return the documentation of `vm.spec.network` and of what is below it."""
-    if _served():
+    """Return the documentation of `vm.spec.network` and of what is below it.
+
+    Files that this program reads itself (`migration.papers`) are no server's to explain.
+    """
+    from migration.papers import named
+
+    if _served() and named(what.partition(".")[0]) is None:
         return session.client().get("/v1/explain", path=what)
     from govcloud.domain.explain import explain as explanation
 
-    return explanation(what, language()).plain()
+    return explanation(what, language(), named).plain()
 
 
 def schema(kind: str | None) -> Any:
     """Return the JSON Schema of one kind, or of documents of any."""
+    from migration.papers import named
+
+    if kind is not None and (paper := named(kind)) is not None:
+        from govcloud.domain.schema import paper_schema
+
+        return paper_schema(*paper, language())
     if _served():
         return session.client().get("/v1/schema" if kind is None else path("schema", kind))
     from govcloud.domain.schema import combined_schema, kind_schema

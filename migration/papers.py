@@ -4,9 +4,10 @@ They have the envelope of all documents (`apiVersion`, `kind`, `spec`), so that 
 told as those of all documents: file, line, column, field, remedy.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from typing import Generic, TypeVar
+from importlib import import_module, resources
+from typing import Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +17,22 @@ from govcloud.domain.yamltext import MAX_TOTAL_BYTES, Node, Reader, SourceFile, 
 from govcloud.errors import Diagnostic, InvalidInputError
 
 M = TypeVar("M", bound=Model)
+PAPERS: Final[Mapping[str, str]] = {
+    "WavePlan": "migration.waves.model.WavePlanSpec",
+    "Questionnaire": "migration.assessment.questionnaire.QuestionnaireSpec",
+    "Answers": "migration.assessment.questionnaire.AnswersSpec",
+}
+"""The kinds of these files, each with the model of its `spec`, which is loaded when asked for."""
+
+
+def named(word: str) -> tuple[str, type[Model]] | None:
+    """Return the kind that a word means, also in the plural, with its model; None for none."""
+    wanted = word.lower()
+    for name, place in PAPERS.items():
+        if wanted in (name.lower(), f"{name.lower()}s"):
+            module, _, model = place.rpartition(".")
+            return name, getattr(import_module(module), model)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def explain(
     path: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KIND[.FIELD…]]", help=t("arg_explain"), autocompletion=complete.kinds
+            metavar="[KIND[.FIELD…]]", help=t("arg_explain"), autocompletion=complete.documents
         ),
     ] = None,
     form: TextFormat = Text.TEXT,
@@ -36,7 +36,9 @@ def explain(
 
         shown = Output.TABLE if form is Text.TEXT else Output(form.value)
         render.show(knowledge.kinds(), KINDS, shown, name=lambda item: str(item["name"]))
-        output.hint(t("hint_explain"))
+        from migration.papers import PAPERS
+
+        output.hint(t("hint_explain", files=list(PAPERS)))
         return
     found = knowledge.explain(path)
     if form is not Text.TEXT:
@@ -96,7 +98,7 @@ def _value(value: object) -> str:
 def schema(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND]", help=t("arg_schema"), autocompletion=complete.kinds),
+        typer.Argument(metavar="[KIND]", help=t("arg_schema"), autocompletion=complete.documents),
     ] = None,
     file: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help=t("opt_to_file"))

@@ -1,11 +1,13 @@
 """What a kind or a field means: the answer of `govcloud explain vm.spec.network.allow`."""
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from govcloud import messages
 from govcloud.domain import schema
+from govcloud.domain.base import Model
 from govcloud.domain.kinds.registry import KINDS, Kind, find_kind
 from govcloud.domain.schema import Schema
 from govcloud.domain.suggest import nearest
@@ -59,16 +61,22 @@ class Explanation:
         }
 
 
-def explain(path: str, language: str) -> Explanation:
+Papers = Callable[[str], tuple[str, type[Model]] | None]
+"""What a word means that is no kind of object: a kind of file, and the model of its `spec`."""
+
+
+def explain(path: str, language: str, papers: Papers = lambda _word: None) -> Explanation:
     """Explain `VirtualMachine`, `vm.spec.network.allow` or, shorter, `vm.network.allow`.
 
     Raises NotFoundError, naming what was probably meant, for a kind or field that is not there.
     """
     word, *steps = [re.sub(r"\[\d*\]", "", step) for step in path.strip(". ").split(".")]
-    kind = _kind(word)
+    name, root = _root(word, papers)
+    if steps and steps[0] == "status":
+        raise NotFoundError("input.no_status_path", kind=name)
     if steps and steps[0] not in _ENVELOPE:
         steps.insert(0, "spec")
-    found, required, name = schema.resolve(schema.document_root(kind.name)), True, kind.name
+    found, required = schema.resolve(root), True
     for step in steps:
         inside = _inside(found)
         required = step in inside.get("required", ())
@@ -77,6 +85,14 @@ def explain(path: str, language: str) -> Explanation:
             raise _unknown(step, inside, name)
         found, name = below, f"{name}.{step}"
     return _explanation(name, found, language, required=required, deep=True)
+
+
+def _root(word: str, papers: Papers) -> tuple[str, Schema]:
+    """Return what a word names, and the schema of its documents."""
+    if find_kind(word) is None and (paper := papers(word)) is not None:
+        return paper[0], schema.paper_root(*paper)
+    name = _kind(word).name
+    return name, schema.document_root(name)
 
 
 def _kind(word: str) -> Kind:

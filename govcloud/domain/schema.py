@@ -81,19 +81,40 @@ def _document(kind_name: str) -> Schema:
     }
     if kind.owned:
         properties["metadata"] = {"allOf": [places[Metadata], {"required": ["department"]}]}
+    return _enveloped(kind_name, kind.spec, properties)
+
+
+def _enveloped(kind_name: str, spec: type[Model], properties: Schema) -> Schema:
+    """Return the schema of a document that has these properties, the envelope's documented."""
     for name, info in Document.model_fields.items():
-        properties[info.alias or name] |= {
-            "description": info.description, "x-doc": f"Document.{name}",
-        }  # fmt: skip
+        if (found := properties.get(info.alias or name)) is not None:
+            found |= {"description": info.description, "x-doc": f"Document.{name}"}
     return {
         "title": kind_name,
-        "description": kind.spec.__doc__ or "",
-        "x-doc": kind.spec.__name__,
+        "description": spec.__doc__ or "",
+        "x-doc": spec.__name__,
         "type": "object",
         "properties": properties,
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def paper_root(kind_name: str, spec: type[Model]) -> Schema:
+    """Return the schema of a file that is of no kind of object, to walk with `below`."""
+    properties: Schema = {
+        "apiVersion": {"const": API_VERSION},
+        "kind": {"const": kind_name},
+        "spec": {**model_root(spec)},
+    }
+    return _enveloped(kind_name, spec, properties)
+
+
+def paper_schema(kind_name: str, spec: type[Model], language: str = "en") -> Schema:
+    """Return the JSON Schema of such files."""
+    described = _described({"$schema": DIALECT, **paper_root(kind_name, spec)}, language)
+    assert isinstance(described, dict)
+    return described
 
 
 def _finish(document: Schema, language: str) -> Schema:

@@ -20,6 +20,8 @@ PROGRAM = [sys.executable, "-c", "from cli.main import main; main()"]
     [
         ("explain",),
         ("explain", "vm.network", "--lang", "zh"),
+        ("explain", "WavePlan.spec.settings"),
+        ("schema", "WavePlan"),
         ("schema",),
         ("schema", "vm"),
         ("completion", "fish"),

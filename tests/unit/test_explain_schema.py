@@ -11,11 +11,13 @@ from govcloud.domain.base import Document, LabelledEnum, Metadata, Model
 from govcloud.domain.explain import explain
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.errors import NotFoundError
+from migration.papers import PAPERS, named
 
 
 def models(found: type[Model] = Model) -> Iterator[type[Model]]:
+    files = {model.__module__ for _, model in filter(None, map(named, PAPERS))}
     for below in found.__subclasses__():
-        if below.__module__.startswith("govcloud.domain"):
+        if below.__module__.startswith("govcloud.domain") or below.__module__ in files:
             yield below
             yield from models(below)
 
@@ -75,13 +77,36 @@ def test_unknown_paths_say_what_was_meant(path: str, meant: str | None) -> None:
 @pytest.mark.parametrize("language", messages.LANGUAGES)
 def test_every_path_can_be_explained(language: str) -> None:
     def walk(path: str) -> Iterator[str]:
-        explanation = explain(path, language)
+        explanation = explain(path, language, named)
         assert explanation.description, path
         yield path
         for field in explanation.fields:
             yield from walk(field.path)
 
-    assert sum(1 for name in KINDS for _ in walk(name)) > 400
+    assert sum(1 for name in (*KINDS, *PAPERS) for _ in walk(name)) > 400
+
+
+def test_a_file_is_explained_as_a_kind_is() -> None:
+    window = explain("waveplan.waves.window", "en", named)
+    assert (window.path, window.type) == ("WavePlan.spec.waves.window", "date")
+    assert window.required
+    assert explain("Questionnaire", "zh", named).description.startswith("整份调研问卷")
+    with pytest.raises(NotFoundError, match="unknown_path_meant"):
+        explain("WavePlan.setings", "en", named)
+
+
+def test_the_schema_of_a_file_holds_together() -> None:
+    for name in PAPERS:
+        made = schema.paper_schema(*(named(name) or ("", Model)), "zh")
+        assert made["properties"]["kind"] == {"const": name, "description": "对象的种类。"}
+        assert made["required"] == ["apiVersion", "kind", "spec"]
+        assert "$ref" not in str(made)
+        assert "x-doc" not in str(made)
+
+
+def test_what_the_program_writes_itself_is_told_so() -> None:
+    with pytest.raises(NotFoundError, match="no_status_path"):
+        explain("vm.status.phase", "en")
 
 
 def test_the_schema_of_a_kind_holds_together() -> None:
