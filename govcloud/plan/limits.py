@@ -85,13 +85,15 @@ def judge(wanted: Amounts, quota: TenantQuota, ours: Ours, mode: ModeOf) -> Judg
 def noted(limits: Amounts, quota: TenantQuota | None, ours: Ours) -> dict[str, Sequence[int]]:
     """Return what may be ours while `limits` are set: what was before, and what will be; pure.
 
-    What stands counts as ours where nothing is known, and else only if it was known.
+    What stands counts as ours where nothing is known, and else only if it was known. Of a class
+    that the cloud does not show nothing is known before it does.
     """
     shown = quota.limits if quota is not None else {}
     after = dict(ours)
     for word, amount in limits.items():
-        stood = [shown[word]] if word in shown else []
-        after[word] = list(dict.fromkeys([*ours.get(word, stood), amount]))[-KEPT:]
+        before = ours.get(word) or ([shown[word]] if word in shown else [])
+        if before:
+            after[word] = list(dict.fromkeys([*before, amount]))[-KEPT:]
     return after
 
 

@@ -55,6 +55,15 @@ def test_what_was_changed_by_hand_does_not_become_ours_by_being_undone() -> None
     assert noted({"vcpu": 8}, quota({"vcpu": 64}), {"vcpu": [8]}) == {"vcpu": [8]}
 
 
+def test_a_class_that_the_cloud_never_showed_is_none_that_somebody_changed() -> None:
+    """It may not know it at all, like GPUs; or setting it failed."""
+    seen = quota({"vcpu": 8})
+    ours = noted({"vcpu": 8, "gpu": 2}, seen, {"vcpu": [8]})
+    assert ours == {"vcpu": [8]}
+    judged = judge({"vcpu": 8, "gpu": 2}, seen, ours, report)
+    assert (judged.limits, judged.drifts) == ({"gpu": 2}, [])
+
+
 def test_what_belongs_to_no_class_is_drift_once_it_was_set() -> None:
     seen = quota({"disk.hdd": 10}, beside={"gigabytes": (5, 10), "port": (50, -1)})
     first = judge({"disk.hdd": 10}, seen, {}, report)
