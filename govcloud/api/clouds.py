@@ -53,7 +53,9 @@ def discovery(*, name: str, actor: Acting, services: Wired, tongue: Tongue) -> J
 
 
 @router.get("/v1/unmanaged", summary="What is nobody's")
-def unmanaged(actor: Acting, services: Wired, cloud: pages.Word = None) -> JSONResponse:
+def unmanaged(
+    actor: Acting, services: Wired, tongue: Tongue, cloud: pages.Word = None
+) -> JSONResponse:
     """Return what clouds hold that no object here stands for, as it was last seen."""
     with services.store.reading() as session:
         objects.must_exist(session, actor, cloud=cloud)
@@ -69,7 +71,7 @@ def unmanaged(actor: Acting, services: Wired, cloud: pages.Word = None) -> JSONR
     for item in items:
         item["owner"] = guess(item, titles) or item["owner"]
         del item["tags"]
-    shown = {"clouds": [views.watched(one, actor) for one in clouds]}
+    shown = {"clouds": [views.watched(one, actor, tongue) for one in clouds]}
     return JSONResponse(pages.whole(items) | shown)
 
 

@@ -23,7 +23,7 @@ from govcloud.domain import city
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.domain.manifest import parse_spec
 from govcloud.errors import CloudError, GovcloudError
-from govcloud.messages import remedy, render
+from govcloud.messages import remedy, render, told
 from govcloud.settings import CREDENTIALS
 from govcloud.store import observed, schema
 from govcloud.store.objects import of_kinds, sees_all
@@ -160,19 +160,18 @@ def _cloud(services: Services, row: ObjectRow, spec: CloudSpec) -> Check:
             report = provisioner.report()
         finally:
             provisioner.close()
-    except GovcloudError as error:
-        params: dict[str, object] = {"cloud": row.name, "detail": error.text}
-        return Check(name, Health.FAIL, "api.doctor_cloud_fails", params)
-    except CloudError as error:
-        return Check(
-            name, Health.FAIL, "api.doctor_cloud_fails", {"cloud": row.name, "detail": str(error)}
-        )
     except Exception as error:  # the other checks go on
-        LOG.exception("%s: its driver stumbled", name)
-        params = {"cloud": row.name, "detail": type(error).__name__}
-        return Check(name, Health.FAIL, "api.doctor_cloud_fails", params)
-    params = {"cloud": row.name, "version": report.version, "problems": list(report.problems)}
-    if report.problems:
+        if not isinstance(error, GovcloudError | CloudError):
+            LOG.exception("%s: its driver stumbled", name)
+        fault = {"cloud": row.name, "detail": told(error)}
+        return Check(name, Health.FAIL, "api.doctor_cloud_fails", fault)
+    problems = list(report.problems)
+    params: dict[str, object] = {
+        "cloud": row.name,
+        "version": report.version,
+        "problems": problems,
+    }
+    if problems:
         return Check(name, Health.WARN, "api.doctor_cloud_problems", params)
     return Check(name, Health.OK, "api.doctor_cloud", params)
 

@@ -114,7 +114,11 @@ def events(
 
 @router.get("/v1/drift", summary="Where clouds differ from what was approved")
 def drift(
-    actor: Acting, services: Wired, department: pages.Word = None, cloud: pages.Word = None
+    actor: Acting,
+    services: Wired,
+    tongue: Tongue,
+    department: pages.Word = None,
+    cloud: pages.Word = None,
 ) -> JSONResponse:
     """Return the differences that last, and what stands behind it: how each cloud is watched.
 
@@ -126,7 +130,8 @@ def drift(
         found = observed.list_drift(session, actor, department=department, cloud=cloud)
         clouds = observed.watched(session, services.store.clock.now(), cloud)
         unsettled = observed.unsettled(session, actor, department=department, cloud=cloud)
-    shown = {"clouds": [views.watched(one, actor) for one in clouds], "unsettled": unsettled}
+    seen = [views.watched(one, actor, tongue) for one in clouds]
+    shown = {"clouds": seen, "unsettled": unsettled}
     return JSONResponse(pages.whole([views.drift(one) for one in found]) | shown)
 
 

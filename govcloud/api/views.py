@@ -99,13 +99,14 @@ def drift(found: Drifted) -> dict[str, Any]:
     }
 
 
-def watched(found: Watched, actor: Actor) -> dict[str, Any]:
+def watched(found: Watched, actor: Actor, tongue: str) -> dict[str, Any]:
     """Return how a cloud is watched; why it could not be read is for those who see all."""
+    error = found.error if sees_all(actor) else None
     return {
         "cloud": found.cloud,
         "sight": found.sight.value,
         "lookedAt": instant(found.observed_at),
-        "error": (found.error or None) if sees_all(actor) else None,
+        "error": render(error.key, tongue, error.params) if error else None,
         "brakedAt": instant(found.braked_at),
         "lost": found.lost,
     }

@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Final
 
-from govcloud.errors import GovcloudError, Text
+from govcloud.errors import CloudError, GovcloudError, InvalidInputError, Text
 
 LANGUAGES: Final = ("zh", "en")
 DEFAULT_LANGUAGE: Final = "en"
@@ -110,6 +110,21 @@ def plain(error: Exception) -> str:
     if isinstance(error, GovcloudError):
         return render(error.key, DEFAULT_LANGUAGE, error.params)
     return str(error) or type(error).__name__
+
+
+def told(error: Exception) -> Text:
+    """Return what is said to people of a cloud that could not be asked.
+
+    Of what nobody foresaw only the kind: its text may hold what was about to be sent.
+    """
+    if isinstance(error, CloudError):
+        key = "controller.cloud_says" if error.message else "controller.cloud_word"
+        return Text(key, {"reason": error.reason, "detail": error.message})
+    if isinstance(error, InvalidInputError) and error.diagnostics:
+        return Text(error.diagnostics[0].key, error.diagnostics[0].params)
+    if isinstance(error, GovcloudError):
+        return error.text
+    return Text("controller.unforeseen", {"fault": type(error).__name__})
 
 
 def system_fault(error: OSError) -> Text | str:

@@ -14,6 +14,7 @@ from govcloud.errors import (
     AwaitedCloudError,
     CloudConflictError,
     CloudError,
+    GovcloudError,
     TerminalCloudError,
     Text,
 )
@@ -257,8 +258,13 @@ def held_up(key: str) -> bool:
 
 
 def unplanned(error: Exception, *, reason: str = "InternalError") -> Conditions:
-    """Return the conditions of an object for which no plan could be made; it is tried again."""
-    text = Text("controller.unplanned", {"detail": f"{type(error).__name__}: {error}"})
+    """Return the conditions of an object for which no plan could be made; it is tried again.
+
+    Of what nobody foresaw only the kind is said: its text may hold what was about to be sent.
+    """
+    foreseen = isinstance(error, CloudError | GovcloudError)
+    detail = f"{type(error).__name__}: {error}" if foreseen else type(error).__name__
+    text = Text("controller.unplanned", {"detail": detail})
     return Conditions(False, True, reason, text, Next.RETRY)
 
 

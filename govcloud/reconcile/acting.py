@@ -142,7 +142,8 @@ class Acting:
                 attempt.failures.append(Failure(action, error))
         except Exception as error:
             LOG.exception("%s: %s %s", self._name, verb, attempt.claim.uid)
-            fault = TransientCloudError("InternalError", f"{type(error).__name__}: {error}")
+            # Its text may hold what was about to be sent: that is for the log.
+            fault = TransientCloudError("InternalError", type(error).__name__)
             with attempt.lock:
                 attempt.failures.append(Failure(action, fault))
         else:

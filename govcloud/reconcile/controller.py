@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import GovcloudError, UnavailableError
-from govcloud.messages import plain
+from govcloud.messages import plain, told
 from govcloud.ports.cloud import Provisioner
 from govcloud.ports.ledger import Ledger
 from govcloud.reconcile import desired, leftover
@@ -317,7 +317,7 @@ class Controller:
                 self._unopened[name] = repr(error)
                 LOG.error("cloud %s cannot be opened: %s", name, plain(error))
                 with self._store.unit(CONTROLLER) as unit:
-                    clouds.missed(unit.session, name, next_at=unit.now, error=plain(error))
+                    clouds.missed(unit.session, name, next_at=unit.now, error=told(error))
             return None
         self._unopened.pop(name, None)
         return site

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from govcloud.errors import CloudError, TransientCloudError
+from govcloud.errors import CloudError, Text, TransientCloudError
+from govcloud.messages import told
 from govcloud.ports.clock import Clock
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.settings import Settings
@@ -66,9 +67,9 @@ class Gate:
         self._failures: dict[str, int] = {}
         self._open: dict[str, datetime] = {}
         self._closed_until: datetime | None = None
-        self.error = ""
+        self.error: Text | None = None
 
-    def restore(self, until: datetime | None, error: str) -> None:
+    def restore(self, until: datetime | None, error: Text | None) -> None:
         """Take over the pause that was stored, clamped to what can be asked for (R7)."""
         if until is not None:
             cap = self._clock.now() + timedelta(seconds=self._settings.retry_after_cap_s)
@@ -136,7 +137,7 @@ class Gate:
                 self._failures.pop(method, None)
                 self._open.pop(method, None)
                 if not self._failures:
-                    self.error = ""
+                    self.error = None
 
     def _failed(self, method: str, error: CloudError) -> None:
         asked = error.retry_after_s if isinstance(error, TransientCloudError) else None
@@ -145,7 +146,7 @@ class Gate:
         with self._lock:
             now = self._clock.now()
             failures = self._failures[method] = self._failures.get(method, 0) + 1
-            self.error = str(error)
+            self.error = told(error)
             if asked:
                 seconds = min(asked, self._settings.retry_after_cap_s)
                 until = now + timedelta(seconds=seconds)

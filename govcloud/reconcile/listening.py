@@ -12,6 +12,7 @@ from typing import Final
 
 from govcloud.domain.access import CONTROLLER
 from govcloud.errors import CloudError, GovcloudError
+from govcloud.messages import plain
 from govcloud.plan.phases import Phase
 from govcloud.ports.abilities import Stop, Watching
 from govcloud.reconcile import desired
@@ -60,7 +61,7 @@ class Listener:
                     if uids:
                         self.hear(uids)
             except (CloudError, GovcloudError) as error:
-                LOG.warning("%s: listening: %s", self._cloud, error)
+                LOG.warning("%s: listening: %s", self._cloud, plain(error))
             except Exception:
                 LOG.exception("%s: listening stumbled and begins anew", self._cloud)
             failures += 1

@@ -9,8 +9,8 @@ from typing import Final
 
 from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec, Management
-from govcloud.errors import CloudError, GovcloudError, UnavailableError
-from govcloud.messages import plain
+from govcloud.errors import CloudError, UnavailableError
+from govcloud.messages import plain, told
 from govcloud.plan.drift import Whole
 from govcloud.ports.abilities import Watching
 from govcloud.ports.cloud import Provisioner
@@ -32,11 +32,6 @@ from govcloud.store.unit import Store
 LOG: Final = logging.getLogger(__name__)
 _EARLY: Final = 0.1
 """A comparison begins up to this part of the period early, so that clouds do not march in step."""
-
-
-def _told(error: Exception) -> str:
-    """Return what is said of a cloud that could not be compared; what others throw says little."""
-    return str(error) if isinstance(error, GovcloudError) else f"InternalError: {error!r}"[:500]
 
 
 class Site:
@@ -176,8 +171,8 @@ class Site:
             next_at = now + min(wait, self._period)
             if isinstance(error, PausedError):
                 next_at = max(next_at, min(error.until, now + self._period))
-            message = row.error if isinstance(error, PausedError) else _told(error)
-            clouds.missed(unit.session, self.name, next_at=next_at, error=message)
+            said = None if isinstance(error, PausedError) else told(error)
+            clouds.missed(unit.session, self.name, next_at=next_at, error=said)
 
     def _count(self) -> Comparison:
         """Take stock of what an observed cloud holds; nothing of it is ever acted on."""
@@ -201,7 +196,7 @@ class Site:
         with self._store.reading() as session:
             row = session.get(CloudRow, self.name)
         if row is not None:
-            self.gate.restore(row.open_until, row.error)
+            self.gate.restore(row.open_until, clouds.error_of(row))
             self._stored_pause = row.open_until
 
     def store_pause(self) -> None:

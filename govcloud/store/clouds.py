@@ -1,13 +1,19 @@
 """What the controller remembers of each cloud: when it looks next, and who is looking (R7, R9)."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select, update
 from sqlmodel import Session, col
 
+from govcloud.errors import Text
 from govcloud.store.engine import lock_row, upsert
 from govcloud.store.tables import CloudRow
+
+_KEY: Final = "key"
+_PARAMS: Final = "params"
 
 
 def remember(session: Session, cloud: str) -> CloudRow:
@@ -74,20 +80,40 @@ def looked(
     session.add(row)
 
 
-def missed(session: Session, cloud: str, *, next_at: datetime, error: str) -> None:
-    """End an observation that failed."""
+def missed(session: Session, cloud: str, *, next_at: datetime, error: Text | None) -> None:
+    """End an observation that failed; without a new error it is said what was said before."""
     row = remember(session, cloud)
-    row.next_at, row.error = next_at, error
+    row.next_at, row.error = next_at, _written(error) or row.error
     row.failures += 1
     row.lease_owner = row.lease_until = None
     session.add(row)
 
 
-def pause(session: Session, cloud: str, until: datetime | None, error: str) -> None:
+def pause(session: Session, cloud: str, until: datetime | None, error: Text | None) -> None:
     """Store until when a cloud is left alone; None for no longer."""
     row = remember(session, cloud)
-    row.open_until, row.error = until, error
+    row.open_until, row.error = until, _written(error)
     session.add(row)
+
+
+def error_of(row: CloudRow) -> Text | None:
+    """Return why a cloud could not be asked, to be said in the reader's language."""
+    if not row.error.startswith("{"):
+        return Text(row.error) if row.error else None  # as older versions wrote it
+    text: Text = json.loads(row.error, object_hook=_text)
+    return text
+
+
+def _written(error: Text | None) -> str:
+    return json.dumps(error, default=_plain, ensure_ascii=False) if error else ""
+
+
+def _plain(value: object) -> object:
+    return {_KEY: value.key, _PARAMS: value.params} if isinstance(value, Text) else str(value)
+
+
+def _text(said: Mapping[str, Any]) -> object:
+    return Text(said[_KEY], said[_PARAMS]) if said.keys() == {_KEY, _PARAMS} else said
 
 
 def braked(session: Session, cloud: str) -> bool:

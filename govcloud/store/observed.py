@@ -14,6 +14,8 @@ from sqlmodel import Session, col, select
 
 from govcloud.domain.access import Actor
 from govcloud.domain.drift import DriftMode
+from govcloud.errors import Text
+from govcloud.store import clouds
 from govcloud.store.objects import of_kinds, sees_all, visible
 from govcloud.store.tables import CloudRow, DriftRow, ObjectRow
 
@@ -40,7 +42,7 @@ class Watched:
     cloud: str
     sight: Sight
     observed_at: datetime | None = None
-    error: str = ""
+    error: Text | None = None
     braked_at: datetime | None = None
     lost: int = 0
 
@@ -115,7 +117,8 @@ def _watched(row: ObjectRow, state: CloudRow | None, now: datetime) -> Watched:
     else:
         age = (now - state.observed_at).total_seconds()
         sight = Sight.LATE if age > LATE_FACTOR * spec.limits.resync_seconds else Sight.CURRENT
-    return Watched(row.name, sight, state.observed_at, state.error, state.braked_at, state.lost)
+    error = clouds.error_of(state)
+    return Watched(row.name, sight, state.observed_at, error, state.braked_at, state.lost)
 
 
 def unsettled(

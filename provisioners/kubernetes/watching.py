@@ -6,6 +6,7 @@ that we compare has changed: a quota whose use moves with every pod is no news.
 
 import contextlib
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import TYPES, Type
 
+LOG: Final = logging.getLogger(__name__)
 Json = dict[str, Any]
 _LISTEN_S: Final = 300
 """How long one watch lasts: each end costs a call, and a connection that died silently is noticed
@@ -195,8 +197,9 @@ class _Stream:
                 version = self._listen(version or self._watcher.listed(self._kind, self._news))
         except CloudError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 (whoever listens shall know and begin anew)
-            self._fail(TransientCloudError("InternalError", f"{type(error).__name__}: {error}"))
+        except Exception as error:  # whoever listens shall know and begin anew
+            LOG.exception("the stream of %s stumbled", self._kind.plural)
+            self._fail(TransientCloudError("InternalError", type(error).__name__))
 
     def _fail(self, error: CloudError) -> None:
         if not self._ended.is_set():

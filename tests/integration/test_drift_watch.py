@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from govcloud.domain.access import Role
+from govcloud.store.tables import CloudRow
 from govcloud.testing.lab import ADMIN, CLOUD, DEPARTMENT, Lab
 from provisioners.simulated import tamper
 from provisioners.simulated.faults import Fault, FaultKind
@@ -56,8 +57,54 @@ def test_a_cloud_that_cannot_be_opened_could_not_be_read(api: Any, lab: Lab) -> 
     lab.wrap = broken
     came = lab.controller().run_once()
     assert not came.complete
-    assert [(one.cloud, one.error) for one in came.unread] == [(CLOUD, "no such region")]
+    assert [one.cloud for one in came.unread] == [CLOUD]
     assert sights(api) == {CLOUD: "unreadable"}
+
+
+@pytest.mark.parametrize("where", ["open", "observe"])
+def test_what_a_driver_stumbles_over_is_said_without_its_text(
+    api: Any, lab: Lab, where: str
+) -> None:
+    """What others throw may hold what they were about to send."""
+
+    def stumble(*_: Any) -> Any:
+        raise ValueError("Invalid header value b'Bearer SECRET'")
+
+    def broken(inner: Any) -> Any:
+        if where == "open":
+            stumble()
+        inner.observe = stumble
+        return inner
+
+    lab.wrap = broken
+    lab.controller().run_once()
+    for tongue in ("en", "zh"):
+        said = failing(api, tongue)
+        assert "ValueError" in said
+        assert "SECRET" not in said
+    with lab.store.reading() as session:
+        assert "SECRET" not in session.get_one(CloudRow, CLOUD).error
+
+
+def test_why_a_cloud_could_not_be_read_is_said_in_the_readers_language(api: Any, lab: Lab) -> None:
+    tamper.set_fault(lab.path(), Fault(FaultKind.DOWN, "observe"))
+    lab.controller().pass_once(CLOUD)
+    english, chinese = failing(api, "en"), failing(api, "zh")
+    assert (english, chinese) == ("Unreachable", "无法访问")
+    [check] = checks(api, f"controller/{CLOUD}", "zh")
+    assert chinese in check["message"]
+
+
+def failing(api: Any, tongue: str) -> str:
+    """Return why the cloud could not be read, as an operator is told."""
+    answer = api.get("operator", "/v1/drift", headers={"Accept-Language": tongue})
+    [one] = answer.json()["clouds"]
+    return str(one["error"])
+
+
+def checks(api: Any, name: str, tongue: str) -> list[Any]:
+    answer = api.get("admin", "/v1/doctor", headers={"Accept-Language": tongue})
+    return [check for check in answer.json()["checks"] if check["check"] == name]
 
 
 def test_drift_counts_what_is_not_as_approved(api: Any, lab: Lab) -> None:
