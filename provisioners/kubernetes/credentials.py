@@ -5,13 +5,15 @@ and shown to departments.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from kubernetes import client, config
+from urllib3 import make_headers
 
 from govcloud.errors import TransientCloudError
 from provisioners.kubernetes.settings import Settings
@@ -26,6 +28,7 @@ def opened(settings: Settings) -> client.ApiClient:
         found = _read(settings)
         found.retries = False
         found.connection_pool_maxsize = _CONNECTIONS
+        found.proxy_headers = _greeting(found.proxy)
         return client.ApiClient(found)
     except TransientCloudError:
         raise
@@ -33,6 +36,34 @@ def opened(settings: Settings) -> client.ApiClient:
         raise TransientCloudError(_REASON, str(error)) from error
     except Exception as error:  # noqa: BLE001 (whatever a file may hold)
         raise TransientCloudError(_REASON, f"{_named(settings)}: {_fault(error)}") from None
+
+
+def way(configuration: client.Configuration) -> str:
+    """Return the proxy that leads to the cluster, without who we are there; empty without one.
+
+    One that the environment names leads out of this machine, and is nobody else's affair.
+    """
+    if not configuration.proxy or configuration.proxy == _outward(configuration.host):
+        return ""
+    parts = urlsplit(configuration.proxy)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _outward(host: str) -> str | None:
+    """Return the proxy that the environment names for a host."""
+    found: str | None = client.Configuration(host=host).proxy
+    return found
+
+
+def _greeting(proxy: str | None) -> Mapping[str, str] | None:
+    """Return what says to a proxy who we are, where its address does: the client passes it by."""
+    parts = urlsplit(proxy or "")
+    if not parts.username:
+        return None
+    said: Mapping[str, str] = make_headers(
+        proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    )
+    return said
 
 
 def token(configuration: client.Configuration) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from govcloud.errors import TransientCloudError
 from govcloud.ports.cloud import Observed
+from provisioners.kubernetes.credentials import way
 from provisioners.kubernetes.marks import FIELD_MANAGER, INSTALLATION, MANAGED_BY
 from provisioners.kubernetes.objects import account_name
 from provisioners.kubernetes.session import Session
@@ -72,10 +73,11 @@ def _cluster(session: Session, settings: Settings) -> Json:
     ca_file = settings.members_ca_file or ours.ssl_ca_cert
     if settings.members_endpoint:
         return {"server": settings.members_endpoint, **_authority(ca_file)}
+    said = {"server": ours.host, "tls-server-name": ours.tls_server_name, "proxy-url": way(ours)}
+    there = {name: text for name, text in said.items() if text}
     if not ours.verify_ssl:  # beside a CA, kubectl refuses it
-        return {"server": ours.host, "insecure-skip-tls-verify": True}
-    name = {"tls-server-name": ours.tls_server_name} if ours.tls_server_name else {}
-    return {"server": ours.host, **name, **_authority(ca_file)}
+        return {**there, "insecure-skip-tls-verify": True}
+    return {**there, **_authority(ca_file)}
 
 
 def _authority(file: str | None) -> Json:

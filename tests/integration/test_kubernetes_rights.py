@@ -1,6 +1,11 @@
 """The rights in deploy/ are what the driver needs, and what is missing is named."""
 
+import contextlib
+import email
 import json
+import socket
+import socketserver
+import threading
 import urllib.error
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -133,6 +138,7 @@ def test_a_namespace_lives_and_dies_with_these_rights(
     cluster.settle()
 
 
+@pytest.mark.usefixtures("granted")
 def test_a_context_of_a_kubeconfig_says_where_the_cluster_is(
     cluster: Cluster, open_at: Opener, tmp_path: Path
 ) -> None:
@@ -148,6 +154,7 @@ def test_a_context_of_a_kubeconfig_says_where_the_cluster_is(
     assert one(driver, driver.resources(order)[0])
 
 
+@pytest.mark.usefixtures("granted")
 def test_inside_the_cluster_its_own_account_and_address_are_used(
     cluster: Cluster, open_at: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,12 +231,18 @@ def test_members_find_and_trust_the_server_as_we_do_or_as_is_said(
     insecure = written(tmp_path, cluster, "insecure", **{"insecure-skip-tls-verify": True})
     other_name = {"server": named, "certificate-authority": ca, "tls-server-name": "127.0.0.1"}
     renamed = written(tmp_path, cluster, "renamed", **other_name)
+    both = {"insecure-skip-tls-verify": True, "tls-server-name": "gov.test"}
+    loose = written(tmp_path, cluster, "loose", **both)
+    held = {"certificate-authority-data": b64encode(Path(ca).read_bytes()).decode()}
+    holding = written(tmp_path, cluster, "holding", **held)
     theirs = Authority(tmp_path).file
     inside = {"kubeconfig": insecure, "members-endpoint": "https://gov.test:6443"}
     known = b64encode(Path(ca).read_bytes()).decode()
     other = b64encode(theirs.read_bytes()).decode()
     for connection, wanted in (
         ({"kubeconfig": insecure}, {"server": url, "insecure-skip-tls-verify": True}),
+        ({"kubeconfig": loose}, {"server": url, **both}),
+        ({"kubeconfig": holding}, {"server": url, **held}),
         (
             {"kubeconfig": renamed},
             {
@@ -256,6 +269,76 @@ def test_members_find_and_trust_the_server_as_we_do_or_as_is_said(
     with pytest.raises(TransientCloudError) as caught:
         open_at({**inside, "members-ca-file": "/no/such/ca"}).admit(order.uid, "edit")
     assert caught.value.reason == "NoCredentials"
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A forward proxy: opens the connection that is asked for and passes on both ways."""
+
+    def handle(self) -> None:
+        target = self.rfile.readline().split()[1].decode()
+        head = email.message_from_string(
+            "".join(iter(lambda: self.rfile.readline().decode(), "\r\n"))
+        )
+        self.server.asked.append((target, head["Proxy-Authorization"]))  # type: ignore[attr-defined]
+        host, port = target.split(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=pass_on, args=(there, self.connection), daemon=True)
+            back.start()
+            pass_on(self.connection, there)
+            back.join()
+
+
+def pass_on(here: socket.socket, there: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := here.recv(65536):
+            there.sendall(piece)
+        there.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def tunnel() -> Iterator[Any]:
+    """A forward proxy on loopback that knows who came and where to."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel) as server:
+        server.daemon_threads = True
+        server.asked = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_members_go_through_the_proxy_that_leads_to_the_cluster(
+    granted: KubernetesProvisioner,
+    cluster: Cluster,
+    open_at: Opener,
+    tunnel: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order = namespace_order(1, department=cluster.department)
+    for resource in granted.resources(order):
+        granted.create(resource)
+    proxy = f"127.0.0.1:{tunnel.server_address[1]}"
+    ca = {"certificate-authority": str(cluster.plane.ca_file)}
+    url = {"proxy-url": f"http://govcloud:SECRET@{proxy}"}
+    through = {"kubeconfig": written(tmp_path, cluster, "through", **ca, **url)}
+    document = open_at(through).admit(order.uid, "edit")["kubeconfig"]
+    server = cluster.plane.url.removeprefix("https://")
+    ours = f"Basic {b64encode(b'govcloud:SECRET').decode()}"
+    assert set(tunnel.asked) == {(server, ours)}
+    assert document["clusters"][0]["cluster"]["proxy-url"] == f"http://{proxy}"
+    assert "SECRET" not in json.dumps(document)
+    tunnel.asked.clear()
+    path = f"/api/v1/namespaces/{granted.resources(order)[0].tenant}/secrets"
+    wait_until(lambda: status_of(document, path, tmp_path) == 200)
+    assert set(tunnel.asked) == {(server, None)}
+
+    elsewhere = {**through, "members-endpoint": "https://gov.test:6443"}
+    assert "proxy-url" not in str(open_at(elsewhere).admit(order.uid, "edit"))
+    # What the environment says is about this machine and not about the cluster.
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy}")
+    plain = {"kubeconfig": written(tmp_path, cluster, "plain", **ca)}
+    assert "proxy-url" not in str(open_at(plain).admit(order.uid, "edit"))
 
 
 @pytest.mark.guarantee("P1")
