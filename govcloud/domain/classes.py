@@ -88,6 +88,11 @@ def add(left: Amounts, right: Amounts) -> dict[str, int]:
     return {word: amount for word, amount in total.items() if amount}
 
 
+def most(left: Amounts, right: Amounts) -> dict[str, int]:
+    """Return the larger of two amounts, class by class."""
+    return {word: max(left.get(word, 0), right.get(word, 0)) for word in {*left, *right}}
+
+
 def growth(old: Amounts, new: Amounts) -> dict[str, int]:
     """Return what `new` needs beyond `old`: the part of a change that must be reserved (Q3)."""
     return {word: new[word] - old.get(word, 0) for word in new if new[word] > old.get(word, 0)}

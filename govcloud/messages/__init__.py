@@ -10,7 +10,7 @@ import errno
 import locale
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from typing import Final
@@ -61,10 +61,12 @@ def render(key: str, language: str, params: Mapping[str, object] | None = None) 
     """Return the sentence of `key` in `language`, or the key itself where no catalogue has it.
 
     Parameters that are `Text` are rendered in the same language, and so are values of enumerations
-    under their usual names; anything else is shown as `str` shows it.
+    under their usual names; anything else is shown as `str` shows it. With `told_by`, a kind of
+    cloud, what a cloud answered is told in the words that the catalogue of its kind has for it.
     """
     sentence = lookup(key, language)
     shown = {name: _shown(value, language, name) for name, value in (params or {}).items()}
+    shown |= _told(params or {}, language)
     if sentence is None:
         rest = ", ".join(f"{name}={value}" for name, value in shown.items())
         return f"{key} ({rest})" if rest else key
@@ -98,11 +100,33 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 """Parameters that hold values of enumerations, and where their words stand."""
 
 
+def _told(params: Mapping[str, object], language: str) -> dict[str, object]:
+    """Return a cloud's reason, and the fault of a thing in it, as people understand them."""
+    told: dict[str, object] = {}
+    for name, key, words in _answers(params):
+        if lookup(key, language) is not None:
+            told[name] = f"{render(key, language)} {words}".rstrip()
+    return told
+
+
+def _answers(params: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+    """Yield parameters that are a cloud's answers: name, key of their meaning, its own words."""
+    if "told_by" not in params:
+        return
+    for name in ("reason", "fault"):
+        reason, _, words = str(params.get(name, "")).partition(":")
+        yield name, f"{params['told_by']}.{reason.strip()}", words.strip()
+
+
 def remedy(key: str, language: str, params: Mapping[str, object] | None = None) -> str | None:
-    """Return what to do about `key`, or None where the catalogue has no `<key>_remedy`."""
-    if lookup(f"{key}_remedy", language) is None:
-        return None
-    return render(f"{key}_remedy", language, params)
+    """Return what to do about `key`, or None where the catalogue has no `<key>_remedy`.
+
+    What to do about a cloud's answer in it comes first.
+    """
+    keys = [*(meaning for _, meaning, _ in _answers(params or {})), key]
+    known = [name for each in keys if lookup(name := f"{each}_remedy", language) is not None]
+    between = "" if language == "zh" else " "
+    return between.join(render(name, language, params) for name in known) or None
 
 
 def plain(error: Exception) -> str:

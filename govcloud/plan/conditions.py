@@ -5,7 +5,7 @@ spec changes or a person acts, so that waiting needs one predicate: `not progres
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -293,6 +293,16 @@ def ground_stopped(ground: str, reason: str, detail: str) -> Conditions:
     """Return the conditions of an object for which no ground can be made."""
     text = Text("controller.ground_stopped", {"ground": ground, "reason": reason, "detail": detail})
     return Conditions(False, False, reason, text, Next.STOP)
+
+
+def in_words_of(provider: str, conditions: Conditions) -> Conditions:
+    """Return conditions that tell a cloud's answer in the words of the catalogue of its kind."""
+    params = conditions.text.params
+    if not params.keys() & {"reason", "fault"}:
+        return conditions
+    return replace(
+        conditions, text=replace(conditions.text, params={**params, "told_by": provider})
+    )
 
 
 def unreachable(error: CloudError) -> Conditions:

@@ -223,6 +223,12 @@ class Ledger(Protocol):
         """
         ...
 
+    def charged(
+        self, session: "Session", cloud: str, owners: Sequence[str]
+    ) -> Mapping[str, Mapping[str, int]]:
+        """Return what objects are charged in a cloud now, by owner: max(old, new) (Q3)."""
+        ...
+
     def lines(
         self, session: "Session", at: datetime, departments: Sequence[str] | None = None
     ) -> Sequence[QuotaLine]:

@@ -96,6 +96,7 @@ class Controller:
         beside: Sequence[Beside] = (),
     ) -> None:
         self._store = store
+        self._ledger = ledger
         self._beside = tuple(beside)
         self._provisioners = provisioners
         self._owner = name
@@ -345,6 +346,7 @@ class Controller:
             spec,
             self._provisioners(name, spec),
             store=self._store,
+            ledger=self._ledger,
             recorder=self._recorder,
             owner=self._owner,
             settings=self._settings,

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
@@ -18,9 +19,10 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.platform import CloudSpec
 from govcloud.errors import UnavailableError
 from govcloud.messages import plain
-from govcloud.plan.conditions import over_quota, unplanned
+from govcloud.plan.conditions import in_words_of, over_quota, unplanned
 from govcloud.policy.context import city_day
 from govcloud.ports.cloud import Provisioner
+from govcloud.ports.ledger import Ledger
 from govcloud.reconcile import desired
 from govcloud.reconcile.acting import Acting
 from govcloud.reconcile.attempt import Attempt
@@ -29,6 +31,7 @@ from govcloud.reconcile.desired import World
 from govcloud.reconcile.gate import Gate
 from govcloud.reconcile.groundwork import Groundwork
 from govcloud.reconcile.looking import Looking, withhold
+from govcloud.reconcile.outcome import Outcome
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.reconcile.record import OnStep, Recorder, key_of
 from govcloud.reconcile.settings import Settings
@@ -49,6 +52,7 @@ class Lane:
         provisioner: Provisioner,
         *,
         store: Store,
+        ledger: Ledger,
         gate: Gate,
         push: QuotaPush,
         groundwork: Groundwork,
@@ -59,6 +63,7 @@ class Lane:
     ) -> None:
         self._groundwork = groundwork
         self.name = name
+        self._provider = spec.provider
         self._store = store
         self._gate = gate
         self._recorder = recorder
@@ -69,6 +74,7 @@ class Lane:
             name,
             provisioner,
             store=store,
+            ledger=ledger,
             gate=gate,
             push=push,
             groundwork=groundwork,
@@ -187,7 +193,7 @@ class Lane:
         What the database takes from nobody is found by halving, so that the others go on (R6).
         """
         try:
-            return self._recorder.write([attempt.outcome() for attempt in ready])
+            return self._recorder.write([self._outcome(attempt) for attempt in ready])
         except UnavailableError:
             raise
         except Exception as error:
@@ -286,6 +292,12 @@ class Lane:
         begun = {key_of(attempt.wanted): attempt for attempt in attempts if attempt.builds}
         for key, refusals in self._recorder.readmit(list(begun)).items():
             begun[key].conditions = over_quota(refusals[0])
+
+    def _outcome(self, attempt: Attempt) -> Outcome:
+        outcome = attempt.outcome()
+        if outcome.conditions is None:
+            return outcome
+        return replace(outcome, conditions=in_words_of(self._provider, outcome.conditions))
 
     def _complete(self, attempt: Attempt) -> None:
         self._done.append(attempt)

@@ -14,6 +14,7 @@ from govcloud.plan.orders import MissingReferenceError
 from govcloud.plan.releasing import holds
 from govcloud.ports.abilities import Containing
 from govcloud.ports.cloud import Observed, Provisioner, State
+from govcloud.ports.ledger import Ledger
 from govcloud.reconcile import desired
 from govcloud.reconcile.attempt import Attempt
 from govcloud.reconcile.desired import UnplannableError, World, resources_of
@@ -36,6 +37,7 @@ class Looking:
         provisioner: Provisioner,
         *,
         store: Store,
+        ledger: Ledger,
         gate: Gate,
         push: QuotaPush,
         groundwork: Groundwork,
@@ -47,6 +49,7 @@ class Looking:
         self._name = name
         self._provisioner = provisioner
         self._store = store
+        self._ledger = ledger
         self._gate = gate
         self._push = push
         self._settings = settings
@@ -157,7 +160,9 @@ class Looking:
         }
         with self._store.reading() as session:
             objects = desired.of_systems(session, self._name, systems)
-        needed = needs(self._provisioner, world, objects)
+            uids = [wanted.uid for wanted in objects]
+            charged = self._ledger.charged(session, self._name, uids)
+        needed = needs(self._provisioner, world, objects, charged)
         for tenant, entries in behind.items():
             self._on_step("before-quota", tenant)
             try:

@@ -1,6 +1,7 @@
 """The cloud's own quota follows the ledger (Q5).
 
-What the ledger charges a tenant is what its approved objects ask for. Before something is built,
+What the ledger charges a tenant is what its approved objects ask for, and what they had before
+until the change is done. Before something is built,
 the tenant's limit is raised to that, whatever the policy says of changes by hand; it is lowered
 only after a full comparison (`quota_follow`), and never below what is in use. What is going to be
 set is noted first, so that it is never taken for a change by hand (R4).
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from govcloud.domain.access import CONTROLLER
-from govcloud.domain.classes import Amounts, add
+from govcloud.domain.classes import Amounts, add, most
 from govcloud.plan.limits import limits_for, noted, raised
 from govcloud.ports.cloud import Provisioner, TenantQuota
 from govcloud.reconcile.desired import UNPLANNABLE, Wanted, World, resources_of
@@ -23,7 +24,7 @@ from govcloud.store.unit import Store
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a tenant's approved objects ask for, and which generations of which objects count."""
+    """What a tenant's approved objects are charged; which generations of which objects count."""
 
     amounts: Amounts
     counted: frozenset[str]
@@ -34,9 +35,16 @@ def counted_as(wanted: Wanted) -> str:
     return f"{wanted.uid}@{wanted.generation}"
 
 
-def needs(provisioner: Provisioner, world: World, objects: Iterable[Wanted]) -> dict[str, Need]:
+def needs(
+    provisioner: Provisioner,
+    world: World,
+    objects: Iterable[Wanted],
+    charged: Mapping[str, Amounts],
+) -> dict[str, Need]:
     """Sum up what objects ask for, by the tenant that they live in.
 
+    `charged` is what the ledger charges them, by uid: while something changes that is more than it
+    asks for. What moves to another storage class needs room in both meanwhile.
     What was taken over lives in a tenant of others, whose quota is none of ours.
     """
     amounts: dict[str, dict[str, int]] = {}
@@ -49,7 +57,8 @@ def needs(provisioner: Provisioner, world: World, objects: Iterable[Wanted]) -> 
             continue
         if resources and not resources[0].adopts:
             tenant = resources[0].tenant
-            amounts[tenant] = add(amounts.get(tenant, {}), demand)
+            most_of_it = most(demand, charged.get(wanted.uid, {}))
+            amounts[tenant] = add(amounts.get(tenant, {}), most_of_it)
             counted.setdefault(tenant, set()).add(counted_as(wanted))
     return {tenant: Need(amounts[tenant], frozenset(counted[tenant])) for tenant in amounts}
 

@@ -14,6 +14,7 @@ from govcloud.messages import plain, told
 from govcloud.plan.drift import Whole
 from govcloud.ports.abilities import Watching
 from govcloud.ports.cloud import Provisioner
+from govcloud.ports.ledger import Ledger
 from govcloud.reconcile import nobodys
 from govcloud.reconcile.backoff import Backoff
 from govcloud.reconcile.compare import Comparer, Comparison, listing
@@ -44,6 +45,7 @@ class Site:
         provisioner: Provisioner,
         *,
         store: Store,
+        ledger: Ledger,
         recorder: Recorder,
         owner: str,
         settings: Settings,
@@ -79,6 +81,7 @@ class Site:
             spec,
             provisioner,
             store=store,
+            ledger=ledger,
             gate=self.gate,
             push=push,
             groundwork=groundwork,

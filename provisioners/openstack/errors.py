@@ -157,9 +157,14 @@ def _words(body: bytes) -> str:
     return " ".join(_strings(said))[: 4 * _SHOWN]
 
 
+_UNTOLD: Final = frozenset({"retryAfter"})
+"""What Cinder and Nova say beside their sentence with a 413, and is none: always `0`."""
+
+
 def _strings(said: Any) -> list[str]:
     if isinstance(said, Mapping):
-        return [word for value in said.values() for word in _strings(value)]
+        told = (value for name, value in said.items() if name not in _UNTOLD)
+        return [word for value in told for word in _strings(value)]
     if isinstance(said, list):
         return [word for value in said for word in _strings(value)]
     return [said] if isinstance(said, str) and said else []

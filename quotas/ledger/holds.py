@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from govcloud.domain.classes import most
 from govcloud.ports.ledger import Demand
 from quotas.ledger.places import Cell, Place, Tree, cells
 
@@ -246,6 +247,15 @@ def charges(holds: Iterable[Hold], tree: Tree) -> dict[Cell, Charge]:
         for cell in cells(tree, place, word):
             total[cell] = add(total[cell], charge)
     return dict(total)
+
+
+def by_owner(holds: Iterable[Hold]) -> dict[str, dict[str, int]]:
+    """Return what holds charge to each owner, wherever it stands: max(old, new), class by class."""
+    owners: dict[str, dict[str, int]] = defaultdict(dict)
+    for hold in holds:
+        if hold.phase is not Phase.LAPSED:
+            owners[hold.owner] = most(owners[hold.owner], hold.amounts)
+    return dict(owners)
 
 
 def _charge(amounts: Iterable[tuple[Phase, Mapping[str, int]]]) -> dict[str, Charge]:

@@ -25,6 +25,7 @@ from quotas.ledger.holds import (
     Phase,
     Step,
     add,
+    by_owner,
     change,
     charges,
     fold,
@@ -184,6 +185,13 @@ class SqlLedger:
         return charter
 
     # --- Views ----------------------------------------------------------------------------------
+
+    def charged(
+        self, session: Session, cloud: str, owners: Sequence[str]
+    ) -> Mapping[str, Mapping[str, int]]:
+        """Return what objects are charged in a cloud now, by owner."""
+        holds = rows.holds(_connect(session), owners).values()
+        return by_owner(hold for hold in holds if hold.place.cloud == cloud)
 
     def lines(
         self, session: Session, at: datetime, departments: Sequence[str] | None = None

@@ -253,6 +253,7 @@ def test_a_refused_removal_stops_and_an_operator_can_abandon_it(lab: Lab) -> Non
     row = lab.row(uid)
     assert row is not None
     assert (row.phase, row.progressing, row.reason) == ("releasing", False, "Locked")
+    assert row.status["text"]["params"]["told_by"] == "simulated"
     assert lab.charged()["vms"] == (1, 0)
     with lab.store.unit(ADMIN) as unit:
         recover.abandon(unit, lab.ledger, uid, "the cloud is being scrapped")

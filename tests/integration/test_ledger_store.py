@@ -346,3 +346,24 @@ def test_a_move_and_reservations_at_once_pass_no_limit(
     assert west <= 10
     assert west == granted + 6 * moved.result()
     assert granted == (4 if moved.result() else 10)
+
+
+@pytest.mark.guarantee("Q3")
+def test_what_an_object_is_charged_is_the_larger_of_old_and_new(
+    database: Database, ledger: SqlLedger
+) -> None:
+    """Class by class, in one cloud, and no longer than its change takes."""
+    disks = [limit("city", 9, word) for word in ("disk.hdd", "disk.ssd")]
+    with database.writing() as session:
+        ledger.revise(session, START, limits={"disks": disks})
+    build(database, ledger, replace(demand("a", "bureau", 1), amounts={"vms": 1, "disk.hdd": 3}))
+    moving = replace(demand("a", "bureau", 1, 2), amounts={"vms": 1, "disk.ssd": 2})
+    elsewhere = replace(demand("b", "bureau", 1), cloud="d")
+    with database.writing() as session:
+        assert ledger.reserve(session, [elsewhere], START, LATER).granted
+        assert ledger.reserve(session, [moving], START, LATER).granted
+        meanwhile = ledger.charged(session, "c", ["a", "b", "nobody"])
+        ledger.allocate(session, [moving.key], START)
+        after = ledger.charged(session, "c", ["a"])
+    assert meanwhile == {"a": {"vms": 1, "disk.hdd": 3, "disk.ssd": 2}}
+    assert after == {"a": {"vms": 1, "disk.ssd": 2}}

@@ -148,6 +148,24 @@ def test_a_volume_moves_to_another_class_and_is_charged_in_both_meanwhile(lab: A
     assert (charged["disk.hdd"], charged["disk.ssd"]) == ((2, 0), (1, 0))
 
 
+@pytest.mark.guarantee("Q3")
+@pytest.mark.guarantee("Q5")
+def test_volumes_change_places_between_two_classes(lab: Any) -> None:
+    """Each needs room in the other's class meanwhile; the cloud's quota has it, as the ledger."""
+    lab.found()
+    lab.machine("web")
+    uids = {
+        word: lab.approve(f"on-{word}", "Volume", size="3Gi", type=word, attachTo="web")
+        for word in ("hdd", "ssd")
+    }
+    lab.finish(lab.controller())
+    lab.change(uids["hdd"], type="ssd")
+    lab.change(uids["ssd"], type="hdd")
+    lab.finish(lab.controller("moving"))
+    moved = {word: parts(lab, uid)["volume"].props["storage"] for word, uid in uids.items()}
+    assert moved == {"hdd": "ssd", "ssd": "hdd"}
+
+
 @pytest.mark.guarantee("R8")
 @pytest.mark.guarantee("Q3")
 def test_a_release_that_cinder_refuses_goes_on_by_force(lab: Any) -> None:

@@ -131,6 +131,11 @@ def test_each_answer(service: str, status: int, body: Any, kind: type, reason: s
     assert f"{service} {status}" in found.message
 
 
+def test_only_sentences_are_told_of_a_body() -> None:
+    body = {"overLimit": {"code": 413, "message": "Too much.", "retryAfter": "0"}}
+    assert error("block-storage", 413, body).message == "block-storage 413: Too much."
+
+
 def test_each_row_has_a_case() -> None:
     """No row without a test, and no reason without a sentence in both languages."""
     tested = {reason for *_, reason in CASES}

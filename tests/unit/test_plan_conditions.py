@@ -10,7 +10,7 @@ from govcloud.errors import (
     TerminalCloudError,
     TransientCloudError,
 )
-from govcloud.messages import LANGUAGES, render
+from govcloud.messages import LANGUAGES, remedy, render
 from govcloud.plan.actions import plan
 from govcloud.plan.conditions import (
     GONE,
@@ -20,6 +20,7 @@ from govcloud.plan.conditions import (
     Failure,
     Next,
     conclude,
+    in_words_of,
     missing_reference,
     unplanned,
     unreachable,
@@ -157,3 +158,32 @@ def test_what_is_missing_is_never_ready_whatever_the_mode(mode: DriftMode) -> No
     missing = conclude(plan([ONE], [], situation), [])
     assert summary(missing) == (False, False, "Missing", Next.FORGET)
     assert missing.text.params["parts"] == [ONE.part]
+
+
+@pytest.mark.guarantee("P4")
+def test_a_clouds_answer_is_told_as_a_department_understands_it() -> None:
+    """With what to do about it; the cloud's own words stay behind that, for administrators."""
+    error = TerminalCloudError("InvalidImage", "compute 400: Image 7 is not active")
+    said = conclude(creating(), [Failure(creating().actions[0], error)])
+    text = in_words_of("openstack", said).text
+    english, chinese = (render(text.key, language, text.params) for language in ("en", "zh"))
+    assert "The cloud does not accept the image: it is gone" in english
+    assert "InvalidImage" not in english
+    assert "compute 400: Image 7 is not active" in english
+    assert "compute 400: Image 7 is not active" in chinese
+    assert render("openstack.InvalidImage", "zh") in chinese
+    todo = remedy(text.key, "en", {**text.params, "object": "hrss/VirtualMachine/web"}) or ""
+    assert todo.startswith("Choose another image")
+    assert "govcloud retry hrss/VirtualMachine/web" in todo
+
+
+def test_what_a_thing_in_error_says_is_told_so_too() -> None:
+    """Also of a driver whose kind has no catalogue, in the words that it gave."""
+    broken = there(State.FAILED, "NoCapacity: No valid host was found.")
+    said = conclude(plan([ONE], [broken], Situation(HEAL, approved=True)), [])
+    texts = {kind: in_words_of(kind, said).text for kind in ("openstack", "elsewhere")}
+    known, unknown = (render(text.key, "en", text.params) for text in texts.values())
+    assert known.endswith("The cloud has no room for it at present. No valid host was found.")
+    assert unknown.endswith("NoCapacity: No valid host was found.")
+    assert in_words_of("openstack", READY) is READY
+    assert in_words_of("openstack", GONE) is GONE
