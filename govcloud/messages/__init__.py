@@ -66,7 +66,7 @@ def render(key: str, language: str, params: Mapping[str, object] | None = None) 
     """
     sentence = lookup(key, language)
     shown = {name: _shown(value, language, name) for name, value in (params or {}).items()}
-    shown |= _told(params or {}, language)
+    shown |= _meant(params or {}, language)
     if sentence is None:
         rest = ", ".join(f"{name}={value}" for name, value in shown.items())
         return f"{key} ({rest})" if rest else key
@@ -100,13 +100,13 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 """Parameters that hold values of enumerations, and where their words stand."""
 
 
-def _told(params: Mapping[str, object], language: str) -> dict[str, object]:
+def _meant(params: Mapping[str, object], language: str) -> dict[str, object]:
     """Return a cloud's reason, and the fault of a thing in it, as people understand them."""
-    told: dict[str, object] = {}
+    meant: dict[str, object] = {}
     for name, key, words in _answers(params):
         if lookup(key, language) is not None:
-            told[name] = f"{render(key, language)} {words}".rstrip()
-    return told
+            meant[name] = f"{render(key, language)} {words}".rstrip()
+    return meant
 
 
 def _answers(params: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
