@@ -80,7 +80,7 @@ class Adoption:
             raise CloudConflictError("Gone", resource.name)
         self._must_be_free(item)
         if not resource.build.get("over_quota"):
-            check_taking(resource, self._used(resource.name))
+            check_taking(resource, self.used(resource.name))
         body = objects.mark(resource, self._installation)
         body["metadata"]["resourceVersion"] = item["metadata"]["resourceVersion"]
         made = applied(self._session, path, body, take=self._settings.take_over)
@@ -107,13 +107,13 @@ class Adoption:
     def _classes(self, seen: Observed) -> Mapping[str, int] | None:
         """Return what is in use by resource class; None where we may not look or cannot read it."""
         try:
-            used = self._used(seen.name)
+            used = self.used(seen.name)
         except CloudError:
             return None
         info = {f"used.{word}": amount for word, amount in used.items()}
         return use.of(replace(seen, info=info), self._settings).used
 
-    def _used(self, name: str) -> Mapping[str, int]:
+    def used(self, name: str) -> Mapping[str, int]:
         """Return what is in use by the words of a quota; raises CloudError."""
         pods, claims = self._within(POD, name), self._within(CLAIM, name)
         try:

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any, Final
 
 from provisioners.kubernetes import quantities
+from provisioners.kubernetes.objects import OF_CLASS
 
 Json = Mapping[str, Any]
 _ENDED: Final = ("Succeeded", "Failed")
@@ -69,7 +70,7 @@ def _of_claim(claim: Json) -> dict[str, Any]:
     size = max(_amount(asked), _amount(given))
     noted = (claim["metadata"].get("annotations") or {}).get(_CLASS, "")
     name = noted or spec.get("storageClassName")
-    classes = {f"{name}.storageclass.storage.k8s.io/requests.storage": size} if name else {}
+    classes = {f"{name}{OF_CLASS}": size} if name else {}
     return {"requests.storage": size, **classes}
 
 

@@ -7,9 +7,8 @@ from govcloud.errors import CloudError
 from govcloud.ports.abilities import Offer
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.session import Session
-from provisioners.kubernetes.types import NAMESPACE
+from provisioners.kubernetes.types import NAMESPACE, STORAGE_CLASS
 
-_CLASSES: Final = "/apis/storage.k8s.io/v1/storageclasses"
 _DEFAULT: Final = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -26,7 +25,7 @@ def discover(session: Session, page_size: int) -> Sequence[Offer]:
 
 def _storage(session: Session) -> Iterator[Offer]:
     try:
-        items: Any = session.list(_CLASSES).get("items") or ()
+        items: Any = session.list(STORAGE_CLASS.everywhere).get("items") or ()
     except CloudError:
         return
     for item in items:

@@ -15,10 +15,12 @@ from govcloud.ports.cloud import (
     Resource,
     State,
     TenantQuota,
+    Value,
 )
 from provisioners.kubernetes import contents, members, objects, rights, use
 from provisioners.kubernetes.adoption import Adoption
 from provisioners.kubernetes.applying import applied
+from provisioners.kubernetes.classes import StorageClasses
 from provisioners.kubernetes.discovery import discover
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import (
@@ -32,7 +34,7 @@ from provisioners.kubernetes.marks import (
 from provisioners.kubernetes.reading import observed as read
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import Settings, read_settings
-from provisioners.kubernetes.shrinking import check_use
+from provisioners.kubernetes.shrinking import below_usage, still_used, too_low
 from provisioners.kubernetes.strays import Strays
 from provisioners.kubernetes.types import BY_WORD, NAMESPACE, QUOTA, TYPES, Type
 from provisioners.kubernetes.watching import Watcher
@@ -67,7 +69,10 @@ class KubernetesProvisioner:
         self._installation = installation
         self._adoption = Adoption(session, settings, installation)
         self._strays = Strays(installation)
-        self._watcher = Watcher(session, installation, settings.page_size, self._strays)
+        self._classes = StorageClasses(session, settings.page_size)
+        self._watcher = Watcher(
+            session, installation, settings.page_size, self._strays, self._classes
+        )
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -87,6 +92,7 @@ class KubernetesProvisioner:
 
     def observe(self) -> Iterator[Sequence[Observed]]:
         """List all namespaces, and what any govcloud made in them, a type after the other."""
+        self._classes.look()
         ending: set[str] = set()
         for kind in TYPES:
             chosen = EVERYTHING if kind.namespaced else ""
@@ -99,6 +105,7 @@ class KubernetesProvisioner:
         That nothing is there yet of an object that no stream has told of, one list can say: all
         else is within its namespace.
         """
+        self._classes.look_once()
         here = [uid for uid in uids if self._watcher.keeps(uid)]
         others = set(uids) - set(here)
         listed = self._listed(TYPES, sorted(self._perhaps_there(others)))
@@ -162,7 +169,7 @@ class KubernetesProvisioner:
     def _seen(self, item: Json, kind: Type, ending: set[str]) -> Observed | None:
         """Return an item as observed; what is in a namespace that ends, ends with it."""
         namespace = item["metadata"].get("namespace", "")
-        seen = read(item, kind, self._installation, ending=namespace in ending)
+        seen = self._read(item, kind, ending=namespace in ending)
         self._strays.note(item, seen, kind)
         if kind is not NAMESPACE:
             return seen
@@ -172,9 +179,13 @@ class KubernetesProvisioner:
 
     def _known(self, item: Json, kind: Type) -> Observed:
         """Return what a call answered as observed; the streams will tell nothing new by it."""
-        seen = read(item, kind, self._installation)
+        seen = self._read(item, kind)
         self._watcher.remember(item, seen)
         return seen
+
+    def _read(self, item: Json, kind: Type, *, ending: bool = False) -> Observed:
+        classes = self._classes.known
+        return read(item, kind, self._installation, ending=ending, classes=classes)
 
     # --- Acting ---
 
@@ -185,6 +196,8 @@ class KubernetesProvisioner:
         label was taken off or its answer was lost.
         """
         kind = BY_WORD[resource.type]
+        if kind is QUOTA:
+            resource = replace(resource, props={**self._classes.closed(), **resource.props})
         body = objects.manifest(resource, self._installation)
         body["metadata"]["resourceVersion"] = _NEVER
         path = kind.path(resource.tenant, resource.name)
@@ -209,17 +222,38 @@ class KubernetesProvisioner:
         return self._applied(path, body)
 
     def change(self, observed: Observed, wanted: Resource, fields: Sequence[str]) -> Observed:
-        """Apply what is wanted of the named fields, and of the others what is there."""
+        """Apply what is wanted of the named fields, and of the others what is there.
+
+        Limits that are not to be had are left out, and said when the others are set.
+        """
         kind = BY_WORD[wanted.type]
         path = kind.path(observed.tenant, observed.name)
         item = self._marked(path, observed)
         if item is None:
             raise CloudConflictError("Gone", f"{kind.kind} {observed.name}")
-        current = read(item, kind, self._installation)
-        check_use(current, wanted, fields)
-        body = objects.manifest(_merged(current, wanted, fields), self._installation)
+        current = self._read(item, kind)
+        target, over = self._possible(current, wanted, fields)
+        if over.keys() >= set(fields):
+            raise below_usage(over)
+        body = objects.manifest(target, self._installation)
         body["metadata"]["resourceVersion"] = item["metadata"]["resourceVersion"]
-        return self._known(self._applied(path, body), kind)
+        made = self._known(self._applied(path, body), kind)
+        if over:
+            raise below_usage(over)
+        return made
+
+    def _possible(
+        self, current: Observed, wanted: Resource, fields: Sequence[str]
+    ) -> tuple[Resource, Mapping[str, str]]:
+        """Return what to apply, and the limits that are left out because more is in use."""
+        over = too_low(current, wanted, fields)
+        target = _merged(current, wanted, [name for name in fields if name not in over])
+        if objects.CLASSES not in fields:
+            return target, over
+        closed = self._classes.closed()
+        over |= still_used(closed, wanted, self._adoption.used(current.tenant))
+        limits = {name: limit for name, limit in closed.items() if name not in over}
+        return replace(target, props={**limits, **target.props}), over
 
     def _applied(self, path: str, body: Json) -> Json:
         return applied(self._session, path, body, take=self._settings.take_over)
@@ -304,12 +338,17 @@ def _merged(current: Observed, wanted: Resource, fields: Sequence[str]) -> Resou
     quota = wanted.type == QUOTA.word
     names = [n for n in wanted.props if not quota or n in fields or n in current.props]
     props = {name: _either(name, fields, wanted.props, current.props) for name in names}
-    listed = {} if quota else {n: v for n, v in current.props.items() if n not in props}
+    listed = {n: v for n, v in current.props.items() if n not in props and _stays(n, v, quota)}
     kept = {
         name: wanted.tags[name] if name in tags else current.tags.get(name, text)
         for name, text in wanted.tags.items()
     }
     return replace(wanted, props={**listed, **props}, tags=kept)
+
+
+def _stays(name: str, value: Value, quota: bool) -> bool:
+    """Whether what is not wanted stays: all but a quota's limits, and there what is closed."""
+    return not quota or (name.endswith(objects.OF_CLASS) and value == 0)
 
 
 def _either(

@@ -7,7 +7,7 @@ them: our own answers and the streams tell all of it. What others began is asked
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,8 +54,16 @@ class Begun:
 class Memory:
     """What was last seen of all things of one type; several threads may tell and ask."""
 
-    def __init__(self, kind: Type, installation: str, begun: Begun, strays: Strays) -> None:
+    def __init__(
+        self,
+        kind: Type,
+        installation: str,
+        begun: Begun,
+        strays: Strays,
+        classes: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._kind = kind
+        self._classes = classes
         self._installation = installation
         self._begun = begun
         self._strays = strays
@@ -72,7 +80,7 @@ class Memory:
         key, version = item["metadata"]["uid"], _version(item)
         if self._is_old(key, version):
             return []
-        now = self._read(item, found or observed(item, self._kind, self._installation))
+        now = self._read(item, found or self._observed(item))
         with self._lock:
             if self._is_old(key, version):
                 return []
@@ -81,6 +89,9 @@ class Memory:
         if before is not None and (before.uid, before.compared) == (now.uid, now.compared):
             return []
         return sorted({now.uid, before.uid if before else ""} - {""})
+
+    def _observed(self, item: Json) -> Observed:
+        return observed(item, self._kind, self._installation, classes=self._classes())
 
     def _is_old(self, key: str, version: int) -> bool:
         before = self._seen.get(key)

@@ -6,7 +6,7 @@ Whatever is a list of names beside its values (`hard`, `rules`) shows when one i
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from govcloud.ports.cloud import Order, Resource, Value
@@ -41,6 +41,10 @@ _SIZES: Final = {"defaultRequest": "request", "default": "limit", "max": "max"}
 _DUMP: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 LIMIT: Final = "hard."
 """Before the name of each of a quota's limits."""
+OF_CLASS: Final = ".storageclass.storage.k8s.io/requests.storage"
+"""After the name of a storage class: the limit of what may be had of it."""
+CLASSES: Final = "storage_classes"
+"""The prop of a quota that names the storage classes of which something may be had."""
 BORDERS: Final = 1
 PEOPLE: Final = 2
 """Ranks: nobody gets in before the borders stand as approved, and the limits at all. Access ends
@@ -88,7 +92,7 @@ def _parts(order: Order, name: str, settings: Settings, installation: str) -> It
         {NAME: order.name, **_levels(str(spec.get("podSecurity", "restricted")))},
         rank=0,
     )
-    yield part(QUOTA, "", _listed("hard", hard))
+    yield part(QUOTA, "", {**_listed("hard", hard), CLASSES: to_be_had(hard)})
     yield part(LIMITS, "", _listed("rules", _rules(spec)))
     for word, policy in policies(order, settings, installation).items():
         yield part(POLICY, word, policy_props(policy))
@@ -137,7 +141,19 @@ def _classes(storage: Mapping[str, int], settings: Settings) -> Props:
     for name, size in storage.items():
         theirs = settings.storage.get(name, name)
         sizes[theirs] = sizes.get(theirs, 0) + size
-    return {f"{name}.storageclass.storage.k8s.io/requests.storage": n for name, n in sizes.items()}
+    return {f"{name}{OF_CLASS}": size for name, size in sizes.items()}
+
+
+def to_be_had(hard: Mapping[str, Value], there: Collection[str] = ()) -> str:
+    """Name the storage classes of which a quota lets something be had.
+
+    `there` are all that the cluster has: what has no limit of its own is bounded by the sum only.
+    """
+    if hard.get("requests.storage") == 0:
+        return ""
+    limits = {name.removesuffix(OF_CLASS): n for name, n in hard.items() if name.endswith(OF_CLASS)}
+    unlimited = set(there) - limits.keys()
+    return " ".join(sorted(unlimited | {name for name, limit in limits.items() if limit != 0}))
 
 
 def counted(name: str) -> str:

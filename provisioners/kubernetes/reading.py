@@ -1,6 +1,6 @@
 """What the API server says of an object, as the port's value: the inverse of `objects`; pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from govcloud.ports.cloud import Observed, State, Value
@@ -14,7 +14,15 @@ from provisioners.kubernetes.marks import (
     missing,
     tags_of,
 )
-from provisioners.kubernetes.objects import MODES, NAME, POD_SECURITY, access_props, policy_props
+from provisioners.kubernetes.objects import (
+    CLASSES,
+    MODES,
+    NAME,
+    POD_SECURITY,
+    access_props,
+    policy_props,
+    to_be_had,
+)
 from provisioners.kubernetes.types import ACCESS, LIMITS, NAMESPACE, POLICY, QUOTA, Type
 
 Json = dict[str, Any]
@@ -28,8 +36,18 @@ _FAILING: Final = (
 )
 
 
-def observed(item: Json, kind: Type, installation: str, *, ending: bool = False) -> Observed:
-    """Return an object of the API server as observed; `ending`: its namespace is being deleted."""
+def observed(
+    item: Json,
+    kind: Type,
+    installation: str,
+    *,
+    ending: bool = False,
+    classes: Collection[str] = (),
+) -> Observed:
+    """Return an object of the API server as observed.
+
+    `ending`: its namespace is being deleted. `classes` are the cluster's storage classes.
+    """
     about = item["metadata"]
     uid, part = mark_of(item, installation)
     name = about["name"]
@@ -42,7 +60,9 @@ def observed(item: Json, kind: Type, installation: str, *, ending: bool = False)
         state=State.DELETING if deleting else _state(item, kind),
         uid=uid,
         part=part,
-        props=_PROPS[kind.word](item) | _marked(item, installation),
+        props=_PROPS[kind.word](item)
+        | _of_classes(item, kind, classes)
+        | _marked(item, installation),
         tags=tags_of(item),
         info=_INFO.get(kind.word, _nothing)(item) | _others(item),
         fault=held_by(item) if deleting and kind is NAMESPACE else "",
@@ -85,6 +105,12 @@ def _quota(item: Json) -> dict[str, Value]:
     hard = (item.get("spec") or {}).get("hard") or {}
     ours = (item["metadata"].get("annotations") or {}).get(HARD, "")
     return {"hard": ours} | {f"hard.{name}": value for name, value in _amounts(hard).items()}
+
+
+def _of_classes(item: Json, kind: Type, classes: Collection[str]) -> dict[str, Value]:
+    if kind is not QUOTA:
+        return {}
+    return {CLASSES: to_be_had(_amounts((item.get("spec") or {}).get("hard") or {}), classes)}
 
 
 def _amounts(quantity_of: Mapping[str, object]) -> dict[str, Value]:

@@ -11,7 +11,7 @@ from govcloud.ports.cloud import CloudReport
 from provisioners.kubernetes.contents import DATA
 from provisioners.kubernetes.session import Session
 from provisioners.kubernetes.settings import ROLES, Settings
-from provisioners.kubernetes.types import NAMESPACE, TYPES
+from provisioners.kubernetes.types import NAMESPACE, STORAGE_CLASS, TYPES
 
 Json = dict[str, Any]
 FEATURES: Final = frozenset({"Namespace", "tags", "kubeconfig"})
@@ -45,6 +45,7 @@ def needed(settings: Settings) -> Iterator[Right]:
             yield Right(verb, kind.group, kind.plural)
     for plural in DATA:
         yield Right("list", "", plural)
+    yield Right("list", STORAGE_CLASS.group, STORAGE_CLASS.plural)
     for role in ROLES:
         yield Right("bind", "rbac.authorization.k8s.io", "clusterroles", name=settings.roles[role])
     for verb in ("create", "patch"):

@@ -44,6 +44,9 @@ POLICY: Final = Type("policy", "NetworkPolicy", "networkpolicies", "networking.k
 ACCESS: Final = Type("access", "RoleBinding", "rolebindings", "rbac.authorization.k8s.io")
 POD: Final = Type("pod", "Pod", "pods")
 CLAIM: Final = Type("claim", "PersistentVolumeClaim", "persistentvolumeclaims")
+STORAGE_CLASS: Final = Type(
+    "storage-class", "StorageClass", "storageclasses", "storage.k8s.io", namespaced=False
+)
 TYPES: Final = (NAMESPACE, QUOTA, LIMITS, POLICY, ACCESS)
 """All that one is made of; the namespace first, since the others are judged by it."""
 BY_WORD: Final = {entry.word: entry for entry in TYPES}

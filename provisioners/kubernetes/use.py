@@ -5,7 +5,7 @@ from typing import Final
 
 from govcloud.domain.classes import OBJECTS
 from govcloud.ports.cloud import Observed, TenantQuota
-from provisioners.kubernetes.objects import PLAIN_COUNTS
+from provisioners.kubernetes.objects import OF_CLASS, PLAIN_COUNTS
 from provisioners.kubernetes.settings import Settings
 
 _CLASSES: Final = {
@@ -15,7 +15,6 @@ _CLASSES: Final = {
     "limits.memory": "k8s-memory",
     "pods": "k8s-pods",
 }
-_STORAGE: Final = ".storageclass.storage.k8s.io/requests.storage"
 
 
 def of(quota: Observed, settings: Settings) -> TenantQuota:
@@ -28,7 +27,7 @@ def of(quota: Observed, settings: Settings) -> TenantQuota:
         **_CLASSES,
         f"requests.{settings.gpu_resource}": "gpu",
         **{
-            f"{theirs}{_STORAGE}": f"k8s-storage.{ours}"
+            f"{theirs}{OF_CLASS}": f"k8s-storage.{ours}"
             for ours, theirs in settings.storage.items()
         },
     }
@@ -50,8 +49,8 @@ def _by_class(
 def _class_of(name: str, classes: Mapping[str, str]) -> str:
     if name in classes:
         return classes[name]
-    if name.endswith(_STORAGE):
-        return f"k8s-storage.{name.removesuffix(_STORAGE)}"
+    if name.endswith(OF_CLASS):
+        return f"k8s-storage.{name.removesuffix(OF_CLASS)}"
     kind = name.removeprefix("count/")
     if kind != name or name in PLAIN_COUNTS:
         return f"{OBJECTS}{kind}"

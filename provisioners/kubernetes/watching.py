@@ -18,6 +18,7 @@ from urllib3 import BaseHTTPResponse
 from govcloud.errors import CloudError, TransientCloudError
 from govcloud.ports.abilities import Stop
 from govcloud.ports.cloud import Observed
+from provisioners.kubernetes.classes import StorageClasses
 from provisioners.kubernetes.errors import Answer, error_of
 from provisioners.kubernetes.listing import Listing
 from provisioners.kubernetes.marks import EVERYTHING
@@ -44,12 +45,20 @@ News = SimpleQueue[str | CloudError]
 class Watcher:
     """Watches all types of one cluster; what it remembers lives from one `changes` to the next."""
 
-    def __init__(self, session: Session, installation: str, page_size: int, strays: Strays) -> None:
+    def __init__(
+        self,
+        session: Session,
+        installation: str,
+        page_size: int,
+        strays: Strays,
+        classes: StorageClasses,
+    ) -> None:
         self._session = session
         self._page_size = page_size
         self.begun = Begun()
         self.memories: Mapping[str, Memory] = {
-            kind.word: Memory(kind, installation, self.begun, strays) for kind in TYPES
+            kind.word: Memory(kind, installation, self.begun, strays, lambda: classes.known)
+            for kind in TYPES
         }
         self.streaming: set[str] = set()
         self._listed: set[str] = set()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -410,6 +411,90 @@ def test_a_limit_that_was_raised_and_is_in_use_keeps_nothing_else_from_being_hea
     assert ready(lab, uid), lab.row(uid)
     assert part(lab, uid, "quota").props["hard.pods"] == 1
     assert not [drift for drift in lab.drift() if drift.uid == uid]
+
+
+@pytest.fixture
+def classes(cluster: Cluster) -> Iterator[Callable[[str], str]]:
+    """Makes storage classes of the cluster and returns their names; removed at the end."""
+    place, made = "/apis/storage.k8s.io/v1/storageclasses", []
+
+    def make(word: str) -> str:
+        name = f"{word}-{cluster.department}"
+        cluster.plane.call("POST", place, {"metadata": {"name": name}, "provisioner": "csi.test"})
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        cluster.plane.call("DELETE", f"{place}/{name}")
+
+
+def claim(cluster: Cluster, namespace: str, of: str) -> int:
+    """Ask for a volume of a class; return the status."""
+    resources = {"requests": {"storage": "10Gi"}}
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": of, "resources": resources}
+    place = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    try:
+        cluster.plane.call("POST", place, {"metadata": {"generateName": "v-"}, "spec": spec})
+    except HTTPError as error:
+        return error.code
+    return 201
+
+
+@pytest.mark.guarantee("Q1")
+def test_of_storage_classes_that_nobody_named_nothing_is_to_be_had(
+    lab: KubeLab, cluster: Cluster, classes: Callable[[str], str]
+) -> None:
+    unnamed = classes("nvme")
+    uid = lab.namespace()
+    lab.controller().run_once()
+    assert ready(lab, uid)
+    assert claim(cluster, lab.called(), unnamed) == 403
+    assert claim(cluster, lab.called(), "ssd") == 201
+
+    later = classes("tape")
+    assert claim(cluster, lab.called(), later) == 201
+    second = lab.controller("two")
+    second.run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "BelowUsage"
+    assert f"{later}.storageclass.storage.k8s.io/requests.storage: 0 < 10Gi" in row.message
+    assert claim(cluster, lab.called(), unnamed) == 403
+
+    place = f"/api/v1/namespaces/{lab.called()}/persistentvolumeclaims"
+    for item in cluster.plane.call("GET", place)["items"]:
+        cluster.plane.call("DELETE", f"{place}/{item['metadata']['name']}")
+    wait_until(lambda: not cluster.plane.call("GET", place)["items"])
+    lab.controller("three").run_once()
+    assert ready(lab, uid), lab.row(uid)
+    assert claim(cluster, lab.called(), later) == 403
+    lab.change(uid, pods=31)
+    lab.controller("four").run_once()
+    assert claim(cluster, lab.called(), later) == 403
+    quiet = lab.controller("five").pass_once(CLOUD)
+    assert quiet is not None
+    assert (quiet.differing, quiet.enqueued) == (0, 0)
+
+
+@pytest.mark.guarantee("Q5")
+def test_a_limit_that_cannot_be_lowered_keeps_no_other_from_being_healed(
+    lab: KubeLab, cluster: Cluster
+) -> None:
+    uid = lab.namespace(pods=1)
+    lab.controller().run_once()
+    quota = part(lab, uid, "quota")
+    cluster.patch(quota, {"spec": {"hard": {"pods": "10", "limits.cpu": "400"}}})
+    wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["hard"]["pods"] == "10")
+    for _ in range(2):
+        cluster.pod(lab.called())
+    wait_until(lambda: cluster.plane.look(path_of(quota))["status"]["used"]["pods"] == "2")
+    lab.controller("two").run_once()
+    row = lab.row(uid)
+    assert row is not None
+    assert row.reason == "BelowUsage"
+    now = part(lab, uid, "quota").props
+    assert (now["hard.pods"], now["hard.limits.cpu"]) == (10, 4000)
 
 
 @pytest.mark.guarantee("Q5")

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from govcloud.errors import InvalidInputError, TerminalCloudError
+from govcloud.errors import InvalidInputError
 from govcloud.ports.cloud import Resource, State
 from govcloud.testing.cluster import namespace_order
 from provisioners.kubernetes import quantities, use
 from provisioners.kubernetes.counting import in_use
 from provisioners.kubernetes.marks import namespace_name
-from provisioners.kubernetes.objects import manifest, resources
+from provisioners.kubernetes.objects import manifest, resources, to_be_had
 from provisioners.kubernetes.reading import observed
 from provisioners.kubernetes.settings import Settings, read_settings
-from provisioners.kubernetes.shrinking import check_use
+from provisioners.kubernetes.shrinking import below_usage, too_low
 from provisioners.kubernetes.types import BY_WORD
 
 SETTINGS = Settings(endpoint="https://cluster.test")
@@ -97,6 +97,17 @@ def test_storage_of_classes_that_nobody_approved_is_none() -> None:
     both = {"ceph": "70Gi", "nvme": "0", "requests.storage": "70Gi"}
     assert of({"hdd": 50, "sata": 20}, **there) == both
     assert of({}, **there) == {"requests.storage": "0"}
+
+
+def test_a_class_that_is_not_limited_is_bounded_by_the_sum_alone() -> None:
+    def of(**limits: int) -> dict[str, Any]:
+        word = ".storageclass.storage.k8s.io/requests.storage"
+        return {"requests.storage": 50} | {f"{name}{word}": n for name, n in limits.items()}
+
+    assert to_be_had(of(ssd=50)) == "ssd"
+    assert to_be_had(of(ssd=50, hdd=0), ["ssd", "hdd", "nvme"]) == "nvme ssd"
+    assert to_be_had(of(ssd=50, nvme=7), ["ssd"]) == "nvme ssd"
+    assert to_be_had({"requests.storage": 0}, ["nvme"]) == ""
 
 
 def test_container_sizes_are_filled_in_as_the_server_would() -> None:
@@ -257,12 +268,14 @@ def test_a_limit_below_its_use_is_refused_with_the_numbers() -> None:
     body = bodies()["quota"]
     used = {"hard": body["spec"]["hard"], "used": {"pods": "12", "requests.cpu": "3"}}
     seen = observed(served(body, status=used), BY_WORD["quota"], INSTALLATION)
-    with pytest.raises(TerminalCloudError) as caught:
-        check_use(seen, parts(pods=10, cpu=2500)["quota"], ["hard.pods", "hard.requests.cpu"])
-    assert caught.value.reason == "BelowUsage"
-    assert caught.value.message == "pods: 10 < 12, requests.cpu: 2500m < 3"
-    check_use(seen, parts(pods=12)["quota"], ["hard.pods"])
-    check_use(seen, parts(pods=10, allowOverQuota=True)["quota"], ["hard.pods"])
+    fields = ["hard.pods", "hard.requests.cpu", "hard.limits.cpu"]
+    over = too_low(seen, parts(pods=10, cpu=2500)["quota"], fields)
+    assert over.keys() == {"hard.pods", "hard.requests.cpu"}
+    error = below_usage(over)
+    assert error.reason == "BelowUsage"
+    assert error.message == "pods: 10 < 12, requests.cpu: 2500m < 3"
+    assert not too_low(seen, parts(pods=12)["quota"], ["hard.pods"])
+    assert not too_low(seen, parts(pods=10, allowOverQuota=True)["quota"], ["hard.pods"])
 
 
 def needs(**amounts: str) -> dict[str, Any]:
@@ -313,10 +326,9 @@ def test_use_that_is_no_whole_number_of_units_counts_up() -> None:
     assert seen.info["holds"] == "requests.storage: 1Gi"
     assert seen.info["over_quota"] == "limits.memory"
     assert use.of(seen, SETTINGS).used["k8s-memory"] == 1431
-    check_use(seen, parts(memory=1431)["quota"], ["hard.limits.memory"])
-    with pytest.raises(TerminalCloudError) as caught:
-        check_use(seen, parts(memory=1430)["quota"], ["hard.limits.memory"])
-    assert caught.value.message == "limits.memory: 1430Mi < 1431Mi"
+    assert not too_low(seen, parts(memory=1431)["quota"], ["hard.limits.memory"])
+    over = too_low(seen, parts(memory=1430)["quota"], ["hard.limits.memory"])
+    assert over == {"hard.limits.memory": "limits.memory: 1430Mi < 1431Mi"}
 
 
 def test_a_limit_in_other_units_that_is_used_up_is_not_over() -> None:
