@@ -1,6 +1,8 @@
 """The roles `services`, `nginx` and `switch_*` on real hosts."""
 
 import http.client
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,7 +70,7 @@ def test_what_stood_at_the_target_comes_back(site: Mover) -> None:
 
 
 HALF = """#!/bin/sh
-for word; do case $word in *services.tar*) echo half > "$word"; kill -KILL $PPID ;; esac; done
+for word; do case $word in *services-1.tar*) echo half > "$word"; kill -KILL $PPID ;; esac; done
 """
 
 
@@ -82,7 +84,7 @@ def test_what_stood_at_the_target_comes_back_also_after_a_kill(site: Mover) -> N
     finally:
         site.target.run("umount /usr/bin/tar")
     site.well(Stage.SYNC, Mode.INITIAL)
-    kept = f"/var/lib/govcloud-move/{site.key}/services.tar"
+    kept = f"/var/lib/govcloud-move/{site.key}/services-1.tar"
     site.target.run(f"mv {kept} /opt/kept; echo half > {kept}")
     played = site.play(Stage.UNDO, Mode.ABORTED)
     assert played.verdict == Verdict.FAILED
@@ -131,8 +133,12 @@ def test_a_copy_keeps_to_its_bandwidth_and_an_aborted_undo_ends_it(site: Mover) 
     """A megabyte that would be there at once takes more than its time; its lease is long."""
     site.player = AnsiblePlayer(lease_s=300)
     site.source.run("head -c 1000000 /dev/urandom > /etc/nginx/conf.d/large")
-    played = site.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=10, timeout_s=15)
-    assert played.verdict == Verdict.STOPPED
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(site.play, Stage.SYNC, Mode.INITIAL, bandwidth_kib=10, stop=stop)
+        site.target.run("until pgrep -x rsync; do sleep 0.05; done")
+        stop.set()
+        assert copying.result().verdict == Verdict.STOPPED
     assert site.target.run("pgrep -x rsync")
     site.well(Stage.UNDO, Mode.ABORTED)
     assert not site.target.run("pgrep -x rsync", check=False)
@@ -189,6 +195,50 @@ def test_a_service_with_its_account_moves(legacy_pair: tuple[Host, Host]) -> Non
     mover.well(Stage.UNDO)
     assert source.run("systemctl is-active portal") == "active\n"
     assert target.run("systemctl is-active portal", check=False) == "inactive\n"
+
+
+def test_an_account_that_the_target_has_keeps_its_numbers(legacy_pair: tuple[Host, Host]) -> None:
+    """Files there belong to them; what is brought belongs to who is called so."""
+    source, target = legacy_pair
+    for host, number in ((source, 881), (target, 882)):
+        host.run(f"groupadd -g {number} keeper; useradd -r -u {number} -g keeper keeper")
+    source.run("useradd -r -u 883 -g keeper helper; echo x > /etc/keeper.conf")
+    source.run("chown keeper:keeper /etc/keeper.conf")
+    settings = {"names": ["cron"], "users": ["keeper", "helper"], "files": ["/etc/keeper.conf"]}
+    mover = Mover("services", source, target, settings)
+    mover.well(Stage.SYNC, Mode.INITIAL)
+    ids = "id -u keeper; id -g keeper; id -u helper; id -gn helper; stat -c %u:%g /etc/keeper.conf"
+    assert target.run(ids).split() == ["882", "882", "883", "keeper", "882:882"]
+    mover.well(Stage.UNDO, Mode.ABORTED)
+
+
+SOCKET = """
+[Socket]
+ListenStream=127.0.0.1:8099
+[Install]
+WantedBy=sockets.target
+"""
+
+
+@pytest.mark.guarantee("M4")
+def test_what_would_start_a_frozen_service_again_is_named(clerk: Mover) -> None:
+    """A socket that is still open does so for the next who asks."""
+    source = clerk.source
+    source.write("/etc/systemd/system/desk.socket", SOCKET)
+    source.run("touch /run/go; systemctl daemon-reload; systemctl stop desk")
+    source.run("systemctl -q enable --now desk.socket; systemctl start desk")
+    for stage in (Stage.PLAN, Stage.FREEZE):
+        played = clerk.play(stage)
+        assert played.verdict == Verdict.FAILED
+        assert "desk.socket starts desk again: name it as well" in played.message
+    clerk.well(Stage.UNDO)
+    clerk.settings["names"] = ["desk.socket", "desk", "clerk"]
+    clerk.well(Stage.PLAN)
+    clerk.well(Stage.FREEZE)
+    assert not source.answers(8099)
+    clerk.well(Stage.UNDO)
+    assert source.answers(8099)
+    source.run("systemctl -q disable --now desk.socket; rm /etc/systemd/system/desk.socket")
 
 
 @pytest.mark.guarantee("M3")
@@ -276,6 +326,22 @@ def test_an_address_is_switched(legacy_pair: tuple[Host, Host]) -> None:
     source.run(f"ip addr del {address} dev eth0")
 
 
+def test_an_address_that_the_target_cannot_take_is_no_success(
+    legacy_pair: tuple[Host, Host],
+) -> None:
+    source, target = legacy_pair
+    address = f"10.213.{source.room.number}.202/24"
+    source.run(f"ip addr add {address} dev eth0")
+    settings = {"address": address, "target_device": "eth9"}
+    switch = Mover("switch_address", source, target, settings)
+    played = switch.play(Stage.START)
+    assert played.verdict is Verdict.FAILED
+    assert "eth9" in played.message
+    switch.well(Stage.UNDO)
+    assert address in source.run("ip addr show dev eth0")
+    source.run(f"ip addr del {address} dev eth0")
+
+
 @pytest.mark.guarantee("M3")
 def test_an_address_comes_back_from_a_target_that_is_gone(legacy_pair: tuple[Host, Host]) -> None:
     """Not while the target still answers for it: two would have it."""
@@ -296,3 +362,70 @@ def test_an_address_comes_back_from_a_target_that_is_gone(legacy_pair: tuple[Hos
     switch.well(Stage.UNDO)
     assert address not in target.run("ip addr show dev eth0")
     source.run(f"ip addr del {address} dev eth0")
+
+
+SLOW = """#!/bin/sh
+case "$*" in 'stop '*) touch /run/stopping; until [ -e /run/go ]; do sleep 0.05; done ;; esac
+exec /opt/systemctl "$@"
+"""
+FREEZING = "^/bin/sh -c set -eu; umask 077; mkdir -p /var/lib/govcloud-move"
+SLUGGISH = """
+[Service]
+ExecStart=/bin/sleep infinity
+ExecStop=/bin/sh -c 'touch /run/stopping; until [ -e /run/go ]; do sleep 0.05; done'
+TimeoutStopSec=infinity
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.fixture
+def clerk(legacy_pair: tuple[Host, Host]) -> Iterator[Mover]:
+    """Two services of which the one that is stopped first takes its time to stop."""
+    source, target = legacy_pair
+    source.write("/etc/systemd/system/clerk.service", SLUGGISH)
+    source.write("/etc/systemd/system/desk.service", TIER.format(before="/bin/true"))
+    source.run("rm -f /run/go /run/stopping; systemctl daemon-reload")
+    source.run("systemctl -q enable --now clerk desk")
+    yield Mover("services", source, target, {"names": ["desk", "clerk"]})
+    source.run("touch /run/go; systemctl -q disable --now clerk desk")
+
+
+def cut_off(mover: Mover) -> None:
+    """Freeze, and lose the way to the source as soon as a service is told to stop."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        freezing = pool.submit(mover.play, Stage.FREEZE, stop=stop)
+        mover.source.run("until [ -e /run/stopping ]; do sleep 0.05; done")
+        stop.set()
+        assert freezing.result().verdict == Verdict.STOPPED
+
+
+SERVE = "systemctl is-active clerk desk; systemctl is-enabled clerk desk"
+
+
+@pytest.mark.guarantee("M3")
+def test_a_stop_that_was_cut_off_stops_nothing_that_was_released(clerk: Mover) -> None:
+    """Nor do the stops that were to come after it."""
+    source = clerk.source
+    source.run("cp /usr/bin/systemctl /opt/systemctl")
+    source.write("/opt/slow", SLOW, 0o755)
+    source.run("mount --bind /opt/slow /usr/bin/systemctl")
+    try:
+        cut_off(clerk)
+        clerk.well(Stage.UNDO)
+        source.run(f"touch /run/go; while pgrep -f '{FREEZING}' > /dev/null; do sleep 0.05; done")
+    finally:
+        source.run("umount /usr/bin/systemctl")
+    source.run("while systemctl list-jobs | grep -q stop; do sleep 0.05; done")
+    assert source.run(SERVE, check=False) == "active\nactive\nenabled\nenabled\n"
+    assert source.run("ls /var/lib/govcloud-move", check=False).strip() == ""
+
+
+@pytest.mark.guarantee("M3")
+def test_a_service_that_takes_its_time_to_stop_runs_again_when_it_has(clerk: Mover) -> None:
+    cut_off(clerk)
+    assert clerk.play(Stage.UNDO, timeout_s=20).verdict == Verdict.STOPPED, "it stops still"
+    clerk.source.run("touch /run/go")
+    clerk.well(Stage.UNDO)
+    assert clerk.source.run(SERVE, check=False) == "active\nactive\nenabled\nenabled\n"
