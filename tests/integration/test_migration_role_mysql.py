@@ -11,6 +11,8 @@ import pytest
 from govcloud.testing.legacy import Host
 from govcloud.testing.legacy_fixtures import Mover
 from govcloud.testing.legacy_mariadb import serve
+from govcloud.testing.meanwhile import wait_until
+from migration.running.player import AnsiblePlayer
 from migration.running.port import Mode, Stage, Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -46,6 +48,7 @@ DO NEXTVAL(ticket);
 """
 CLEAN = """
 DROP DATABASE IF EXISTS hr_db; DROP DATABASE IF EXISTS hr_db__test;
+DROP DATABASE IF EXISTS hr_own;
 DROP USER IF EXISTS hr_app@localhost; DROP USER IF EXISTS hr_web@localhost;
 """
 CONFIGURATION = """
@@ -197,6 +200,56 @@ def test_who_cannot_be_sent_away_is_named(base: Mover, monkeypatch: pytest.Monke
 
 
 @pytest.mark.guarantee("M3")
+def test_who_sees_no_sessions_of_others_is_refused(
+    base: Mover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would stay in, and nobody would know."""
+    mover = "CREATE USER mover@localhost IDENTIFIED BY 'weak';"
+    mover += "GRANT ALL ON *.* TO mover@localhost WITH GRANT OPTION;"
+    base.source.run("mariadb", stdin=mover + "REVOKE PROCESS ON *.* FROM mover@localhost")
+    idle = 'sleep 600 | mariadb -u hr_app -p"of the app" hr_db'
+    base.source.run(f"systemd-run -q --unit idle bash -c {shlex.quote(idle)}")
+    asked = "SELECT count(*) FROM information_schema.processlist WHERE user = 'hr_app'"
+    wait_until(lambda: sql(base.source, asked) == "1", 30)
+    before = base.source.run(CONFIGURATION)
+    base.settings |= {"user": "mover", "host": "127.0.0.1"}
+    base.secrets = {"password": "env:HR_PASSWORD"}
+    monkeypatch.setenv("HR_PASSWORD", "weak")
+    for stage in (Stage.PLAN, Stage.FREEZE):
+        played = base.play(stage)
+        assert played.verdict == Verdict.FAILED
+        said = "mover@localhost does not see the sessions of others on hr-old, which have to end"
+        assert f"{said}: GRANT PROCESS ON *.* to it" in played.message
+    base.well(Stage.UNDO)
+    assert base.source.run(CONFIGURATION) == before
+    base.source.run("mariadb", stdin="GRANT PROCESS ON *.* TO mover@localhost")
+    base.well(Stage.PLAN)
+    base.well(Stage.FREEZE)
+    assert sql(base.source, asked) == "0"
+    base.well(Stage.UNDO)
+    base.source.run("systemctl stop idle; mariadb", stdin="DROP USER mover@localhost")
+
+
+@pytest.mark.guarantee("M3")
+def test_what_was_copied_is_undone_also_where_the_plan_names_other_databases_since(
+    base: Mover,
+) -> None:
+    """What the target has of these names stays."""
+    sql(base.source, "ALTER EVENT tick DISABLE")
+    base.well(Stage.SYNC, Mode.INITIAL)
+    base.well(Stage.START)
+    for host in (base.source, base.target):
+        host.run("mariadb", stdin="CREATE DATABASE hr_own; CREATE TABLE hr_own.mine (n int)")
+    base.settings["databases"] = ["hr_own"]
+    assert base.well(Stage.UNDO)["kept_in"] == "hr_db"
+    with pytest.raises(RuntimeError, match="locked"):
+        sql(base.target, "SELECT 1", "hr_app")
+    base.well(Stage.UNDO, Mode.ABORTED)
+    assert left(base) == "hr_own\n"
+    assert base.target.run("mariadb -BNe 'SHOW TABLES FROM hr_own'") == "mine\n"
+
+
+@pytest.mark.guarantee("M3")
 @pytest.mark.guarantee("M5")
 def test_a_freeze_that_was_cut_off_has_no_effect_later(base: Mover) -> None:
     """It waits for locks when its window closes; what was undone meanwhile stays undone."""
@@ -231,6 +284,23 @@ def found_and_mended(base: Mover) -> None:
     assert "noted (trigger) is not at the target" in played.message
     assert base.well(Stage.SYNC, Mode.FINAL)["bytes"] < 50_000
     assert base.well(Stage.VERIFY)["compared"] > 8_000
+
+
+@pytest.mark.guarantee("M5")
+def test_an_aborted_undo_ends_a_copy_that_still_runs(base: Mover) -> None:
+    """Its lease is long; it would go on beside the undo, and after it."""
+    base.player = AnsiblePlayer(lease_s=300)
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(base.play, Stage.SYNC, Mode.INITIAL, bandwidth_kib=50, stop=stop)
+        wait_until(lambda: any(told.bytes_done for told in base.told), 60)
+        stop.set()
+        assert copying.result().verdict == Verdict.STOPPED
+    copies = "pgrep -f '^[^ ]*python3 [^ ]*/mysql.py copy'"
+    assert base.target.run(copies)
+    base.well(Stage.UNDO, Mode.ABORTED)
+    assert base.target.run(copies, check=False) == ""
+    assert left(base) == ""
 
 
 @pytest.mark.guarantee("M4")

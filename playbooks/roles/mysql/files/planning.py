@@ -37,6 +37,7 @@ def plan(mover):
     faults = [
         *compared(source, target),
         *missing(mover),
+        *(fault for end in (source, target) for fault in blind(end)),
         *unknown(source, target, listed),
     ]
     if told["room"] < told["bytes"]:
@@ -95,6 +96,22 @@ def compared(source, target):
             cases[1],
             target.name,
         )
+
+
+def blind(end):
+    """Yield that a login sees only sessions of its own, so that it could end no others.
+
+    Nothing of the list of processes says so; who sees all transactions sees all sessions too.
+    """
+    try:
+        end.rows("SELECT COUNT(*) FROM information_schema.innodb_trx")
+    except ComplaintError as fault:
+        if "ERROR 1227" in str(fault):
+            ((who,),) = end.rows("SELECT CURRENT_USER()")
+            yield (
+                "%s does not see the sessions of others on %s, which have to end: GRANT PROCESS ON"
+                " *.* to it" % (who, end.name)
+            )
 
 
 def missing(mover):
