@@ -435,3 +435,52 @@ def test_unknown_settings_and_paths_are_named(site: Mover, tmp_path: Path) -> No
     played = wrong.play(Stage.PLAN)
     assert played.verdict == Verdict.FAILED
     assert "owners" in played.message
+
+
+@pytest.mark.guarantee("M4")
+def test_what_a_reboot_has_thawed_is_frozen_and_compared_again(site: Mover) -> None:
+    """Paths with mounts of their own; what was written meanwhile is not left behind."""
+    path, source = path_of(site), site.source
+    place, table = f"{path}/archive", source.path("/etc/fstab").read_text()
+    source.run(f"mkdir {place}; echo 'none {place} tmpfs nosuid 0 0' >> /etc/fstab; mount {place}")
+    fill = f"cd {place}; echo old > one; echo new > {{}}; touch -d 2001-01-01 * ."
+    source.run(fill.format("two"))
+    try:
+        site.well(Stage.SYNC, Mode.INITIAL)
+        site.well(Stage.FREEZE)
+        site.well(Stage.SYNC, Mode.FINAL)
+        site.well(Stage.VERIFY)
+        source.reboot()
+        source.run(fill.format("two; echo > late"))
+        for _ in range(2):
+            played = site.play(Stage.START)
+            assert played.verdict == Verdict.FAILED
+            assert "archive/late" in played.message
+            with pytest.raises(RuntimeError, match="Read-only"):
+                source.run(f"touch {place}/later")
+        site.well(Stage.SYNC, Mode.FINAL)
+        source.reboot()
+        source.run(fill.format("two; echo > late"))
+        assert site.well(Stage.VERIFY)["differences"] == 0
+        assert "compared" not in site.well(Stage.START), "once is enough"
+        with pytest.raises(RuntimeError, match="Read-only"):
+            source.run(f"touch {place}/later")
+        site.well(Stage.UNDO)
+        source.run(f"touch {place}/later")
+    finally:
+        source.path("/etc/fstab").write_text(table)
+        source.run(f"umount {place}", check=False)
+
+
+@pytest.mark.guarantee("M5")
+def test_an_aborted_undo_that_cannot_remove_what_was_copied_says_so(site: Mover) -> None:
+    """And does so the next time; what cannot be removed is not forgotten."""
+    path, target = path_of(site), site.target
+    site.well(Stage.SYNC, Mode.INITIAL)
+    target.run(f"mount --bind {path}/sub {path}/sub; mount -o remount,bind,ro {path}/sub")
+    played = site.play(Stage.UNDO, Mode.ABORTED)
+    assert played.verdict == Verdict.FAILED
+    assert "Read-only file system" in played.message
+    target.run(f"umount {path}/sub")
+    site.well(Stage.UNDO, Mode.ABORTED)
+    assert not target.path(path).exists()

@@ -1,6 +1,6 @@
 """Paths at the source that nobody may write to for a while.
 
-    python - freeze|thaw WANTED         prints JSON
+    python - freeze|keep|thaw WANTED    prints JSON
 
 `WANTED` is JSON: `paths`; `state`, the move's folder on this host; `key`, that marks its lines in
 /etc/fstab; `host`, how this one is called.
@@ -8,7 +8,9 @@
 A path is frozen with all that is mounted below it: a tree of mounts that are read-only is laid over
 it at once, whole or not at all. What was there before stands in a note, so that only what was laid
 is taken away. After a reboot a line in /etc/fstab does the same for a path without mounts of its
-own; one that has some is frozen anew before the last copy.
+own; one that has some is frozen anew before the last copy and before what follows it (`keep`). That
+it could be written meanwhile is noted, until somebody has compared everything and takes `opened`
+away.
 
 Standard library only, and Python 2.7 or 3: it comes by the input and is never written there.
 """
@@ -115,6 +117,7 @@ class Paths(object):
             path for path in names if not any(is_in(path, one) for one in names if one != path)
         ]
         self.note = os.path.join(self.state, "frozen")
+        self.opened = os.path.join(self.state, "opened")
         self.stage = coded(os.path.join(self.state, "stage"))
         self.noted = {}
         if os.path.exists(self.note):
@@ -123,7 +126,18 @@ class Paths(object):
 
     def freeze(self):
         """Let nobody write, and see that nobody does."""
-        changed = [path for path in self.paths if not self.is_frozen(path)]
+        return self.hold([path for path in self.paths if not self.is_frozen(path)])
+
+    def keep(self):
+        """See that what was frozen is so still; say whether it was not, and nobody has compared."""
+        changed = [coded(name) for name in sorted(self.noted) if not self.is_frozen(coded(name))]
+        if changed:
+            open(self.opened, "w").close()
+        self.hold(changed)
+        return {"opened": os.path.exists(self.opened)}
+
+    def hold(self, changed):
+        """Freeze paths, and wait until nobody writes to any."""
         for path in changed:
             self.lay(path)
         self.last()
@@ -149,8 +163,9 @@ class Paths(object):
             changed = self.lift(path) or changed
             if self.noted[name]["writes"] and not View().holding(path).writes:
                 raise FaultError("%s cannot be written" % name)
-        if os.path.exists(self.note):
-            os.unlink(self.note)
+        for file in (self.opened, self.note):
+            if os.path.exists(file):
+                os.unlink(file)
         return {"changed": changed}
 
     def of(self, path):
