@@ -64,10 +64,8 @@ class Host:
         changed = 0
         for name, topic in self.topics:
             files = topic.files()
-            if name not in kept:
-                were = {path: self.was(path) for path in files}
-                kept[name] = {"files": were, "before": topic.before()}
-                self.save(kept)
+            self.keep(kept.setdefault(name, {"files": {}, "before": {}}), files, topic)
+            self.save(kept)
             new = [path for path, text in files.items() if read(path) != text]
             if not new and not list(topic.wrong()):
                 continue
@@ -80,6 +78,13 @@ class Host:
                 self.back(topic, kept[name])
                 raise
         return {"changed": changed}
+
+    def keep(self, kept, files, topic):
+        """Keep what a topic has not changed before: a plan may want more of it since."""
+        for path in files:
+            kept["files"].setdefault(path, self.was(path))
+        for what, was in topic.before().items():
+            kept["before"].setdefault(what, was)
 
     def undo(self):
         """Give back what was before, the last first."""

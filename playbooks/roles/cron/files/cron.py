@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MOMENTS = ("reboot", "yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly")
 TIME = re.compile(r"^[-0-9A-Za-z*/,~]+$")
@@ -33,8 +33,10 @@ class ComplaintError(Exception):
 class Crontab:
     """The crontab of a user, by the program that cron has for it."""
 
+    called = "the crontab of "
+
     def __init__(self, user):
-        self.user, self.name, self.mode = user, "the crontab of " + user, 0o600
+        self.user, self.name, self.mode = user, self.called + user, 0o600
 
     def get(self):
         """Return its text; None: there is none."""
@@ -151,8 +153,23 @@ class Kept:
     def put(self, job, text, mode):
         """Keep a job."""
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        write(self.place(job) + ".new", text, mode)
-        os.rename(self.place(job) + ".new", self.place(job))
+        new = os.path.join(self.folder, ".new")
+        write(new, text, mode)
+        os.rename(new, self.place(job))
+
+    def drop(self, job):
+        """Keep a job no more."""
+        if self.has(job):
+            os.unlink(self.place(job))
+
+    def has(self, job):
+        """Whether a job is kept."""
+        return os.path.exists(self.place(job))
+
+    def jobs(self):
+        """Return the jobs that are kept, whichever the plan names by now."""
+        names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        return [job_of(unquote(name)) for name in sorted(names) if name != ".new"]
 
     def forget(self):
         """Keep nothing any more."""
@@ -197,41 +214,37 @@ class Source:
 
     def freeze(self):
         """Keep the jobs aside, so that cron begins none, and wait for those that run."""
-        people, changed = set(), False
         found = list(self.found())
-        for job, text, mode in found:
+        people = {who for job, text, _ in found for who in job.people(text)}
+        # Also what somebody wrote after an earlier freeze: it is what there is to give back then.
+        standing = [(job, job.get()) for job in self.jobs]
+        standing = [(job, text) for job, text in standing if text is not None]
+        for job, text in standing:
             # What cron's program refuses stays as it was, and what it takes is what stands there.
-            kept = self.frozen.get(job)[0] is not None
-            if isinstance(job, Crontab) and not kept:
-                job.put(text, mode)
-        for job, text, mode in found:
-            people |= job.people(text)
-            if self.frozen.get(job)[0] is None:
-                self.frozen.put(job, text, mode)
-            if job.get() is not None:
-                job.remove()
-                changed = True
+            if isinstance(job, Crontab):
+                job.put(text, job.mode)
+        for job, text in standing:
+            self.frozen.put(job, text, job.mode)
+            job.remove()
         until = time.time() + self.wanted["wait_s"]
         while self.wanted["wait_s"] >= 0 and running(people):
             if time.time() > until:
                 raise ComplaintError("jobs of cron still run: " + "; ".join(running(people)))
             time.sleep(0.5)
-        return {"changed": changed}
+        return {"changed": bool(standing)}
 
     def thaw(self):
         """Give the jobs back as they were, and see that cron has them."""
-        changed = False
-        for job in self.jobs:
+        kept = self.frozen.jobs()
+        for job in kept:
             text, mode = self.frozen.get(job)
-            if text is not None:
-                job.put(text, mode)
-                changed = True
-                if job.get() != text:
-                    raise ComplaintError("%s cannot be given back" % job.name)
+            job.put(text, mode)
+            if job.get() != text:
+                raise ComplaintError("%s cannot be given back" % job.name)
         self.frozen.forget()
         if os.path.isdir(self.wanted["state"]) and not os.listdir(self.wanted["state"]):
             os.rmdir(self.wanted["state"])
-        return {"changed": changed}
+        return {"changed": bool(kept)}
 
 
 class Target:
@@ -243,7 +256,7 @@ class Target:
         self.copied = Kept(wanted["side"] if self.test else wanted["state"], "cron")
         self.before = Kept(wanted["state"], "cron-before")
         self.changed = Kept(wanted["state"], "cron-changed")
-        self.started = os.path.join(wanted["state"], "cron-started")
+        self.started = Kept(wanted["state"], "cron-started")
 
     def ask(self):
         """Return what the source has."""
@@ -269,7 +282,7 @@ class Target:
         """Keep the jobs aside."""
         moved = total = 0
         for job, text, mode in self.ask():
-            taken = job.get() is not None and not os.path.exists(self.started)
+            taken = job.get() is not None and not self.started.has(job)
             if taken and not self.test and not self.wanted["replace"]:
                 raise ComplaintError(
                     "%s is on %s already; remove it there, or allow it with `replace`"
@@ -285,7 +298,7 @@ class Target:
         """Compare what is kept aside, or runs already; and see that it can run."""
         wrong = []
         for job, text, _ in self.ask():
-            ours = job.get() if os.path.exists(self.started) else self.copied.get(job)[0]
+            ours = job.get() if self.started.has(job) else self.copied.get(job)[0]
             if ours != text:
                 wrong.append("%s differs" % job.name)
             if not self.test:
@@ -297,19 +310,19 @@ class Target:
         return {"compared": len(self.jobs), "differences": 0}
 
     def start(self):
-        """Give the jobs to cron; what stood there is kept before the first is touched."""
-        os.makedirs(self.wanted["state"], mode=0o700, exist_ok=True)
+        """Give the jobs to cron; of each, what stood there is kept before it is touched."""
         copied = [(job, *self.copied.get(job)) for job in self.jobs]
         for job, text, _ in copied:
             if text is None:
                 raise ComplaintError("%s was never copied" % job.name)
-        if not os.path.exists(self.started):
-            for job in self.jobs:
+        for job, text, mode in copied:
+            if not self.started.has(job):
                 there = job.get()
                 if there is not None:
                     self.before.put(job, there, job.mode)
-            write(self.started, b"", 0o600)
-        for job, text, mode in copied:
+                else:
+                    self.before.drop(job)
+                self.started.put(job, b"", 0o600)
             job.put(text, mode)
         return {}
 
@@ -318,10 +331,9 @@ class Target:
         if self.test:
             shutil.rmtree(self.wanted["side"], ignore_errors=True)
             return {}
-        changed = sum(self.back(job) for job in self.jobs) if os.path.exists(self.started) else 0
+        changed = sum(self.back(job) for job in self.started.jobs())
+        self.started.forget()
         self.before.forget()
-        if os.path.exists(self.started):
-            os.unlink(self.started)
         kept = "%s: %s" % (self.wanted["target"], self.changed.folder)
         return {"written_since": changed, "kept_in": kept if changed else ""}
 
@@ -336,6 +348,12 @@ class Target:
         else:
             job.put(before, mode)
         return changed
+
+
+def job_of(name):
+    """Return the job of a name."""
+    user = name.startswith(Crontab.called)
+    return Crontab(name[len(Crontab.called) :]) if user else File(name)
 
 
 def jobs_of(wanted):

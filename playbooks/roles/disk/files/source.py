@@ -48,7 +48,7 @@ class Disk:
         self.block = stat.S_ISBLK(mode)
         if not (self.block or stat.S_ISREG(mode)):
             raise FaultError("%s is neither a disk nor a file" % self.path)
-        self.note = os.path.join(wanted["state"], "disk.frozen")
+        self.note = note_in(wanted)
 
     def size(self):
         """Return its size in bytes."""
@@ -188,11 +188,11 @@ class Disk:
     def freeze(self):
         """Let nobody write: by a snapshot, or by making read-only what is mounted of it."""
         os.makedirs(self.wanted["state"], mode=0o700, exist_ok=True)
-        self.alone()
         self.readable()
         if self.wanted["snapshot"]:
             if self.copy():
                 return {"changed": False}
+            self.save([])
             group, name, _ = self.volume()
             origin = "%s/%s" % (group, name)
             run("lvcreate", "-s", "-n", self.wanted["key"], "-L", self.wanted["snapshot"], origin)
@@ -200,10 +200,7 @@ class Disk:
         writing = sorted(place for place, writes in self.mounts().items() if writes)
         if not writing:
             return {"changed": False}
-        noted = self.noted()
-        with open(self.note + ".new", "w") as file:
-            json.dump(sorted(set(noted) | set(writing)), file)
-        os.rename(self.note + ".new", self.note)
+        self.save(sorted({*self.places(), *writing}))
         for place in writing:
             try:
                 run("mount", "-o", "remount,ro", place)
@@ -214,13 +211,11 @@ class Disk:
 
     def thaw(self):
         """Let everybody write again who could."""
-        if os.path.exists(self.wanted["state"]):
-            self.alone()
         changed = False
         if self.copy():
             run("lvremove", "-f", self.copy())
             changed = True
-        for place in self.noted():
+        for place in self.places():
             if not self.mounts().get(place, True):
                 run("mount", "-o", "remount,rw", place)
                 changed = True
@@ -228,28 +223,17 @@ class Disk:
             os.unlink(self.note)
         return {"changed": changed}
 
-    def alone(self):
-        """Wait until nobody else freezes or thaws: who was cut off goes on, and nobody hears of it.
-
-        What is held until this process ends is the folder of notes.
-        """
-        self.held = os.open(self.wanted["state"], os.O_RDONLY)
-        for _ in range(PATIENCE_S * 10):
-            try:
-                return fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.1)
-        raise FaultError(
-            "an earlier attempt still changes who may write to %s: see who holds %s"
-            % (self.path, self.wanted["state"])
-        )
-
-    def noted(self):
+    def places(self):
         """Return what was made read-only."""
-        if not os.path.exists(self.note):
-            return []
-        with open(self.note) as file:
-            return json.load(file)
+        noted = noted_in(self.wanted)
+        return noted["places"] if noted else []
+
+    def save(self, places):
+        """Note which disk this is, and where it was made read-only, before it is."""
+        noted = dict(device=self.path, snapshot=self.wanted["snapshot"], places=places)
+        with open(self.note + ".new", "w") as file:
+            json.dump(noted, file)
+        os.rename(self.note + ".new", self.note)
 
     def read(self):
         """Send what differs from the digests that the input has, block by block, in order.
@@ -343,6 +327,58 @@ def full(file, buffer, number):
         return bytes(view[:number])
 
 
+def note_in(wanted):
+    """Return the file in which is noted what was frozen."""
+    return os.path.join(wanted["state"], "disk.frozen")
+
+
+def noted_in(wanted):
+    """Return what was frozen; None: nothing was."""
+    if not os.path.exists(note_in(wanted)):
+        return None
+    with open(note_in(wanted)) as file:
+        return json.load(file)
+
+
+def alone(wanted):
+    """Wait until nobody else freezes or thaws: who was cut off goes on, and nobody hears of it.
+
+    What is held until this process ends is the folder of notes.
+    """
+    held = os.open(wanted["state"], os.O_RDONLY)
+    for _ in range(PATIENCE_S * 10):
+        try:
+            return fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+    raise FaultError(
+        "an earlier attempt still changes who may write to %s: see who holds %s"
+        % (wanted["device"], wanted["state"])
+    )
+
+
+def frozen(wanted):
+    """Freeze a disk; another one, that the plan named before, is thawed first."""
+    os.makedirs(wanted["state"], mode=0o700, exist_ok=True)
+    alone(wanted)
+    noted = noted_in(wanted)
+    if noted and any(noted[name] != wanted[name] for name in ("device", "snapshot")):
+        Disk(dict(wanted, **noted)).thaw()
+    return Disk(wanted).freeze()
+
+
+def thawed(wanted):
+    """Thaw the disk that was frozen, whichever the plan names by now."""
+    if not os.path.exists(wanted["state"]):
+        return {"changed": False}
+    alone(wanted)
+    noted = noted_in(wanted)
+    return Disk(dict(wanted, **noted)).thaw() if noted else {"changed": False}
+
+
+CHANGES = {"freeze": frozen, "thaw": thawed}
+
+
 def amount(text):
     """Return the bytes of an amount as LVM writes it (5G)."""
     units = {"k": 10, "m": 20, "g": 30, "t": 40}
@@ -363,8 +399,9 @@ def run(*command):
 
 def main(what, wanted):
     """Do what is asked, or say why not."""
+    wanted = json.loads(wanted)
     try:
-        told = getattr(Disk(json.loads(wanted)), what)()
+        told = CHANGES[what](wanted) if what in CHANGES else getattr(Disk(wanted), what)()
     except (FaultError, OSError) as fault:
         sys.stderr.write("%s\n" % fault)
         sys.exit(1)

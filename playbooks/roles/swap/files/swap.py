@@ -1,8 +1,9 @@
 """Switches one text for another in a file of this host that several systems may share, and back.
 
 `switch` keeps the file as it was, replaces, has it checked and lets it take effect; `back` gives it
-back as it was. Where others have changed the file since, only what was switched here goes back.
-Whoever is at it holds a lock on the file's folder. What is printed is JSON: `changed`.
+back as it was. Where others have changed the file since, only what was switched here goes back. It
+is noted, for the plan may name another file or another text by now. Whoever is at it holds a lock
+on the file's folder. What is printed is JSON: `changed`.
 """
 
 import difflib
@@ -27,11 +28,17 @@ class Swap:
         self.wanted = wanted
         self.path = os.path.realpath(wanted["file"])
         self.kept = os.path.join(wanted["state"], "swapped")
+        self.note = os.path.join(wanted["state"], "swap.json")
+
+    def noted(self):
+        """Return what was wanted when something was switched here; None: nothing was."""
+        return json.loads(get(self.note)) if os.path.exists(self.note) else None
 
     def switch(self):
         """Replace the text; what is refused is given back."""
         if not os.path.exists(self.kept):
             os.makedirs(self.wanted["state"], mode=0o700, exist_ok=True)
+            put(self.note, json.dumps(self.wanted), like=self.wanted["state"])
             put(self.kept, get(self.path), like=self.path)
         changed = self.put(self.replaced(get(self.path)))
         try:
@@ -60,6 +67,7 @@ class Swap:
     def back(self):
         """Give back what was switched."""
         if not os.path.exists(self.kept):
+            self.forget()
             return {"changed": False}
         before = get(self.kept)
         self.put(merged(before, self.replaced(before), get(self.path)))
@@ -82,7 +90,8 @@ class Swap:
 
     def forget(self):
         """Remember nothing of it."""
-        shutil.rmtree(self.wanted["state"])
+        if os.path.isdir(self.wanted["state"]):
+            shutil.rmtree(self.wanted["state"])
 
 
 def merged(before, after, now):
@@ -149,18 +158,32 @@ def shell(command):
     )
 
 
-def main(what, wanted):
-    """Do what is wanted while nobody else does."""
+def alone(wanted, what):
+    """Do something with a file while nobody else does, or complain."""
+    swap = Swap(wanted)
     try:
-        swap = Swap(wanted)
         folder = os.open(os.path.dirname(swap.path), os.O_RDONLY)
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        print(json.dumps(getattr(swap, what)()))
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            return getattr(swap, what)()
+        finally:
+            os.close(folder)
     except ComplaintError as fault:
-        sys.stderr.write("%s: %s\n" % (wanted["file"], fault))
-        sys.exit(1)
+        raise ComplaintError("%s: %s" % (wanted["file"], fault)) from fault
     except OSError as fault:
-        sys.stderr.write("%s: %s\n" % (fault.filename or wanted["file"], fault.strerror))
+        where = fault.filename or wanted["file"]
+        raise ComplaintError("%s: %s" % (where, fault.strerror)) from fault
+
+
+def main(what, wanted):
+    """Do what is wanted; what was switched otherwise goes back first."""
+    noted = Swap(wanted).noted() or wanted
+    try:
+        if what == "switch" and noted != wanted:
+            alone(noted, "back")
+        print(json.dumps(alone(wanted if what == "switch" else noted, what)))
+    except ComplaintError as fault:
+        sys.stderr.write("%s\n" % fault)
         sys.exit(1)
 
 
