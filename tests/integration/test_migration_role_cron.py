@@ -132,6 +132,16 @@ def test_a_crontab_that_could_not_be_given_back_stays(
     assert crontab(jobs.source) == text
 
 
+@pytest.mark.guarantee("M3")
+def test_jobs_that_were_written_after_the_freeze_are_not_lost(jobs: Mover) -> None:
+    jobs.well(Stage.FREEZE)
+    jobs.source.run("crontab -u portal -", stdin="1 1 1 1 1 written since\n")
+    jobs.well(Stage.FREEZE)
+    assert crontab(jobs.source) == ""
+    jobs.well(Stage.UNDO)
+    assert crontab(jobs.source) == "1 1 1 1 1 written since\n"
+
+
 def test_running_jobs_are_waited_for(jobs: Mover) -> None:
     """The cut-over names what still runs, and goes on as soon as it has ended."""
     source = jobs.source

@@ -610,6 +610,30 @@ def test_frozen(base: Mover) -> None:
     source.run("systemctl restart 'postgresql@*.service'")
 
 
+@pytest.mark.guarantee("M3")
+def test_edited(base: Mover) -> None:
+    """What the plan named before it named another database is given back, and taken away."""
+    name, source = name_of(base), base.source
+    for host in (source, base.target):
+        sql(host, "postgres", "DROP DATABASE IF EXISTS edited_too;")
+        sql(host, "postgres", "CREATE DATABASE edited_too")
+    able(base)
+    base.settings["follow"] = "logical"
+    serves = SERVES.replace("frozen", "edited")
+    was = sql(source, "postgres", serves)
+    base.well(Stage.SYNC, Mode.INITIAL)
+    base.well(Stage.FREEZE)
+    base.settings["databases"] = ["edited_too"]
+    base.well(Stage.FREEZE)
+    assert sql(source, "postgres", serves).count("|0") == 2, "who is let in"
+    base.well(Stage.UNDO)
+    assert sql(source, "postgres", serves) == was
+    assert sql(source, name, KEPT) == ""
+    assert source.run("ls /var/lib/govcloud-move", check=False).strip() == ""
+    base.well(Stage.UNDO, Mode.ABORTED)
+    assert sql(base.target, "postgres", ours(name)) == "edited_too"
+
+
 HELD = """
 systemd-run -q --uid=postgres sh -c '(echo "BEGIN; LOCK TABLE pg_db_role_setting;"; sleep 20;
   echo "ROLLBACK;") | psql -X'; sleep 1

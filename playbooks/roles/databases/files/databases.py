@@ -39,6 +39,15 @@ class Databases:
         """Return a file in which is kept what concerns all databases."""
         return os.path.join(self.wanted["state"], self.kind + "." + name)
 
+    def known(self):
+        """Return the databases that are meant, and those that were copied while the plan did."""
+        noted = load(self.kept("databases")).get("names", [])
+        return list(dict.fromkeys([*self.wanted["databases"], *noted]))
+
+    def remember(self):
+        """Note which are about to be copied: the plan may name others when this is undone."""
+        save(self.kept("databases"), {"names": self.known()})
+
     def free(self, database):
         """Refuse a database at the target that this did not make, unless it may be replaced."""
         if not load(self.note(database)) and not self.wanted["replace"]:
@@ -73,7 +82,7 @@ class Databases:
         if self.wanted["mode"] in ("aborted", "test"):
             return self.abort((True,) if self.test else (True, False))
         changed, kept = 0, []
-        for database in self.wanted["databases"]:
+        for database in self.known():
             started = load(self.note(database) + ".started")
             if started and self.target.has(database):
                 kept.append(database)
@@ -83,7 +92,7 @@ class Databases:
 
     def abort(self, kinds):
         """Take away what was made at the target: test copies (True), and others (False)."""
-        for database in self.wanted["databases"]:
+        for database in self.known():
             for self.test in kinds:
                 if os.path.exists(self.note(database)):
                     self.drop(self.name(database))

@@ -103,13 +103,13 @@ class Accounts:
                 except ComplaintError:
                     continue  # It went by itself.
 
-    def leave(self):
-        """Remove the accounts that this made; take from others what this gave them."""
+    def leave(self, databases):
+        """Remove the accounts that this made; take from others what this gave them there."""
         noted = load(self.note)
         for account in noted.get("made") or {}:
             self.target.rows("DROP USER IF EXISTS " + account)
         for account in noted.get("given") or []:
-            for name in self.databases:
+            for name in databases:
                 try:
                     taken = "REVOKE ALL PRIVILEGES ON `%s`.* FROM %s"
                     self.target.rows(taken % (name.replace("_", r"\_"), account))

@@ -39,6 +39,7 @@ class Copier(Databases):
 
     def copy(self):
         """Bring every database nearer; return the numbers."""
+        self.remember()
         if not self.test:
             self.accounts.bring()
         self.expect()

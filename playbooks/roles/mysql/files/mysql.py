@@ -74,7 +74,7 @@ class Mover(Copier):
 
     def leave(self):
         """Remove the accounts that were made at the target."""
-        self.accounts.leave()
+        self.accounts.leave(self.known())
 
 
 if __name__ == "__main__":

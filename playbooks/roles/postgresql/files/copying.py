@@ -52,6 +52,7 @@ class Copier(Databases):
 
     def copy(self):
         """Bring every database nearer; return the numbers."""
+        self.remember()
         self.roles.bring()
         self.expect()
         total = 0

@@ -30,7 +30,8 @@ class Follower(Copier):
         with Relay(self.source, self.wanted["folder"], self.meter.count) as self.relay:
             moved = super().copy()
         # They read the same log, each by itself.
-        left = [self.stream(database).left() for database in self.following()]
+        named = self.wanted["databases"]
+        left = [self.stream(each).left() for each in self.following() if each in named]
         return dict(moved, bytes_remaining=max(left, default=0))
 
     def bring(self, database):
@@ -81,7 +82,7 @@ class Follower(Copier):
 
     def drop(self, name):
         """Remove a database from the target; one that follows cannot be removed."""
-        for database in self.wanted["databases"]:
+        for database in self.known():
             if self.name(database) == name:
                 self.stream(database).unsubscribe()
         super().drop(name)
@@ -104,8 +105,7 @@ class Follower(Copier):
 
     def following(self):
         """Return the databases that follow, or began to."""
-        named = self.wanted["databases"]
-        return [database for database in named if os.path.exists(self.streaming(database))]
+        return [each for each in self.known() if os.path.exists(self.streaming(each))]
 
 
 def told(table):
