@@ -11,6 +11,8 @@ import yaml
 from migration.running.port import Stage
 
 SPECIFICATION: Final = "meta/argument_specs.yml"
+_FOLLOWING: Final = frozenset({("files", Stage.START)})
+"""Stages that have nothing to do where no other was played: no step can be made of them alone."""
 
 
 class Roles:
@@ -33,14 +35,15 @@ class Roles:
         """Return a role's specification with its options as people write them (`paths`).
 
         In Ansible a variable carries the name of its role (`files_paths`). `stages` are those of
-        which it has the task file.
+        which it has the task file, and that are a step's whole work.
         """
         told = self.specifications[role]
         options = {
             name.removeprefix(f"{role}_"): option
             for name, option in (told.get("options") or {}).items()
         }
-        stages = [stage.value for stage in Stage if self.has(role, stage)]
+        own = (stage for stage in Stage if (role, stage) not in _FOLLOWING)
+        stages = [stage.value for stage in own if self.has(role, stage)]
         return {**told, "options": options, "stages": stages}
 
     def has(self, role: str, stage: Stage) -> bool:

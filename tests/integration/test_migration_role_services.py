@@ -214,7 +214,7 @@ def test_an_account_that_the_target_has_keeps_its_numbers(legacy_pair: tuple[Hos
 
 SOCKET = """
 [Socket]
-ListenStream=127.0.0.1:8099
+ListenStream=0.0.0.0:8099
 [Install]
 WantedBy=sockets.target
 """
