@@ -201,10 +201,10 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         word, key = _DOING[Reason.RELEASE] if releasing else _doing(plan)
         left = len(plan.actions) + len(plan.waiting) + len(plan.blocked)
         text = Text(key, {"left": left, "total": max(total, left)})
-        held_by = next((item for item in plan.waiting if releasing and item.fault), None)
+        held_by = next((item for item in plan.waiting if _is_held(item, releasing)), None)
         if held_by is not None:
             held = {"part": held_by.part, "fault": held_by.fault}
-            text = Text("controller.releasing_held", held)
+            text = Text(f"controller.{'releasing' if releasing else 'ending'}_held", held)
         return Conditions(False, True, word, text, Next.POLL)
     if plan.missing:
         parts = [mark.partition("/")[2] for mark in plan.missing]
@@ -217,6 +217,11 @@ def _running(plan: Plan, total: int, *, releasing: bool) -> Conditions:
         text = Text("controller.drifted", {"count": len(plan.drifts)})
         return Conditions(plan.ready, False, DRIFTED, text, Next.FORGET)
     return READY
+
+
+def _is_held(item: Observed, releasing: bool) -> bool:
+    """Whether something says what keeps it from going."""
+    return bool(item.fault) and (releasing or item.state is State.DELETING)
 
 
 def _doing(plan: Plan) -> tuple[str, str]:

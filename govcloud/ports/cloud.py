@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from govcloud.errors import Text
+
 Value = str | int | bool | None
 """What a property of a cloud's resource may be: comparable, JSON-ready."""
 
@@ -128,7 +130,7 @@ class CloudReport:
 
     version: str
     features: frozenset[str] = frozenset()
-    problems: tuple[str, ...] = ()
+    problems: tuple[str | Text, ...] = ()
 
 
 class Provisioner(Protocol):

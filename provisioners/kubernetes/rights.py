@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from govcloud.errors import Text
 from govcloud.ports.cloud import CloudReport
 from provisioners.kubernetes.contents import DATA
 from provisioners.kubernetes.session import Session
@@ -69,10 +70,10 @@ def report(session: Session, settings: Settings) -> CloudReport:
         if not any(_grants(rule, right) for rule in (there if right.namespace else everywhere))
         and not _allowed(session, right)
     ]
-    problems = [f"no right to {right}" for right in missing]
+    problems = [Text("kubernetes.no_right", {"right": str(right)}) for right in missing]
     may_look = Right("get", "", "namespaces") not in missing
     if may_look and session.get(NAMESPACE.path("", home)) is None:
-        problems.append(f"no namespace {home} (spec.connection.access-namespace)")
+        problems.append(Text("kubernetes.no_access_namespace", {"namespace": home}))
     return CloudReport(f"Kubernetes {version}", FEATURES, tuple(problems))
 
 

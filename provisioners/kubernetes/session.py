@@ -153,12 +153,13 @@ class Session:
             seconds += float(str(query["timeoutSeconds"]))
         return Timeout(connect=min(_CONNECT_S, self._settings.timeout_s), read=seconds)
 
-    @staticmethod
-    def _check(response: BaseHTTPResponse, *, writing: bool) -> None:
-        if not 200 <= response.status < 300:
-            raise error_of(
-                answer(response.status, response.data, dict(response.headers), writing=writing)
-            )
+    def _check(self, response: BaseHTTPResponse, *, writing: bool) -> None:
+        if 200 <= response.status < 300:
+            return
+        failed = answer(response.status, response.data, dict(response.headers), writing=writing)
+        if response.status == 401:
+            self.close()  # the next call reads anew who we are: it may have been replaced
+        raise error_of(failed)
 
     @staticmethod
     @contextmanager

@@ -372,6 +372,30 @@ def test_a_namespace_that_was_deleted_out_of_band_is_built_again(
 
 
 @pytest.mark.guarantee("R4")
+def test_what_keeps_a_namespace_that_others_remove_is_said(lab: KubeLab, cluster: Cluster) -> None:
+    uid = lab.namespace()
+    lab.controller().run_once()
+    hold = {"metadata": {"name": "kept", "finalizers": ["backup.example.com/keep"]}}
+    place = f"/api/v1/namespaces/{lab.called()}/configmaps"
+    cluster.plane.call("POST", place, hold)
+    cluster.plane.call("DELETE", path_of(part(lab, uid, "namespace")))
+    controller = lab.controller("two")
+
+    def held() -> bool:
+        controller.pass_once(CLOUD)
+        controller.work_once(CLOUD)
+        row = lab.row(uid)
+        return row is not None and "backup.example.com/keep" in row.message
+
+    wait_until(held)
+    off = {"metadata": {"finalizers": None}}
+    cluster.plane.call("PATCH", f"{place}/kept", off, kind="application/merge-patch+json")
+    lab.controller("three").run_once()
+    assert {item.part for item in lab.there(uid)} == PARTS
+    assert ready(lab, uid)
+
+
+@pytest.mark.guarantee("R4")
 @pytest.mark.guarantee("Q5")
 def test_a_limit_that_was_raised_and_is_in_use_keeps_nothing_else_from_being_healed(
     lab: KubeLab, cluster: Cluster

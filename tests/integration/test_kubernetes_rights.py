@@ -17,7 +17,8 @@ import pytest
 import yaml
 from kubernetes import client, config
 
-from govcloud.errors import CloudError, TransientCloudError
+from govcloud.errors import CloudError, Text, TransientCloudError
+from govcloud.messages import render
 from govcloud.ports.cloud import CloudAddress
 from govcloud.testing.certificates import Authority
 from govcloud.testing.cluster import Cluster, namespace_order
@@ -169,7 +170,12 @@ def test_inside_the_cluster_its_own_account_and_address_are_used(
 
 
 def test_what_is_missing_is_named_with_verb_and_resource(open_as: Opener) -> None:
-    problems = open_as("nobody").report().problems
+    found = open_as("nobody").report().problems
+    problems = [render(one.key, "en", one.params) for one in found if isinstance(one, Text)]
+    assert len(problems) == len(found)
+    assert {render(one.key, "zh", one.params)[:5] for one in found if isinstance(one, Text)} == {
+        "缺少权限："
+    }
     assert "no right to create networkpolicies.networking.k8s.io" in problems
     assert "no right to bind clusterroles.rbac.authorization.k8s.io/edit" in problems
     assert "no right to create serviceaccounts/token in govcloud-access" in problems
@@ -184,6 +190,21 @@ def test_a_token_that_nobody_knows_is_said(open_as: Opener, tmp_path: Path) -> N
     with pytest.raises(CloudError) as caught:
         open_as("admin", **{"token-file": str(file)}).find(["a"])
     assert caught.value.reason == "Unauthenticated"
+
+
+def test_a_kubeconfig_that_was_replaced_is_read_anew_when_its_token_is_refused(
+    cluster: Cluster, open_at: Opener, tmp_path: Path
+) -> None:
+    ca = {"certificate-authority": str(cluster.plane.ca_file)}
+    file = Path(written(tmp_path, cluster, "config", **ca))
+    good = file.read_text()
+    file.write_text(good.replace(cluster.plane.token_file().read_text().strip(), "expired"))
+    driver = open_at({"kubeconfig": str(file)})
+    with pytest.raises(CloudError) as caught:
+        driver.find(["a"])
+    assert caught.value.reason == "Unauthenticated"
+    file.write_text(good)
+    assert driver.find(["a"]) == []
 
 
 def test_a_ca_that_did_not_sign_is_not_trusted(open_as: Opener, tmp_path: Path) -> None:
