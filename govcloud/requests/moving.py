@@ -1,6 +1,6 @@
 """Migration plans that run: their state is the journal's to write, and what is cut over stays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +16,7 @@ from govcloud.requests.wishes import Wish
 from govcloud.store import moves, objects
 from govcloud.store.tables import ObjectRow
 
+PLAN: Final = "MigrationPlan"
 _WRITTEN: Final = ("state", "accepted_on")
 """Fields that the journal writes."""
 _BOUND: Final = ("department", "system", "wave")
@@ -24,6 +25,11 @@ ACCEPTED: Final = frozenset(
     {MigrationState.ACCEPTED, MigrationState.SOURCE_OFF, MigrationState.CLOSED}
 )
 """States from the acceptance on: no way leads back any more."""
+
+
+def hold(session: Session, keys: Iterable[ObjectKey]) -> None:
+    """Keep plans from the journal until the unit ends: both write the whole of a plan anew."""
+    objects.by_keys(session, [key for key in keys if key.kind == PLAN], lock=True)
 
 
 def kept(session: Session, draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) -> Draft:
@@ -108,7 +114,7 @@ def needed(
 
 def live(session: Session, department: str) -> Iterator[tuple[str, MigrationPlanSpec, Move]]:
     """Yield the uid, plan and move of each migration of a department that runs."""
-    plans = objects.of_kinds(session, ["MigrationPlan"], subject=department)
+    plans = objects.of_kinds(session, [PLAN], subject=department)
     running = moves.of_plans(session, (plan.uid for plan in plans))
     for plan in plans:
         spec, row = parse_spec(plan.kind, plan.spec), running.get(plan.uid)

@@ -61,6 +61,7 @@ class Application:
         requests.exclude(self.unit.session, "platform")
         drafts = [Draft.of(manifest) for manifest in manifests]
         _check_kinds(drafts, prune)
+        moving.hold(self.unit.session, [*(draft.key for draft in drafts), *prune])
         rows = objects.of_kinds(self.unit.session, _PLATFORM)
         self._rows = {objects.key_of(row): row for row in rows}
         drafts = [moving.kept(self.unit.session, draft, self._rows) for draft in drafts]

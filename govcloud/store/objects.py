@@ -279,6 +279,14 @@ def by_keys(
     return found
 
 
+def held(session: Session, uid: str) -> ObjectRow | None:
+    """Return an object as it is now, kept from others until the unit ends; None: it is no more."""
+    statement = select(ObjectRow).where(col(ObjectRow.uid) == uid)
+    locked = lock_row(statement, session.get_bind().dialect.name)
+    found: ObjectRow | None = session.exec(locked.execution_options(populate_existing=True)).first()
+    return found
+
+
 def by_uids(session: Session, uids: Iterable[str]) -> dict[str, ObjectRow]:
     """Return the rows of those uids that there still are."""
     found: dict[str, ObjectRow] = {}

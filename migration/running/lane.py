@@ -16,7 +16,7 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.kinds.governance import MigrationState
 from govcloud.errors import GovcloudError, Text, UnavailableError
 from govcloud.policy.context import city_day
-from govcloud.store import moves, work
+from govcloud.store import moves, objects, work
 from govcloud.store.requests import exclude
 from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Store, Unit
@@ -272,11 +272,12 @@ class Lane:
 
     def _read(self, unit: Unit, taken: _Work) -> tuple[MoveRow, ObjectRow, Case] | None:
         """Lock a migration under its lease; None where the lease is another's, or the plan gone."""
-        # The migration first, then its place in the queue, as those do who wish something of it.
+        # The plan first, since people edit it meanwhile; then the migration; then its place in the
+        # queue: in the order of those who wish something of it.
+        plan = objects.held(unit.session, taken.uid)
         row = moves.find(unit.session, taken.uid, lock=True)
         if taken.uid not in work.held(unit.session, self._owner, [taken.uid], unit.now):
             return None
-        plan = unit.session.get(ObjectRow, taken.uid)
         if row is None or plan is None:
             work.forget(unit.session, [taken.uid])
             return None

@@ -103,7 +103,10 @@ class Office:
         return {"systems": len(wanted), **together.plain(verdict, tongue)}
 
     def _scene(self, unit: Unit, department: str, system: str) -> Scene:
-        plan = find_plan(unit.session, unit.actor, department, system)
+        found = find_plan(unit.session, unit.actor, department, system)
+        plan = objects.held(unit.session, found.uid)
+        if plan is None:
+            raise NotFoundError("migrate.run_no_plan", system=f"{department}/{system}")
         row = moves.find(unit.session, plan.uid, lock=True)
         spec = journal.plan_of(plan)
         case = None

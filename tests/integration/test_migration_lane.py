@@ -29,7 +29,7 @@ from govcloud.requests.proposing import Assessor
 from govcloud.requests.wishes import Wish, wish_of
 from govcloud.store import moves, objects
 from govcloud.store import work as queue
-from govcloud.store.unit import Store
+from govcloud.store.unit import Store, Unit, lock_head
 from govcloud.testing.clock import FixedClock
 from govcloud.testing.lab import ADMIN, DEPARTMENT, Lab
 from govcloud.testing.meanwhile import running, wait_until
@@ -462,6 +462,76 @@ def test_a_wish_and_the_end_of_a_step_do_not_wait_for_each_other(
     assert failed == []
     assert yard.state("case") == "syncing"
     assert {line["outcome"] for line in yard.log("case")} == {"ok", "wished"}
+
+
+def one_after_the_other(store: Store, *writers: Callable[[], object]) -> list[BaseException | None]:
+    """Let each writer get as far as it can before the next begins; then all. What they raised."""
+    if store.database.is_sqlite:
+        pytest.skip("one writer at a time")
+    raised: list[BaseException | None] = [None] * len(writers)
+
+    def write(number: int) -> None:
+        try:
+            writers[number]()
+        except BaseException as error:  # noqa: BLE001 (told below)
+            raised[number] = error
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(len(writers))]
+    with store.unit(ADMIN) as unit:
+        lock_head(unit.session)  # nobody commits while it is held
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            wait_until(lambda n=number: _waiting(unit) >= n, about="nobody waits")
+    for thread in threads:
+        thread.join(60)
+    return raised
+
+
+def _waiting(unit: Unit) -> int:
+    """Return how many wait for a lock."""
+    return int(unit.session.execute(text(WAITING)).scalar_one())
+
+
+@pytest.mark.parametrize("first", ["lane", "person"])
+def test_a_plan_that_is_edited_while_it_moves_loses_neither(
+    yard: Yard, clock: FixedClock, first: str
+) -> None:
+    """The journal writes its state, a person the rest: each writes the whole of it anew."""
+    yard.system("case", DATA)
+    to_trial(yard, clock)
+    clock.advance(31 * 86_400)
+    yard.sign("case")
+    spec = {**yard.plan("case").spec, "note": "known"}
+    document = {
+        "apiVersion": "govcloud.io/v1",
+        "kind": "MigrationPlan",
+        "metadata": {"name": f"{DEPARTMENT}-case"},
+        "spec": {name: value for name, value in spec.items() if name != "state"},
+    }
+
+    def edit() -> None:
+        yard.desk.apply(ADMIN, read(document))
+
+    writers = [lambda: work(yard), edit]
+    raised = one_after_the_other(yard.store, *(writers if first == "lane" else writers[::-1]))
+    work(yard)
+    assert raised == [None, None]
+    plan = yard.plan("case").spec
+    assert (plan["state"], plan["acceptedOn"], plan["note"]) == ("accepted", "2026-08-03", "known")
+
+
+def test_of_two_who_run_a_system_one_is_told_that_it_runs(yard: Yard) -> None:
+    yard.system("case", DATA)
+
+    def run() -> None:
+        yard.wish("case", "run")
+
+    none, late = one_after_the_other(yard.store, run, run)
+    assert none is None
+    assert isinstance(late, ConflictError), late
+    assert late.key == "migrate.run_running"
+    work(yard)
+    assert yard.state("case") == "syncing"
 
 
 @pytest.mark.parametrize(
