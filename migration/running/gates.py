@@ -31,6 +31,11 @@ def _asked(case: Case, now: datetime) -> Iterator[Text]:
     if wish is None:
         yield Text("migrate.run_gate_asked")
         return
+    closed = wish.detail.get("closes")
+    if closed is not None and now >= datetime.fromisoformat(str(closed)):
+        # Whoever wanted it on one night has not said so of another.
+        yield Text("migrate.run_gate_asked_before", {"at": datetime.fromisoformat(str(closed))})
+        return
     if wish.detail.get("waiver"):
         return
     backup = datetime.fromisoformat(str(wish.detail["backup"]))

@@ -39,7 +39,15 @@ def next_step(case: Case, now: datetime) -> Decision:
         return checking
     if paused(case) and not critical(case, way):
         return Wait(Text("migrate.run_paused"))
-    return _forward(case, way, now)
+    return _inside(case, way, _forward(case, way, now))
+
+
+def _inside(case: Case, way: Sequence[Task], decided: Decision) -> Decision:
+    """Return what is decided; in a cut-over nothing is waited for beyond the window's end."""
+    window = case.window
+    if not isinstance(decided, Wait) or window is None or not critical(case, way):
+        return decided
+    return Wait(decided.text, min(decided.until or window.closes, window.closes))
 
 
 def _forward(case: Case, way: Sequence[Task], now: datetime) -> Decision:

@@ -178,12 +178,12 @@ def _cutover(scene: Scene, asked: Asked) -> dict[str, Any]:
     if asked.waiver:
         if scene.unit.actor.role is not Role.ADMINISTRATOR:
             raise ForbiddenError("migrate.run_may_not_waive", role=scene.unit.actor.role)
-        return {"waiver": asked.waiver}
+        return {"waiver": asked.waiver, "closes": case.window.closes.isoformat()}
     if asked.backup is None:
         raise UsageError("migrate.run_backup_needed")
     if asked.backup > now or now - asked.backup > gates.BACKUP_AGE:
         raise ConflictError("migrate.run_backup_old", at=asked.backup)
-    return {"backup": asked.backup.isoformat()}
+    return {"backup": asked.backup.isoformat(), "closes": case.window.closes.isoformat()}
 
 
 def _verify(scene: Scene, asked: Asked) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from govcloud.domain.kinds.governance import MigrationState
 from govcloud.domain.kinds.moving import Move
+from migration.running import gates
 from migration.running.model import (
     Case,
     Do,
@@ -309,6 +310,38 @@ def test_a_cut_over_that_the_window_ends_is_taken_back() -> None:
     play.do(until(play, StepName.FINAL_SYNC), None)
     play.now = OPENS + 8 * HOUR
     assert play.go() == Over(MigrationState.ROLLED_BACK)
+
+
+@pytest.mark.guarantee("M3")
+def test_a_host_that_is_away_keeps_no_source_frozen_beyond_the_window() -> None:
+    play = Play(move())
+    play.now = OPENS - 3 * HOUR
+    play.wish(Verb.CUTOVER, backup=play.now.isoformat())
+    decided = until(play, StepName.FINAL_SYNC)
+    closes = OPENS + 8 * HOUR
+    play.now = closes - timedelta(minutes=5, seconds=1)
+    play.do(decided, Verdict.UNREACHABLE)
+    waits = next_step(play.case, play.now)
+    assert isinstance(waits, Wait)
+    assert waits.until == closes
+    assert play.go() == Over(MigrationState.ROLLED_BACK)
+
+
+@pytest.mark.guarantee("M1")
+def test_a_cut_over_whose_window_has_passed_is_asked_for_again() -> None:
+    """Nobody who wanted it on that night is cut over on another, also where no backup is wanted."""
+    play = Play(move())
+    play.now = OPENS - 3 * HOUR
+    play.wish(Verb.CUTOVER, waiver="no data", closes=(OPENS + 8 * HOUR).isoformat())
+    until(play, StepName.FREEZE)
+    play.now = OPENS + 9 * HOUR
+    later = OPENS + timedelta(days=1)
+    play.move = move(window={"opens": later.isoformat(), "hours": 8})
+    shut = [gate.key for gate in gates.cutover(play.case, later)]
+    assert shut == ["migrate.run_gate_asked_before"]
+    play.wish(Verb.CUTOVER, waiver="no data", closes=(later + 8 * HOUR).isoformat())
+    until(play, StepName.FREEZE)
+    assert play.now >= later
 
 
 def test_what_has_changed_is_copied_again_until_it_fits() -> None:
