@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-from govcloud.domain.kinds.estate import HostState, LegacyHostSpec
+from govcloud.domain.kinds.estate import HostState, LegacyHostSpec, RoomState, ServerRoomSpec
 from govcloud.domain.kinds.governance import MigrationPlanSpec, MigrationState
 from govcloud.domain.kinds.moving import Move
 from govcloud.domain.manifest import ObjectKey, parse_spec
@@ -110,6 +110,21 @@ def needed(
         for key in sorted(used & leaving.keys()):
             params = {"object": str(key), "system": spec.system}
             yield Diagnostic("requests.host_moves", params, field=leaving[key])
+
+
+def closing(wish: Wish, rows: Mapping[ObjectKey, ObjectRow]) -> Iterator[Diagnostic]:
+    """Yield a fault for each open room that a request says is closed.
+
+    Only `migrate close-room` says so: it looks at hosts and systems, and has an auditor's word
+    (MIG-8). A room that is registered as closed already was closed before.
+    """
+    for draft in wish.drafts:
+        row = rows.get(draft.key)
+        if row is None or not isinstance(draft.spec, ServerRoomSpec):
+            continue
+        if draft.spec.state is RoomState.CLOSED and row.spec.get("state") != RoomState.CLOSED.value:
+            params = {"room": f"{draft.key.department}/{draft.key.name}"}
+            yield draft.fault("requests.room_closes", "spec.state", **params)
 
 
 def live(session: Session, department: str) -> Iterator[tuple[str, MigrationPlanSpec, Move]]:

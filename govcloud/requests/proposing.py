@@ -140,6 +140,7 @@ def _check(session: Session, wish: Wish, world: World) -> None:
     faults += _adopted_wrongly(wish, world)
     faults += wiped_wrongly(wish, world)
     faults += moving.needed(session, wish, world.rows)
+    faults += moving.closing(wish, world.rows)
     if world.owner is None and wish.keys:
         faults.append(_no_department(wish))
     if faults:

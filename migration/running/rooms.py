@@ -13,6 +13,7 @@ from govcloud.domain.kinds.systems import Lifecycle
 from govcloud.domain.manifest import ObjectKey, parse_spec
 from govcloud.errors import ConflictError, ForbiddenError, NotFoundError, UsageError
 from govcloud.policy.context import city_day
+from govcloud.requests import moving
 from govcloud.store import objects
 from govcloud.store.tables import ObjectRow, UserRow
 from govcloud.store.unit import Unit
@@ -55,6 +56,19 @@ def switch_off(
     )
     journal.rewrite(unit, row, spec.plain(), "migration.host-off", evidence)
     return evidence
+
+
+def staying(session: Session, host: ObjectKey) -> str:
+    """Return the system that the register has on a host and that runs there still; "": none."""
+    row = objects.by_keys(session, [host]).get(host)
+    name = str(row.spec.get("system") or "") if row else ""
+    system = ObjectKey("System", host.department, name)
+    found = objects.by_keys(session, [system]).get(system)
+    if found is None or found.spec["lifecycle"] == Lifecycle.RETIRED.value:
+        return ""
+    plans = objects.of_kinds(session, [moving.PLAN], subject=host.department)
+    moved = {MigrationState(plan.spec["state"]) for plan in plans if plan.spec["system"] == name}
+    return "" if moved & moving.ACCEPTED else name
 
 
 def close(

@@ -21,10 +21,9 @@ from govcloud.requests import moving
 from govcloud.store import moves
 from govcloud.store.tables import MoveRow, ObjectRow
 from govcloud.store.unit import Unit
-from migration.running import gates, hosts, settings
+from migration.running import gates, hosts, rooms, settings
 from migration.running.model import Case, Party, StepName, Verb
 from migration.running.next import critical, going_back, paused, stuck
-from migration.running.rooms import switch_off
 from migration.running.steps import CRITICAL, tasks
 
 PARTY: Final[Mapping[Role, Party]] = {
@@ -143,8 +142,10 @@ def _run(scene: Scene, asked: Asked) -> dict[str, Any]:
 
 
 def _forward(scene: Scene) -> Case:
-    """Return a run that is not being taken back; ConflictError: nothing would come of the wish."""
+    """Return a run that still goes forward; ConflictError: nothing would come of the wish."""
     _, case = scene.live()
+    if any(entry.step is StepName.CLOSE and entry.ok for entry in case.entries):
+        raise ConflictError("migrate.run_complete", system=scene.key)
     if going_back(case, tasks(case.move), scene.unit.now) is not None:
         raise ConflictError("migrate.run_goes_back", system=scene.key)
     return case
@@ -162,7 +163,9 @@ def _pause(scene: Scene, asked: Asked) -> dict[str, Any]:
 
 def _resume(scene: Scene, asked: Asked) -> dict[str, Any]:
     del asked
-    scene.live()
+    _, case = scene.live()
+    if going_back(case, tasks(case.move), scene.unit.now) is None:
+        _forward(scene)
     return {}
 
 
@@ -256,16 +259,19 @@ def _source_off(scene: Scene, asked: Asked) -> dict[str, Any]:
     if asked.host in case.switched_off():
         raise ConflictError("migrate.run_off_already", host=asked.host)
     found = _from(scene, asked.host)
-    others = [
+    others = {
         spec.system
         for uid, spec in found
         if uid != scene.plan.uid and spec.state not in moving.ACCEPTED
-    ]
+    }
     if others:
         raise ConflictError("migrate.run_off_needed", host=asked.host, systems=sorted(others))
     key = ObjectKey("LegacyHost", scene.spec.department, asked.host)
+    staying = rooms.staying(scene.unit.session, key)
+    if staying not in ("", scene.spec.system):
+        raise ConflictError("migrate.run_off_carries", host=asked.host, system=staying)
     served = _serving_elsewhere(scene, found)
-    return {"host": asked.host, **switch_off(scene.unit, key, asked.evidence or {}, served)}
+    return {"host": asked.host, **rooms.switch_off(scene.unit, key, asked.evidence or {}, served)}
 
 
 _WAYS: Final[Mapping[Verb, Callable[[Scene, Asked], dict[str, Any]]]] = {

@@ -125,6 +125,9 @@ def test_a_system_goes_all_the_way(yard: Yard, clock: FixedClock) -> None:
     assert yard.state("case") == "closed"
     [host] = _documents(yard, "LegacyHost")
     assert (host["state"], host["offOn"]) == ("off", "2026-07-03")
+    for verb in ("pause", "resume", "verify"):
+        with pytest.raises(ConflictError, match="run_complete"):
+            yard.wish("case", verb)
     outcomes = [line["outcome"] for line in yard.log("case")]
     assert set(outcomes) == {"ok", "wished"}
 
@@ -398,6 +401,61 @@ def test_a_source_was_on_until_the_last_of_its_systems_was_cut_over(
     yard.wish("case", "source-off", host="case-old", off="2026-07-13", **evidence)
     log = [line for line in yard.log("case") if line["what"] == "source-off"]
     assert [line["detail"]["off"] for line in log if line["outcome"] == "wished"] == ["2026-07-13"]
+
+
+def test_a_host_that_carries_another_system_is_not_off(yard: Yard, clock: FixedClock) -> None:
+    """Also where nobody has begun to move that one."""
+    yard.system("case", DATA)
+    with yard.store.unit(ADMIN) as unit:
+        yard.lab.add_system(unit, "other")
+    _change(yard, "LegacyHost", "case-old", system="other")
+    to_trial(yard, clock)
+    clock.advance(31 * 86_400)
+    yard.sign("case")
+    work(yard)
+    evidence = {"wiped": "CERT-1", "disposal": "scrapped", "asset": "ZC-1"}
+    with pytest.raises(ConflictError, match="run_off_carries"):
+        yard.wish("case", "source-off", host="case-old", **evidence)
+    _change(yard, "System", "other", lifecycle="retired")
+    yard.wish("case", "source-off", host="case-old", **evidence)
+
+
+def test_a_request_does_not_close_a_room(yard: Yard) -> None:
+    """MIG-8: that takes an auditor's word. One that was closed before it was known may be told."""
+
+    closed = {"state": "closed", "closedOn": "2026-06-30"}
+    room = {
+        "apiVersion": "govcloud.io/v1",
+        "kind": "ServerRoom",
+        "metadata": {"name": "room", "department": DEPARTMENT},
+        "spec": closed,
+    }
+    wish = wish_of(CLERK, read(room), [])
+    assert _faults(yard, wish) == []
+    with yard.store.unit(ADMIN) as unit:
+        yard.lab.put(unit, "ServerRoom", "room", {}, department=DEPARTMENT)
+    assert _faults(yard, wish) == ["requests.room_closes"]
+    _change(yard, "ServerRoom", "room", **closed)
+    assert _faults(yard, wish) == []
+
+
+def _faults(yard: Yard, wish: Wish) -> list[str]:
+    """Return what speaks against a wish, by its keys in the catalogue."""
+    with yard.store.reading() as session:
+        try:
+            Assessor(session, yard.lab.ledger, yard.store.clock.now()).assess(wish)
+        except InvalidInputError as refused:
+            return [fault.key for fault in refused.diagnostics]
+    return []
+
+
+def _change(yard: Yard, kind: str, name: str, **changes: str) -> None:
+    """Write what is recorded of an object of the department."""
+    with yard.store.unit(ADMIN) as unit:
+        key = ObjectKey(kind, DEPARTMENT, name)
+        row = objects.by_keys(unit.session, [key], lock=True)[key]
+        row.spec = {**row.spec, **changes}
+        unit.session.add(row)
 
 
 def test_a_check_is_content_with_the_status(stream: str) -> None:
@@ -772,17 +830,9 @@ def test_what_a_running_migration_needs_is_not_given_back(yard: Yard, clock: Fix
     source = ObjectKey("LegacyHost", DEPARTMENT, "case-old")
     released = wish_of(CLERK, [], [source])
 
-    def faults(wish: Wish) -> list[str]:
-        with yard.store.reading() as session:
-            try:
-                Assessor(session, yard.lab.ledger, clock.now()).assess(wish)
-            except InvalidInputError as refused:
-                return [fault.key for fault in refused.diagnostics]
-        return []
-
-    assert faults(released) == []
+    assert _faults(yard, released) == []
     to_trial(yard, clock)
-    assert faults(released) == ["requests.host_moves"]
+    assert _faults(yard, released) == ["requests.host_moves"]
     with yard.store.reading() as session:
         spec = dict(objects.by_keys(session, [source])[source].spec)
     for state in ("off", "disposed"):
@@ -792,10 +842,10 @@ def test_what_a_running_migration_needs_is_not_given_back(yard: Yard, clock: Fix
             "metadata": {"name": "case-old", "department": DEPARTMENT},
             "spec": spec | {"state": state, "offOn": clock.now().date().isoformat()},
         }
-        assert "requests.host_moves" in faults(wish_of(CLERK, read(off), []))
+        assert "requests.host_moves" in _faults(yard, wish_of(CLERK, read(off), []))
     yard.wish("case", "rollback", CLERK)
     work(yard)
-    assert faults(released) == []
+    assert _faults(yard, released) == []
 
 
 def test_a_room_is_closed_when_nothing_runs_in_it(yard: Yard, clock: FixedClock) -> None:
@@ -854,14 +904,8 @@ def test_a_retired_system_does_not_keep_its_room_open(yard: Yard) -> None:
     yard.system("case", DATA)
     with yard.store.unit(ADMIN) as unit:
         yard.lab.put(unit, "ServerRoom", "room", {}, department=DEPARTMENT)
-        for kind, name, changes in (
-            ("LegacyHost", "case-old", {"state": "off", "offOn": "2026-06-30"}),
-            ("System", "case", {"lifecycle": "retired"}),
-        ):
-            key = ObjectKey(kind, DEPARTMENT, name)
-            row = objects.by_keys(unit.session, [key], lock=True)[key]
-            row.spec = {**row.spec, **changes}
-            unit.session.add(row)
+    _change(yard, "LegacyHost", "case-old", state="off", offOn="2026-06-30")
+    _change(yard, "System", "case", lifecycle="retired")
     _people(yard)
     closed = yard.office.close_room(ADMIN, DEPARTMENT, "room", "photo 12", "checker")
     assert closed["state"] == "closed"
