@@ -11,9 +11,28 @@ from cli.speech import t, word
 from govcloud.domain import city
 
 
-def differing(value: str | None) -> str | None:
-    """Return what was wanted or found of a difference, in the reader's language."""
-    return value and word("drift-value", value)
+def drift_field(name: str) -> str:
+    """Return in what something differs in the reader's words: `power`, `tag:zone`, `quota:vcpu`."""
+    base, colon, rest = name.partition(":")
+    return word("drift-field", word("drift-prop", base)) + colon + rest
+
+
+def differing(field: str, value: str | None) -> str | None:
+    """Return what was wanted or found of a difference, as people write it."""
+    if not value:
+        return value
+    if field == "power":
+        return word("power", value)
+    return _amount(field, value) or word("drift-value", value)
+
+
+def _amount(field: str, value: str) -> str | None:
+    """Return an amount with its unit; None where a difference is in something else."""
+    if field not in ("memory", "size") or not value.isdigit():
+        return None
+    from govcloud.domain.quantity import show_memory, show_storage
+
+    return show_memory(int(value)) if field == "memory" else show_storage(int(value))
 
 
 def at(path: str) -> Callable[[Item], object]:

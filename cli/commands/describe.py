@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import complete, output, refs, render, views
-from cli.columns import differing, moment, status
+from cli.columns import differing, drift_field, moment, status
 from cli.labels import shown
 from cli.options import Department, Format, Output
 from cli.session import client
@@ -44,6 +44,7 @@ def describe(
         if index:
             output.emit("\n" + "─" * 40 + "\n")
         _page(item)
+        _attached(item)
         _drift(item)
         _events(reference, item)
 
@@ -60,6 +61,7 @@ def _page(item: Mapping[str, Any]) -> None:
             (t("col_message"), state.get("message")),
             (t("col_remedy"), state.get("remedy")),
             (t("col_forced"), _forced(state.get("forced"))),
+            (t("col_stopped"), _stopped(state.get("stopped"))),
             (t("col_cloud"), state.get("cloud")),
             (t("col_generation"), _generation(meta, state)),
             (t("col_request"), meta.get("requestId")),
@@ -84,6 +86,35 @@ def _forced(said: Mapping[str, Any] | None) -> str | None:
     return t("forced_by", by=said["by"], at=moment(said["at"]), reason=said["reason"])
 
 
+def _stopped(said: Mapping[str, Any] | None) -> str | None:
+    """Return which machines stand still because somebody asked for it."""
+    if not said:
+        return None
+    if said["all"]:
+        return t("stopped_all")
+    return t("stopped_some", machines=", ".join(map(str, said["machines"])))
+
+
+def _attached(item: Mapping[str, Any]) -> None:
+    """Print the volumes that are attached to a machine, which are objects of their own."""
+    meta, spec = item["metadata"], item.get("spec") or {}
+    if item["kind"] != "VirtualMachine":
+        return
+    where = {"department": meta.get("department"), "system": spec.get("system")}
+    found = client().items("/v1/objects/Volume", **where)
+    mine = [one for one in found if one["spec"].get("attachTo") == meta["name"]]
+    if not mine:
+        return
+    output.emit()
+    output.emit(output.paint(t("section_attached"), "bold"))
+    headings = [t(f"col_{name}") for name in ("name", "status", "size", "type")]
+    rows = [
+        [one["metadata"]["name"], status(one), one["spec"]["size"], one["spec"]["type"]]
+        for one in mine
+    ]
+    render.table(headings, rows, indent="  ")
+
+
 def _kind(name: str) -> str:
     """Return a kind by its label, with the word that YAML and commands use."""
     label = word("kind", name)
@@ -103,7 +134,10 @@ def _generation(meta: Mapping[str, Any], state: Mapping[str, Any]) -> str:
 def _resource(one: Mapping[str, Any]) -> list[str]:
     state = word("resource-state", one.get("state"))
     cells = [one.get("part"), one.get("id"), one.get("name"), state]
-    told = dict(one.get("info") or {}) | ({"fault": one["fault"]} if one.get("fault") else {})
+    info = dict(one.get("info") or {})
+    if "created" in info:
+        info["created"] = moment(info["created"])
+    told = info | ({"fault": one["fault"]} if one.get("fault") else {})
     return [render.text_of(cell) for cell in cells] + [_joined(told)]
 
 
@@ -145,9 +179,9 @@ def _drift(item: Mapping[str, Any]) -> None:
     rows = [
         [
             render.text_of(one["resource"]),
-            word("drift-field", one["field"]),
-            render.text_of(differing(one["wanted"])),
-            render.text_of(differing(one["found"])),
+            drift_field(one["field"]),
+            render.text_of(differing(one["field"], one["wanted"])),
+            render.text_of(differing(one["field"], one["found"])),
             word("drift-mode", one["mode"]),
             moment(one["since"]),
         ]

@@ -18,9 +18,9 @@ DRIFT: Final = (
     Column("department", at("department")),
     Column("object", lambda item: item.get("object") or item.get("name") or t("nobodys")),
     Column("resource_id", at("resource")),
-    Column("field", lambda item: word("drift-field", item.get("field"))),
-    Column("wanted", lambda item: columns.differing(item.get("wanted"))),
-    Column("found", lambda item: columns.differing(item.get("found"))),
+    Column("field", lambda item: columns.drift_field(item["field"])),
+    Column("wanted", lambda item: columns.differing(item["field"], item.get("wanted"))),
+    Column("found", lambda item: columns.differing(item["field"], item.get("found"))),
     Column("mode", lambda item: word("drift-mode", item.get("mode"))),
     Column("since", lambda item: columns.age(item.get("since"))),
 )

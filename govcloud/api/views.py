@@ -49,8 +49,21 @@ def object_(row: ObjectRow, actor: Actor, tongue: str) -> dict[str, Any]:
             "resources": row.status.get("resources", []),
             "cloud": row.cloud,
         }
-        | ({"forced": row.status["forced"]} if row.status.get("forced") else {}),
+        | ({"forced": row.status["forced"]} if row.status.get("forced") else {})
+        | _stopped(row),
     }
+
+
+def _stopped(row: ObjectRow) -> dict[str, Any]:
+    """Return which machines stand still by wish, if any do: `all` holds for later ones too."""
+    if not row.asked:
+        return {}
+    from govcloud.plan.asked import read_asked  # with it come the ports, which a list needs not
+
+    asked = read_asked(row.asked)
+    if not asked.stops:
+        return {}
+    return {"stopped": {"all": asked.all_off, "machines": sorted(asked.off)}}
 
 
 def _remedy(row: ObjectRow, tongue: str) -> str | None:

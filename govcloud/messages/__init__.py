@@ -88,7 +88,7 @@ def _shown(value: object, language: str, name: str) -> object:
 _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "action": ("action",),
     "environment": ("environment",),
-    "fields": ("drift-field",),
+    "fields": ("drift-field", "drift-prop"),
     "parts": ("stack-part",),
     "phase": ("project-phase",),
     "reason": ("reason",),

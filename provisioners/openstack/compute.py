@@ -17,7 +17,7 @@ from govcloud.errors import (
     TransientCloudError,
 )
 from govcloud.ports.cloud import Observed, Resource, State, Value
-from provisioners.openstack.age import age_s
+from provisioners.openstack.age import age_s, zoned
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.errors import fault_of, unbuilt
 from provisioners.openstack.identity import Identity
@@ -440,7 +440,7 @@ def _info(row: Json, view: View) -> dict[str, Value]:
         "status": row.get("status"),
         "host_zone": row.get("OS-EXT-AZ:availability_zone"),
         "host": row.get("OS-EXT-SRV-ATTR:host"),
-        "created": row.get("created"),
+        "created": zoned(row.get("created")),
     }
     return {name: value for name, value in info.items() if value is not None}
 

@@ -11,7 +11,7 @@ from govcloud.errors import (
     TransientCloudError,
 )
 from govcloud.ports.cloud import Observed, Resource, State, Value
-from provisioners.openstack.age import age_s
+from provisioners.openstack.age import age_s, zoned
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.errors import unbuilt
 from provisioners.openstack.identity import Identity
@@ -105,7 +105,7 @@ class Storage:
                 "status": status,
                 "zone": row.get("availability_zone"),
                 "storage": props["storage"],
-                "created": row.get("created_at"),
+                "created": zoned(row.get("created_at")),
             },
             fault=fault,
             data=True,

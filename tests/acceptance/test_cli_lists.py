@@ -134,3 +134,29 @@ def test_what_a_figure_is_made_of_comes_in_every_form(city, govcloud, monkeypatc
     assert row["department"] == "hrss"
     monkeypatch.setenv("GOVCLOUD_DEPARTMENT", "nowhere")
     govcloud(*words, code=Exit.NOT_FOUND)
+
+
+@pytest.mark.guarantee("P4")
+def test_a_machines_page_names_its_volumes_and_what_stands_still(city, govcloud, tmp_path):
+    """Volumes are objects of their own, and a stop is no difference: both are said all the same."""
+    file = tmp_path / "files.yaml"
+    file.write_text(
+        "apiVersion: govcloud.io/v1\n"
+        "kind: Volume\n"
+        "metadata: {name: files, department: hrss}\n"
+        "spec: {system: social-insurance, zone: extranet, size: 10Gi, type: hdd,"
+        " attachTo: social-insurance-app}\n"
+    )
+    machine = "vm/social-insurance-app"
+    before = govcloud("--as", "hrss", "describe", machine).out
+    assert "Attached volumes" not in before
+    assert "STOPPED" not in before
+    number = govcloud("--as", "hrss", "submit", "-f", str(file)).lines[0]
+    govcloud("approve", number, "--yes")
+    govcloud("--as", "hrss", "stop", machine, "--machine", "1", "--yes")
+    page = govcloud("--as", "hrss", "describe", machine)
+    assert "files" in page.out.partition("Attached volumes")[2].partition("Events")[0]
+    assert [line for line in page.lines if line.startswith("STOPPED") and "machine(s) 1" in line]
+    govcloud("--as", "hrss", "stop", machine, "--yes")
+    page = govcloud("--as", "hrss", "--lang", "zh", "describe", machine)
+    assert [line for line in page.lines if line.startswith("停机") and "全部云主机" in line]

@@ -119,6 +119,7 @@ def test_a_stop_shows_and_lasts(city: City) -> None:
     powers = {one["part"]: one["info"]["power"] for one in found["status"]["resources"]}
     assert powers == {"server-0": "off", "server-1": "on"}
     assert found["status"]["ready"]
+    assert found["status"]["stopped"] == {"all": False, "machines": [0]}
     assert city.api.get("health", "/v1/drift").json()["items"] == []
     said = city.api.get("health", "/v1/objects/vm/web/events").json()["items"]
     assert any("holidays" in event["message"] for event in said)

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from cli import globals as options
 from cli import output, refs, render, speech
-from cli.columns import age, change_counts, request_state, status, worst_quota
+from cli.columns import (
+    age,
+    change_counts,
+    differing,
+    drift_field,
+    request_state,
+    status,
+    worst_quota,
+)
 from cli.commands.quota import _numbers, ordered, subtree
 from cli.commands.wait import judge, seconds
 from cli.options import Output
@@ -190,3 +198,16 @@ def test_the_fullest_quota_is_without_what_is_given_back():
     line = {"department": "hrss", "class": "vms", "limit": 10, "allocated": 10, "reserved": 0}
     assert "110%" in worst_quota({"quota": [line | {"requested": 1, "freed": 0}]})
     assert " 30%" in worst_quota({"quota": [line | {"requested": 1, "freed": 8}]})
+
+
+@pytest.mark.guarantee("P4")
+def test_differences_are_told_in_the_readers_words_and_with_units() -> None:
+    names = ("power", "tag:zone", "missing")
+    assert [drift_field(name) for name in names] == ["power", "tag:zone", "missing"]
+    assert differing("memory", "4096") == "4Gi"
+    assert differing("size", "20") == "20Gi"
+    assert differing("vcpu", "2") == "2"
+    assert differing("extra", None) is None
+    speech.speak("zh")
+    assert [drift_field(name) for name in names] == ["开关机", "标签:zone", "缺失"]
+    assert differing("power", "off") == "关机"

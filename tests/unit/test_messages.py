@@ -105,7 +105,7 @@ def test_values_inside_sentences_are_in_their_language() -> None:
     assert "容量不足" in render("controller.refused", "zh", params)
     assert "create" in render("controller.refused", "en", params)
     found = {"count": 2, "fields": ["missing", "vcpu"]}
-    assert "缺失、vcpu" in render("controller.drift_found", "zh", found)
+    assert "缺失、CPU" in render("controller.drift_found", "zh", found)
     late = {"end": "2026-01-01", "days": 30, "environment": "emergency"}
     assert "应急" in render("policy.LIFE-1", "zh", late)
     assert "审计员" in render("requests.may_not_submit", "zh", {"role": "auditor"})
