@@ -58,7 +58,10 @@ def _told(provisioner: Provisioner, order: Order) -> dict[str, Any]:
     resources = provisioner.resources(order)
     keys = [resource.adopts for resource in resources if resource.adopts]
     standing = provisioner.inspect(keys[0]) if keys else None
-    return {"parts": list(_parts(resources, standing))} | (inside(standing) if standing else {})
+    told = {"parts": list(_parts(resources, standing))}
+    if standing is None:
+        return told
+    return told | {"there": standing.name or standing.id} | inside(standing)
 
 
 def inside(standing: Standing) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def test_taking_over_goes_the_way_of_any_request(city: City) -> None:
     plan = city.api.post("admin", "/v1/plan", {"files": files}).json()
     assert plan["changes"][0]["demand"]["vms"] == 1
     (taken,) = plan["takeovers"]
-    assert (taken["object"], taken["there"]) == ("VirtualMachine health/old", "legacy")
+    assert (taken["object"], taken["there"]) == ("VirtualMachine health/old", "mail")
     assert (taken["beside"], taken["used"]) == ([], None)
     assert ("server-0", "mark") in [(part["part"], part["action"]) for part in taken["parts"]]
     request = city.api.post("admin", "/v1/requests", {"files": files}).json()
