@@ -19,6 +19,8 @@ from govcloud.store.tables import ObjectRow
 PLAN: Final = "MigrationPlan"
 _WRITTEN: Final = ("state", "accepted_on")
 """Fields that the journal writes."""
+_ENDED: Final = ("state", "off_on", "closed_on", "evidence")
+"""Fields that say that a host is off or a room closed, since when, and by what record."""
 _BOUND: Final = ("department", "system", "wave")
 _HOSTS: Final = ("LegacyHost", "VirtualMachine")
 ACCEPTED: Final = frozenset(
@@ -43,6 +45,23 @@ def kept(session: Session, draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) ->
     known = parse_spec(row.kind, row.spec)
     written = {name: getattr(known, name) for name in absent}
     return replace(draft, spec=spec.model_copy(update=written))
+
+
+def lasting(draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) -> Draft:
+    """Return a draft with what is recorded of a host that is off or a room that is closed.
+
+    As far as its file leaves that out: it may be older than the record, and `running` or `open`
+    because nothing else is said would bring back what was ended with evidence.
+    """
+    row, spec = rows.get(draft.key), draft.spec
+    if row is None or not isinstance(spec, LegacyHostSpec | ServerRoomSpec):
+        return draft
+    known = parse_spec(row.kind, row.spec)
+    said = spec.model_fields_set
+    if "state" in said and spec.state != getattr(known, "state", None):
+        return draft
+    absent = [name for name in _ENDED if name not in said and name in type(spec).model_fields]
+    return replace(draft, spec=spec.model_copy(update={n: getattr(known, n) for n in absent}))
 
 
 def faults(session: Session, draft: Draft, row: ObjectRow) -> Iterator[Diagnostic]:

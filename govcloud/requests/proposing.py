@@ -55,6 +55,8 @@ class Assessor:
         """
         today = city_day(self.at)
         world = load_world(self.session, wish.department, wish.keys, today, hold=self.hold)
+        drafts = tuple(moving.lasting(draft, world.rows) for draft in wish.drafts)
+        wish = replace(wish, drafts=drafts)
         _check(self.session, wish, world)
         changes = tuple(
             replace(_weighed(change, world), anew=self.anew(change, world))

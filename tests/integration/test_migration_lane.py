@@ -439,6 +439,50 @@ def test_a_request_does_not_close_a_room(yard: Yard) -> None:
     assert _faults(yard, wish) == []
 
 
+@pytest.mark.parametrize("left_out", ["state", "offOn"])
+def test_a_host_that_is_off_stays_so_for_a_file_that_is_older(yard: Yard, left_out: str) -> None:
+    """That it is off was said with evidence, and whoever keeps the file need not know of it."""
+    yard.system("case", DATA)
+    _change(yard, "LegacyHost", "case-old", state="off", offOn="2026-07-03")
+    with yard.store.unit(ADMIN) as unit:
+        yard.lab.put(unit, "ServerRoom", "room", {}, department=DEPARTMENT)
+    host = ObjectKey("LegacyHost", DEPARTMENT, "case-old")
+
+    def action(**changes: str | None) -> str:
+        with yard.store.reading() as session:
+            spec = dict(objects.by_keys(session, [host])[host].spec) | changes
+            document = {
+                "apiVersion": "govcloud.io/v1",
+                "kind": "LegacyHost",
+                "metadata": {"name": "case-old", "department": DEPARTMENT},
+                "spec": {name: value for name, value in spec.items() if value is not None},
+            }
+            wish = wish_of(CLERK, read(document), [])
+            assessor = Assessor(session, yard.lab.ledger, yard.store.clock.now())
+            [change] = assessor.assess(wish).changes
+            return change.action.value
+
+    assert action(**{left_out: None}) == "none"
+    assert action(state=None, offOn=None) == "none"
+    assert action(state="running", offOn=None) == "change"
+
+
+def test_a_closed_room_stays_so_for_a_file_that_is_older(yard: Yard) -> None:
+    document = {
+        "apiVersion": "govcloud.io/v1",
+        "kind": "ServerRoom",
+        "metadata": {"name": "room", "department": DEPARTMENT},
+        "spec": {},
+    }
+    with yard.store.unit(ADMIN) as unit:
+        closed = {"state": "closed", "closedOn": "2026-06-30", "evidence": "photo 12"}
+        yard.lab.put(unit, "ServerRoom", "room", closed, department=DEPARTMENT)
+    with yard.store.reading() as session:
+        assessor = Assessor(session, yard.lab.ledger, yard.store.clock.now())
+        [change] = assessor.assess(wish_of(CLERK, read(document), [])).changes
+    assert change.action.value == "none"
+
+
 def _faults(yard: Yard, wish: Wish) -> list[str]:
     """Return what speaks against a wish, by its keys in the catalogue."""
     with yard.store.reading() as session:
