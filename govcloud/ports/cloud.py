@@ -130,7 +130,7 @@ class CloudReport:
 
     version: str
     features: frozenset[str] = frozenset()
-    problems: tuple[str | Text, ...] = ()
+    problems: tuple[Text, ...] = ()
 
 
 class Provisioner(Protocol):

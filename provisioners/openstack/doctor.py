@@ -1,8 +1,11 @@
 """What `doctor` says of a region: services, versions, rights and extensions that are missing."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from govcloud.errors import CloudError
+from govcloud.errors import CloudError, Text
+from govcloud.messages import told
 from govcloud.ports.cloud import CloudReport
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.session import (
@@ -26,7 +29,7 @@ _RIGHTS: Final = (
 
 def examine(door: Door, identity: Identity) -> CloudReport:
     """Return what there is; raises CloudError where nobody can log in."""
-    features, problems = set(FEATURES), []
+    features, problems = set(FEATURES), list[Text]()
     door.user_id()
     versions = []
     for service in (*_NEEDED, STORAGE):
@@ -39,51 +42,53 @@ def examine(door: Door, identity: Identity) -> CloudReport:
     problems += _rights(door, identity, features)
     if NETWORK in features:
         aliases = _extensions(door)
-        problems += [
-            f"network extension {name} is missing" for name in _EXTENSIONS if name not in aliases
-        ]
+        lacking = [name for name in _EXTENSIONS if name not in aliases]
+        problems += [Text("openstack.no_extension", {"name": name}) for name in lacking]
         if "router" in aliases:
             features.add("floating-ips")
         else:
-            problems.append("network has no routers: no floating addresses, no way outside")
+            problems.append(Text("openstack.no_routers"))
     return CloudReport(", ".join(filter(None, versions)), frozenset(features), tuple(problems))
 
 
-def _without(service: str, door: Door) -> list[str]:
+def _without(service: str, door: Door) -> list[Text]:
     """Return what it means that a region lacks a service; a region may do without volumes."""
+    params = {"service": service}
     if service in _NEEDED:
-        return [f"no service {service}"]
+        return [Text("openstack.no_service", params)]
     if door.settings.volumes:
-        return [f"no service {service}: where there is none for good, set volumes to false"]
+        return [Text("openstack.no_volumes_said", params)]
     if door.settings.boot_from_volume:
-        return [f"no service {service}: no volumes; set boot-from-volume to false"]
+        return [Text("openstack.no_volumes_to_boot", params)]
     return []
 
 
-def _version(door: Door, service: str, problems: list[str]) -> str:
+def _version(door: Door, service: str, problems: list[Text]) -> str:
     low, high = door.versions(service)
     if not high:
         return service
     if tuple(map(int, high.split("."))) < VERSIONS[service]:
         asked = ".".join(map(str, VERSIONS[service]))
-        problems.append(f"{service} knows microversions up to {high} only, {asked} is needed")
+        params = {"service": service, "high": high, "asked": asked}
+        problems.append(Text("openstack.too_old", params))
     return f"{service} {low}-{high}"
 
 
-def _rights(door: Door, identity: Identity, features: set[str]) -> list[str]:
-    missing = []
-    try:
-        identity.rows()
-    except CloudError as error:
-        missing.append(f"{IDENTITY}: {error.reason} {error.message}")
-    for service, url, params in _RIGHTS:
-        if service not in features:
-            continue
+def _rights(door: Door, identity: Identity, features: set[str]) -> list[Text]:
+    asks: list[tuple[str, Callable[[], object]]] = [(IDENTITY, identity.rows)]
+    asks += [
+        (f"{service} {url}", partial(door.get, service, url, params=params))
+        for service, url, params in _RIGHTS
+        if service in features
+    ]
+    refused: list[Text] = []
+    for what, ask in asks:
         try:
-            door.get(service, url, params=params)
+            ask()
         except CloudError as error:
-            missing.append(f"{service} {url}: {error.reason} {error.message}")
-    return missing
+            params = {"what": what, "fault": told(error)}
+            refused.append(Text("openstack.refused", params))
+    return refused
 
 
 def _extensions(door: Door) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from govcloud.clock import SystemClock
-from govcloud.errors import Diagnostic, InvalidInputError
+from govcloud.errors import Diagnostic, InvalidInputError, Text
 from govcloud.ports.abilities import Offer, Standing
 from govcloud.ports.clock import Clock
 from govcloud.ports.cloud import (
@@ -97,7 +97,10 @@ class SimulatedProvisioner:
     def report(self) -> CloudReport:
         """Say what it can do, and which faults it was told to have."""
         told = self._cloud.active_faults()
-        problems = tuple(f"fault {fault.kind} on {fault.method}" for fault in told)
+        problems = tuple(
+            Text("sim.has_fault", {"kind": fault.kind.value, "method": fault.method})
+            for fault in told
+        )
         return CloudReport("simulated 1", FEATURES, problems)
 
     # --- Beside it: `Operating`, `Discovering`, `Adopting`, `Keeping`, `Forcing` ---

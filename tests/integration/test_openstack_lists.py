@@ -10,9 +10,10 @@ import pytest
 
 from govcloud.domain.drift import DriftMode
 from govcloud.errors import AwaitedCloudError, CloudError, TerminalCloudError, TransientCloudError
+from govcloud.messages import render
 from govcloud.plan.actions import plan
 from govcloud.plan.model import Situation, Verb
-from govcloud.ports.cloud import CloudAddress, Observed, Order, State
+from govcloud.ports.cloud import CloudAddress, Observed, Order, Provisioner, State
 from govcloud.testing.openstack_stub import PROJECT, Cloud, Query, serving
 from govcloud.testing.world import machine_order, volume_order
 from provisioners.openstack.catalogue import Catalogue
@@ -81,6 +82,11 @@ def listed(word: str, rows: Sequence[Any]) -> Callable[[Query], Any]:
         return {word: [r for r in rows if not of or r["os-vol-tenant-attr:tenant_id"] in of]}
 
     return answer
+
+
+def said(provisioner: Provisioner, language: str = "en") -> list[str]:
+    """Return what a cloud's report complains of."""
+    return [render(one.key, language, one.params) for one in provisioner.report().problems]
 
 
 def all_of(word: str, rows: Sequence[Any], **more: Any) -> Callable[[Query], Any]:
@@ -208,7 +214,7 @@ def test_a_list_of_projects_that_is_cut_is_not_believed(
         with pytest.raises(TransientCloudError) as caught:
             look()
         assert caught.value.reason == "Truncated"
-    assert any("Truncated" in problem for problem in driver.report().problems)
+    assert any("Truncated" in problem for problem in said(driver))
 
 
 def test_projects_come_in_pages_where_keystone_has_pages(
@@ -270,11 +276,12 @@ def test_a_catalogue_without_cinder_takes_no_volume_for_gone(
     for act in acts:
         error = refused(cloud, act)
         assert (type(error), error.reason) == (TransientCloudError, "NoService")
-    assert any("volumes" in problem for problem in without.report().problems)
+    assert any("set volumes to false" in problem for problem in said(without))
+    assert any("请将 volumes 设为 false" in problem for problem in said(without, "zh"))
     declared = {**connection, "volumes": "false", "boot-from-volume": "false"}
     having_none = open_cloud(CloudAddress(NAME, declared, MARKS.installation, ""))
     assert list(having_none.find([order.uid])) == []
-    assert not [one for one in having_none.report().problems if "block-storage" in one]
+    assert not [one for one in said(having_none) if "block-storage" in one]
 
 
 def server(order: Order, part: str = "server-0", **more: Any) -> Any:

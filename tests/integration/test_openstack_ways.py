@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from govcloud.clock import SystemClock
+from govcloud.messages import render
 from govcloud.plan.asked import Asked
 from govcloud.ports.cloud import State
 from govcloud.reconcile import brake, power, recover, remake
@@ -267,7 +268,8 @@ def test_a_region_without_volumes_works_for_what_it_has(lab: Any, bare: str) -> 
     assert (found.differing, found.enqueued) == (0, 0)
     report = lab.driver().report()
     assert "quota" in report.features
-    assert not [problem for problem in report.problems if "volume" in problem]
+    said = [render(problem.key, "en", problem.params) for problem in report.problems]
+    assert not [problem for problem in said if "volume" in problem]
 
 
 def test_a_machine_that_boots_from_its_image_has_data_disks(lab: Any) -> None:

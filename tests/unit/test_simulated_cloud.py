@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from govcloud.errors import InvalidInputError, TerminalCloudError, TransientCloudError
+from govcloud.messages import render
 from govcloud.ports.cloud import CloudAddress, Order, State
 from govcloud.testing.contracts import build, differences, listing, one, quota_of
 from govcloud.testing.world import (
@@ -259,7 +260,9 @@ def test_the_report_names_faults_in_force(world: SimulatedWorld) -> None:
     cloud = world.open()
     assert cloud.report().problems == ()
     world.lose_answer("create")
-    assert cloud.report().problems == ("fault lose on create",)
+    [problem] = cloud.report().problems
+    assert render(problem.key, "en", problem.params) == "fault lose on create"
+    assert render(problem.key, "zh", problem.params) == "故障 lose 作用于 create"
 
 
 def test_observed_values_can_be_written_as_json(world: SimulatedWorld) -> None:
