@@ -74,7 +74,8 @@ def rehearse(content: dict[str, Any], form: Output) -> None:
     output.note(t("only_dry_run"))
     _refused(found)
     if found["lost"]:
-        flags = " ".join(f"--allow-replace {name}" for name in found["lost"])
+        named = sorted({*found["lost"], *content.get("allowReplace", ())})
+        flags = " ".join(f"--allow-replace {name}" for name in named)
         raise UsageError("requests.would_replace", objects=found["lost"], flags=flags)
     if found["held"]:
         raise typer.Exit(Exit.CONFLICT)

@@ -84,7 +84,7 @@ def _refuse_losses(proposal: Proposal, allowed: frozenset[str]) -> None:
     """Raise UsageError for what would be built anew although nobody has said that it may be."""
     missing = proposal.lost(allowed)
     if missing:
-        flags = " ".join(f"--allow-replace {name}" for name in missing)
+        flags = " ".join(f"--allow-replace {name}" for name in sorted({*missing, *allowed}))
         raise UsageError("requests.would_replace", objects=missing, flags=flags)
 
 

@@ -118,6 +118,11 @@ def test_openstack_rebuilds_a_machine_only_by_permission_that_names_its_data_dis
             leaves_nothing(
                 town, UsageError, lambda allowed=allowed: town.submit(wanted, allow_replace=allowed)
             )
+        with pytest.raises(UsageError) as refused:
+            town.submit(wanted, allow_replace=[name])
+        # What can be copied from the remedy is the whole of what has to be said.
+        both = f"--allow-replace {name} --allow-replace {name}:data-0"
+        assert refused.value.text.params["flags"] == both
         town.submit(wanted, allow_replace=[name, f"{name}:data-0"])
 
 
