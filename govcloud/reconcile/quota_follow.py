@@ -125,7 +125,16 @@ class QuotaFollow:
             else:
                 done += 1
                 self._push.lowered(tenant.name)
+                self._settle(tenant)
         return done
+
+    def _settle(self, tenant: _Tenant) -> None:
+        """Note that what was set stands, so that the next comparison has nothing to write (R5)."""
+        limits, after = tenant.judged.limits, tenant.after
+        stands = {word: [limits[word]] if word in limits else after[word] for word in after}
+        if stands != after:
+            with self._store.unit(CONTROLLER) as unit:
+                stored.keep(unit.session, self._cloud, tenant.name, after, stands)
 
 
 def _quiet(index: Index, quotas: Mapping[str, TenantQuota]) -> set[str]:

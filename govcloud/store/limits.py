@@ -21,8 +21,7 @@ def of_cloud(session: Session, cloud: str) -> dict[str, dict[str, list[int]]]:
 
 def note(session: Session, cloud: str, tenant: str, after: Callable[[Ours], Ours]) -> None:
     """Replace what may be ours of one tenant by what follows from it; others wait meanwhile."""
-    key = {"cloud": cloud, "tenant": tenant}
-    session.execute(upsert(session, LimitsRow).values(**key, ours="{}").on_conflict_do_nothing())
+    _seed(session, cloud, tenant)
     statement = select(LimitsRow.ours).where(*_is(cloud, tenant))  # type: ignore[call-overload]
     dialect = session.get_bind().dialect.name
     before = json.loads(session.execute(lock_row(statement, dialect)).scalar_one())
@@ -32,19 +31,18 @@ def note(session: Session, cloud: str, tenant: str, after: Callable[[Ours], Ours
 
 def keep(session: Session, cloud: str, tenant: str, before: Ours, after: Ours) -> bool:
     """Replace what was read, if it is still that; whether it was. Empty: nothing was known."""
-    unchanged = col(LimitsRow.ours) == _text(before)
-    if before:
-        same = update(LimitsRow).where(*_is(cloud, tenant), unchanged).values(ours=_text(after))
-        result = session.execute(same)
-    else:
-        made = upsert(session, LimitsRow).values(cloud=cloud, tenant=tenant, ours=_text(after))
-        result = session.execute(
-            made.on_conflict_do_update(
-                index_elements=["cloud", "tenant"], set_={"ours": _text(after)}, where=unchanged
-            )
-        )
+    if not before:
+        _seed(session, cloud, tenant)
+    same = (*_is(cloud, tenant), col(LimitsRow.ours) == _text(before))
+    # An UPDATE says how many rows it met with every database; an INSERT does not.
+    result = session.execute(update(LimitsRow).where(*same).values(ours=_text(after)))
     assert isinstance(result, CursorResult)
     return result.rowcount == 1
+
+
+def _seed(session: Session, cloud: str, tenant: str) -> None:
+    row = upsert(session, LimitsRow).values(cloud=cloud, tenant=tenant, ours=_text({}))
+    session.execute(row.on_conflict_do_nothing())
 
 
 def forget(session: Session, cloud: str, tenants: Iterable[str]) -> None:
