@@ -133,9 +133,7 @@ def limit(
     if not equals:
         raise UsageError("cli.bad_class_amount", text=text)
     tamper.set_limit(_file(cloud), tenant, name, amount)
-    output.emit(f"tenant/{tenant}")
-    output.note(t("tampered", what=word("tampered", "changed"), id=text))
-    output.hint(t("hint_tampered"))
+    _say("changed", f"tenant/{tenant}", text)
 
 
 def fault(
@@ -212,6 +210,10 @@ def _plain(one: "Observed") -> dict[str, Any]:
 
 
 def _tell(what: str, one: "Observed") -> None:
-    output.emit(f"{one.type}/{one.name}")
-    output.note(t("tampered", what=word("tampered", what), id=one.id))
+    _say(what, f"{one.type}/{one.name}", one.id)
+
+
+def _say(what: str, name: str, key: str) -> None:
+    output.emit(name)
+    output.note(t("tampered", what=word("tampered", what), id=key))
     output.hint(t("hint_tampered"))

@@ -7,18 +7,21 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlmodel import Session, col
 
 from govcloud.domain.drift import DriftMode
+from govcloud.domain.keys import ObjectKey
 from govcloud.errors import Text
 from govcloud.plan.drift import Drift
 from govcloud.plan.limits import FIELD
-from govcloud.reconcile.record import make_event
-from govcloud.store.tables import DriftRow, ObjectRow
+from govcloud.reconcile.ground import System
+from govcloud.reconcile.record import drift_row, make_event
+from govcloud.store import objects
+from govcloud.store.tables import DriftRow
 from govcloud.store.unit import Unit
 
 KIND: Final = "System"
 """Whose difference it is; rules of the policy name this kind, and the field `quota`."""
 
-System = tuple[str, str]
-"""Department and name."""
+Drifts = Mapping[str, Drift]
+"""One tenant's differences, by field."""
 
 
 class Place(NamedTuple):
@@ -29,80 +32,44 @@ class Place(NamedTuple):
     system: System | None = None
 
 
-class Line(NamedTuple):
-    """A difference as it is stored or would be."""
-
-    wanted: str | None
-    found: str | None
-    mode: str
-
-
-Lines = Mapping[str, Line]
-"""By field."""
-
-
-def lines_of(drifts: Sequence[Drift]) -> dict[str, Line]:
-    """Return the lines of one tenant's differences."""
-    return {drift.field: Line(drift.wanted, drift.found, drift.mode.value) for drift in drifts}
-
-
-def said(session: Session, cloud: str) -> dict[str, dict[str, Line]]:
+def said(session: Session, cloud: str) -> dict[str, dict[str, Drift]]:
     """Return what is stored, by tenant."""
     columns = (DriftRow.resource, DriftRow.field, DriftRow.wanted, DriftRow.found, DriftRow.mode)
     statement = select(*columns).where(  # type: ignore[call-overload]
         col(DriftRow.cloud) == cloud, col(DriftRow.field).startswith(FIELD)
     )
-    lines: dict[str, dict[str, Line]] = {}
-    for tenant, name, *rest in session.execute(statement):
-        lines.setdefault(tenant, {})[name] = Line(*rest)
-    return lines
+    found: dict[str, dict[str, Drift]] = {}
+    for tenant, name, wanted, there, mode in session.execute(statement):
+        found.setdefault(tenant, {})[name] = Drift(tenant, name, wanted, there, DriftMode(mode))
+    return found
 
 
-def keep(unit: Unit, place: Place, old: Lines, new: Lines) -> None:
+def keep(unit: Unit, place: Place, old: Drifts, new: Drifts) -> None:
     """Bring what is stored of a tenant from `old` to `new`; what is new is told as an event too."""
     for name in sorted(old.keys() - new.keys()):
         unit.session.execute(delete(DriftRow).where(*_is(place, name)))
     for name in sorted(old.keys() & new.keys()):
         if old[name] != new[name]:
-            changed = new[name]._asdict()
-            unit.session.execute(update(DriftRow).where(*_is(place, name)).values(**changed))
-    added = {name: new[name] for name in sorted(new.keys() - old.keys())}
-    uid = _uid(unit.session, place.system) if added and place.system else ""
-    if uid:
-        unit.session.add_all(_row(unit, place, uid, name, line) for name, line in added.items())
-        _tell(unit, uid, [n for n, line in added.items() if line.mode != DriftMode.IGNORE.value])
+            now = new[name]
+            changed = {"wanted": now.wanted, "found": now.found, "mode": now.mode.value}
+            unit.session.execute(update(DriftRow).where(*_is(place, name)).values(changed))
+    added = [new[name] for name in sorted(new.keys() - old.keys())]
+    if added and place.system:
+        _add(unit, place.cloud, ObjectKey(KIND, *place.system), added)
 
 
-def _row(unit: Unit, place: Place, uid: str, name: str, line: Line) -> DriftRow:
-    return DriftRow(
-        cloud=place.cloud,
-        resource=place.tenant,
-        field=name,
-        uid=uid,
-        department=place.system[0] if place.system else "",
-        wanted=line.wanted,
-        found=line.found,
-        mode=line.mode,
-        since=unit.now,
-    )
-
-
-def _tell(unit: Unit, uid: str, fields: Sequence[str]) -> None:
-    if fields:
-        text = Text("controller.drift_found", {"count": len(fields), "fields": fields})
-        unit.session.add(make_event(uid, unit.now, "Warning", "Drift", text))
+def _add(unit: Unit, cloud: str, key: ObjectKey, added: Sequence[Drift]) -> None:
+    row = objects.by_keys(unit.session, [key]).get(key)
+    if row is None:
+        return
+    of = {"cloud": cloud, "uid": row.uid, "department": row.department}
+    unit.session.add_all(drift_row(drift, since=unit.now, **of) for drift in added)
+    told = [drift.field for drift in added if drift.mode is not DriftMode.IGNORE]
+    if told:
+        text = Text("controller.drift_found", {"count": len(told), "fields": told})
+        unit.session.add(make_event(row.uid, unit.now, "Warning", "Drift", text))
 
 
 def _is(place: Place, name: str) -> tuple[ColumnElement[bool], ...]:
     key = (col(DriftRow.cloud) == place.cloud, col(DriftRow.resource) == place.tenant)
     return (*key, col(DriftRow.field) == name)
-
-
-def _uid(session: Session, system: System) -> str:
-    department, name = system
-    statement = select(ObjectRow.uid).where(  # type: ignore[call-overload]
-        col(ObjectRow.kind) == KIND,
-        col(ObjectRow.department) == department,
-        col(ObjectRow.name) == name,
-    )
-    return str(session.execute(statement).scalar_one_or_none() or "")

@@ -14,49 +14,47 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.drift import DriftMode
 from govcloud.errors import CloudError
 from govcloud.messages import plain
-from govcloud.plan.drift import DEFAULT, ModeOf, modes
-from govcloud.plan.limits import Judged, judge, limits_for, noted
+from govcloud.plan.drift import ModeOf, modes
+from govcloud.plan.limits import Judged, Ours, judge, limits_for, noted
 from govcloud.ports.cloud import TenantQuota
 from govcloud.reconcile import quota_drift
 from govcloud.reconcile.desired import World
 from govcloud.reconcile.gate import PausedError
+from govcloud.reconcile.ground import System
 from govcloud.reconcile.index import Index, Need
-from govcloud.reconcile.quota_drift import KIND, Line, Lines, Place, System, lines_of
+from govcloud.reconcile.quota_drift import KIND, Drifts, Place
 from govcloud.reconcile.quota_push import QuotaPush
 from govcloud.store import limits as stored
-from govcloud.store.limits import Ours
 from govcloud.store.unit import Store
 
 LOG: Final = logging.getLogger(__name__)
 
 
+Said = Mapping[str, Drifts]
+"""What is stored of changes by hand, by tenant."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Tenant:
-    """One tenant in which nothing is on its way: what is there, what was noted, what follows.
+    """One tenant in which nothing is on its way: what is there, and what follows.
 
-    `system` is None where none of ours is left: nobody is told of changes there.
+    `before` is what was noted to be ours, `after` what may be ours once its limits are being set;
+    `drifts` what was changed by hand. `system` is None where none of ours is left: nobody is told
+    of changes there.
     """
 
     name: str
     quota: TenantQuota
     system: System | None
     before: Ours
+    after: Ours
     judged: Judged
+    drifts: Drifts
 
-    @property
-    def after(self) -> Ours:
-        """What may be ours once its limits are being set."""
-        return noted(self.judged.limits, self.quota, self.judged.ours)
-
-    @property
-    def lines(self) -> Lines:
-        """What was changed by hand."""
-        return lines_of(self.judged.drifts) if self.system else {}
-
-    def heals(self, old: Lines) -> bool:
+    def heals(self, old: Drifts) -> bool:
         """Whether something is to be undone that is not being undone already."""
-        fresh = [line for name, line in self.lines.items() if name not in old]
-        return any(line.mode == DriftMode.HEAL.value for line in fresh)
+        fresh = [drift for name, drift in self.drifts.items() if name not in old]
+        return any(drift.mode is DriftMode.HEAL for drift in fresh)
 
 
 class QuotaFollow:
@@ -85,12 +83,10 @@ class QuotaFollow:
         gone = (ours.keys() | said.keys()) - quotas.keys()
         return self._set(self._write(sure, gone, said), said)
 
-    def _write(
-        self, tenants: Sequence[_Tenant], gone: Set[str], said: Mapping[str, Mapping[str, Line]]
-    ) -> Sequence[_Tenant]:
+    def _write(self, tenants: Sequence[_Tenant], gone: Set[str], said: Said) -> Sequence[_Tenant]:
         """Write what is new; return the tenants at which nobody else is."""
         noting = [tenant for tenant in tenants if tenant.after != tenant.before]
-        saying = [tenant for tenant in tenants if tenant.lines != said.get(tenant.name, {})]
+        saying = [tenant for tenant in tenants if tenant.drifts != said.get(tenant.name, {})]
         if not (noting or saying or gone):
             return tenants
         with self._store.unit(CONTROLLER) as unit:
@@ -105,10 +101,10 @@ class QuotaFollow:
             for one in saying:
                 if one.name not in taken:
                     place = Place(self._cloud, one.name, one.system)
-                    quota_drift.keep(unit, place, said.get(one.name, {}), one.lines)
+                    quota_drift.keep(unit, place, said.get(one.name, {}), one.drifts)
         return [tenant for tenant in tenants if tenant.name not in taken]
 
-    def _set(self, tenants: Sequence[_Tenant], said: Mapping[str, Mapping[str, Line]]) -> int:
+    def _set(self, tenants: Sequence[_Tenant], said: Said) -> int:
         done = 0
         for tenant in tenants:
             judged = tenant.judged
@@ -150,10 +146,14 @@ def _tenant(
 ) -> _Tenant:
     there = quota or TenantQuota(name, {}, {})
     wanted = limits_for(need.amounts if need else {}, quota)
-    before = ours if quota else {}  # Of a tenant that is not there, nothing was changed.
-    judged = judge(wanted, there, before, mode if need else _heal)
-    return _Tenant(name, there, min(need.systems) if need else None, ours, judged)
-
-
-def _heal(_field: str) -> DriftMode:
-    return DEFAULT
+    known = ours if quota else {}  # Of a tenant that is not there, nothing was changed.
+    judged = judge(wanted, there, known, mode if need else modes(KIND, None, ()))
+    return _Tenant(
+        name=name,
+        quota=there,
+        system=min(need.systems) if need else None,
+        before=ours,
+        after=noted(judged.limits, there, judged.ours),
+        judged=judged,
+        drifts={drift.field: drift for drift in judged.drifts} if need else {},
+    )

@@ -1,10 +1,10 @@
 """The cloud's own quota follows the ledger (Q5).
 
 What the ledger charges a tenant is what its approved objects ask for, and what they had before
-until the change is done. Before something is built,
-the tenant's limit is raised to that, whatever the policy says of changes by hand; it is lowered
-only after a full comparison (`quota_follow`), and never below what is in use. What is going to be
-set is noted first, so that it is never taken for a change by hand (R4).
+until the change is done. Before something is built, the tenant's limit is raised to that, whatever
+the policy says of changes by hand; it is lowered only after a full comparison (`quota_follow`), and
+never below what is in use. What is going to be set is noted first, so that it is never taken for a
+change by hand (R4).
 """
 
 import threading
@@ -44,8 +44,8 @@ def needs(
     """Sum up what objects ask for, by the tenant that they live in.
 
     `charged` is what the ledger charges them, by uid: while something changes that is more than it
-    asks for. What moves to another storage class needs room in both meanwhile.
-    What was taken over lives in a tenant of others, whose quota is none of ours.
+    asks for. What moves to another storage class needs room in both meanwhile. What was taken over
+    lives in a tenant of others, whose quota is none of ours.
     """
     amounts: dict[str, dict[str, int]] = {}
     counted: dict[str, set[str]] = {}

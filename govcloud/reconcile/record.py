@@ -336,16 +336,20 @@ def _write_drifts(batch: _Batch) -> None:
         row = batch.rows[uid]
         for drift in drifts:
             if (uid, drift.resource, drift.field) not in kept:
-                session.add(
-                    DriftRow(
-                        cloud=row.cloud or "",
-                        resource=drift.resource,
-                        field=drift.field,
-                        uid=uid,
-                        department=row.department,
-                        wanted=drift.wanted,
-                        found=drift.found,
-                        mode=drift.mode.value,
-                        since=now,
-                    )
-                )
+                of = {"cloud": row.cloud or "", "uid": uid, "department": row.department}
+                session.add(drift_row(drift, since=now, **of))
+
+
+def drift_row(drift: Drift, *, cloud: str, uid: str, department: str, since: datetime) -> DriftRow:
+    """Return the row of a difference of an object."""
+    return DriftRow(
+        cloud=cloud,
+        resource=drift.resource,
+        field=drift.field,
+        uid=uid,
+        department=department,
+        wanted=drift.wanted,
+        found=drift.found,
+        mode=drift.mode.value,
+        since=since,
+    )

@@ -39,12 +39,10 @@ def kept(session: Session, draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) ->
     row, spec = rows.get(draft.key), draft.spec
     if row is None or not isinstance(spec, MigrationPlanSpec):
         return draft
-    absent = [name for name in _WRITTEN if name not in spec.model_fields_set]
+    absent = _absent(draft, _WRITTEN)
     if not absent or not moves.running(session, row.uid):
         return draft
-    known = parse_spec(row.kind, row.spec)
-    written = {name: getattr(known, name) for name in absent}
-    return replace(draft, spec=spec.model_copy(update=written))
+    return _completed(draft, row, absent)
 
 
 def lasting(draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) -> Draft:
@@ -56,12 +54,23 @@ def lasting(draft: Draft, rows: Mapping[ObjectKey, ObjectRow]) -> Draft:
     row, spec = rows.get(draft.key), draft.spec
     if row is None or not isinstance(spec, LegacyHostSpec | ServerRoomSpec):
         return draft
-    known = parse_spec(row.kind, row.spec)
-    said = spec.model_fields_set
-    if "state" in said and spec.state != getattr(known, "state", None):
+    absent = _absent(draft, _ENDED)
+    if "state" not in absent and spec.state.value != row.spec.get("state"):
         return draft
-    absent = [name for name in _ENDED if name not in said and name in type(spec).model_fields]
-    return replace(draft, spec=spec.model_copy(update={n: getattr(known, n) for n in absent}))
+    return _completed(draft, row, absent)
+
+
+def _absent(draft: Draft, names: Iterable[str]) -> list[str]:
+    """Return those of a spec's fields that its file leaves out."""
+    known, said = type(draft.spec).model_fields, draft.spec.model_fields_set
+    return [name for name in names if name in known and name not in said]
+
+
+def _completed(draft: Draft, row: ObjectRow, names: Iterable[str]) -> Draft:
+    """Return a draft with what is recorded in these fields."""
+    known = parse_spec(row.kind, row.spec)
+    recorded = {name: getattr(known, name) for name in names}
+    return replace(draft, spec=draft.spec.model_copy(update=recorded))
 
 
 def faults(session: Session, draft: Draft, row: ObjectRow) -> Iterator[Diagnostic]:

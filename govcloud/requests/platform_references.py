@@ -127,10 +127,9 @@ def limited_twice(drafts: Iterable[Draft], there: Names) -> Iterator[Diagnostic]
     for draft, spec in wanted:
         twice: dict[str, list[str]] = {}
         for word in sorted(spec.limits) if spec.stands else ():
-            others = [name for name in limiting[spec.place, word] if name != draft.key.name]
-            for other in others[
-                :1
-            ]:  # of many, one is named: a fault for each pair tells nobody more
+            names = (name for name in limiting[spec.place, word] if name != draft.key.name)
+            other = next(names, None)  # Of many one is named: a fault each would say no more.
+            if other is not None:
                 twice.setdefault(other, []).append(word)
         for other, classes in twice.items():
             params = {"department": spec.department, "other": other, "classes": classes}

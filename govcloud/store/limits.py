@@ -1,16 +1,15 @@
 """What limits govcloud may have set in a cloud, tenant by tenant; nothing here commits."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlmodel import Session, col
 
+from govcloud.plan.limits import Ours
 from govcloud.store.engine import lock_row, upsert
 from govcloud.store.tables import LimitsRow
 from govcloud.store.work import chunks
-
-Ours = Mapping[str, Sequence[int]]
 
 
 def of_cloud(session: Session, cloud: str) -> dict[str, dict[str, list[int]]]:
