@@ -13,6 +13,8 @@ RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 KOPF := .venv-kopf/.kopf
 JOBS ?= auto
+# Tests and demos start programs by the thousand: the first compiles a module, the others read it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Show this list
