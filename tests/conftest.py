@@ -30,6 +30,16 @@ settings.register_profile("local", deadline=timedelta(seconds=5))
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have coverage counted where code runs for the first time: counting doubles what it takes.
+
+    What is repeated on PostgreSQL, or with many examples, goes through the same lines again.
+    """
+    for item in items:
+        if item.get_closest_marker("postgresql") or item.path.parent.name == "property":
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test process, on a socket in a folder of its own."""

@@ -1,9 +1,9 @@
 """The role `postgresql` on real hosts with real servers."""
 
 import threading
-import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from govcloud.testing.legacy import Host, Room
 from govcloud.testing.legacy_fixtures import Mover
 from govcloud.testing.legacy_postgresql import OLD_PORT, bring_old, serve, serve_old, sql
+from govcloud.testing.meanwhile import wait_until
 from migration.running.port import Mode, Stage, Verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -635,26 +636,54 @@ def test_edited(base: Mover) -> None:
 
 
 HELD = """
-systemd-run -q --uid=postgres sh -c '(echo "BEGIN; LOCK TABLE pg_db_role_setting;"; sleep 20;
-  echo "ROLLBACK;") | psql -X'; sleep 1
+rm -f /tmp/locked /tmp/let-go
+systemd-run -q --uid=postgres sh -c '(echo "BEGIN; LOCK TABLE pg_db_role_setting;"
+  while [ ! -e /tmp/let-go ]; do sleep 0.1; done; echo "ROLLBACK;") | psql -X > /tmp/locked'
+until grep -q LOCK /tmp/locked; do sleep 0.1; done
 """
-"""For a while nobody can log in to the server, nor change a setting."""
+"""Until it is let go, nobody can log in to the server, nor change a setting."""
+WAITING = "pgrep -fc 'startup [w]aiting' || true"
+"""How many wait to log in."""
+FREEZING = "-f 'CONNECTION [L]IMIT 0'"
+"""The shells that freeze."""
+TURN = "/var/lib/govcloud-move/*/postgresql.turn"
 
 
 @pytest.mark.guarantee("M2")
 @pytest.mark.guarantee("M3")
-def test_frozen_too_late(base: Mover) -> None:
+@pytest.mark.parametrize("halted", [False, True], ids=["waits", "is slow"])
+def test_frozen_too_late(base: Mover, halted: bool) -> None:
     """A freeze that waited at the source when the controller was lost does nothing any more."""
     base.well(Stage.SYNC, Mode.INITIAL)
-    was = sql(base.source, "postgres", SERVES)
-    base.source.run(HELD)
+    source = base.source
+    was = sql(source, "postgres", SERVES)
+    source.run(HELD)
     gone = threading.Event()
-    threading.Timer(8, gone.set).start()
-    assert base.play(Stage.FREEZE, stop=gone).verdict == Verdict.STOPPED
-    base.well(Stage.UNDO)
-    time.sleep(3)
-    assert sql(base.source, "postgres", SERVES) == was
-    assert base.source.run(FROZEN.format(name_of(base), 1)).strip() == "1"
+
+    def lose() -> None:
+        wait_until(lambda: int(source.run(WAITING)) == 1, 120, "the freeze does not wait")
+        if halted:
+            source.run(f"pkill -STOP {FREEZING}; touch /tmp/let-go")
+            wait_until(lambda: not source.run("pgrep -x psql", check=False))
+        gone.set()
+
+    def go_on() -> None:
+        if halted:  # just when it has been undone
+            source.run(f"while [ -e {TURN} ]; do sleep 0.01; done; pkill -CONT {FREEZING}")
+        else:
+            wait_until(lambda: int(source.run(WAITING)) == 2, 120, "the undo does not wait")
+            source.run("touch /tmp/let-go")
+
+    with ThreadPoolExecutor(1) as pool:
+        losing = pool.submit(lose)
+        assert base.play(Stage.FREEZE, stop=gone).verdict == Verdict.STOPPED
+        losing.result()
+        going_on = pool.submit(go_on)
+        base.well(Stage.UNDO)
+        going_on.result()
+    wait_until(lambda: not source.run(f"pgrep {FREEZING}", check=False), 120)
+    assert sql(source, "postgres", SERVES) == was
+    assert source.run(FROZEN.format(name_of(base), 1)).strip() == "1"
 
 
 OLD = """
