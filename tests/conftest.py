@@ -30,14 +30,22 @@ settings.register_profile("local", deadline=timedelta(seconds=5))
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Have coverage counted where code runs for the first time: counting doubles what it takes.
 
     What is repeated on PostgreSQL, or with many examples, goes through the same lines again.
     """
-    for item in items:
-        if item.get_closest_marker("postgresql") or item.path.parent.name == "property":
-            item.add_marker(pytest.mark.no_cover)
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    counting = getattr(plugin, "cov_controller", None)
+    repeated = item.get_closest_marker("postgresql") or item.path.parent.name == "property"
+    if not repeated or counting is None:
+        return (yield)
+    counting.pause()
+    try:
+        return (yield)
+    finally:
+        counting.resume()
 
 
 @pytest.fixture(scope="session")
