@@ -3,8 +3,14 @@
 # benchmark is compared with, and nothing of ours). Run again at will.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# Debian's own Python is built with profiles of what programs do, and a fifth faster than what a
+# version manager builds: it is taken where it is new enough.
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+best_python() { if new_enough /usr/bin/python3; then echo /usr/bin/python3; else echo python3; fi; }
+
 purpose=${1:?runtime, development or kopf}
-python=${PYTHON:-python3}
+python=${PYTHON:-$(best_python)}
 venv=.venv
 [ "$purpose" = kopf ] && venv=.venv-kopf
 
@@ -30,7 +36,7 @@ debian() {
 make_environment() {
     [ -x "$venv/bin/python" ] && return
     command -v "$python" >/dev/null || debian python3
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    new_enough "$python" || {
         echo "Python 3.11 or newer is needed; $($python --version) is too old." >&2
         exit 1
     }
