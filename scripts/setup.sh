@@ -5,9 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Debian's own Python is built with profiles of what programs do, and a fifth faster than what a
-# version manager builds: it is taken where it is new enough.
+# version manager builds: it is taken where it is new enough, and has `venv`.
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
-best_python() { if new_enough /usr/bin/python3; then echo /usr/bin/python3; else echo python3; fi; }
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+best_python() {
+    for one in /usr/bin/python3 python3; do new_enough $one && has_venv $one && break; done
+    echo $one
+}
 
 purpose=${1:?runtime, development or kopf}
 python=${PYTHON:-$(best_python)}
@@ -40,7 +44,7 @@ make_environment() {
         echo "Python 3.11 or newer is needed; $($python --version) is too old." >&2
         exit 1
     }
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || debian python3-venv
+    has_venv "$python" || debian python3-venv
     say "Creating $venv"
     "$python" -m venv "$venv"
     "$venv/bin/pip" install -q --disable-pip-version-check -c constraints.txt -U pip 2> >(grep -v '^WARNING' >&2)
