@@ -80,16 +80,15 @@ def _first_rows(session: Session) -> None:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Run the migrations up to `revision`, one program at a time.
+    """Run the migrations up to `revision`, all or none, one program at a time.
 
-    UnavailableError for a database that a newer program has upgraded.
+    UnavailableError for a database that a newer program has upgraded, or that takes no changes.
     """
     from alembic import command
 
     _refuse_newer(current(database))
     with _exclusive(database) as connection:
         command.upgrade(config(connection), revision)
-        connection.commit()
 
 
 def config(connection: Connection) -> "Config":
@@ -104,10 +103,13 @@ def config(connection: Connection) -> "Config":
 
 @contextmanager
 def _exclusive(database: Database) -> Iterator[Connection]:
-    """Give a connection that alone may change the schema; waits at most a few seconds for locks."""
-    engine = database.engine.execution_options(writing=True)
-    with engine.connect() as connection:
+    """Give a connection that alone may change the schema; waits at most a few seconds for locks.
+
+    Its transaction has begun: else Alembic makes one of its own for each migration on SQLite,
+    between which others come.
+    """
+    with database.writing() as session:
         if not database.is_sqlite:
-            connection.execute(text("SET lock_timeout = '10s'"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        yield connection
+            session.execute(text("SET LOCAL lock_timeout = '10s'"))
+            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        yield session.connection()

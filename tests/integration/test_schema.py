@@ -12,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, select
 
@@ -66,6 +66,22 @@ def test_programs_that_start_at_once_do_not_disturb_each_other(database_url: str
             pool.map(lambda _: subprocess.run(command, capture_output=True, check=False), range(4))
         )
     assert [run.stderr.decode() for run in runs if run.returncode] == []
+
+
+def test_a_schema_is_upgraded_whole_or_not_at_all(database_url: str) -> None:
+    """Whoever comes while it is upgraded finds the old one or the new one."""
+    database, other = Database(database_url), Database(database_url)
+    found = []
+
+    def look(_: object) -> None:
+        found.append(schema.current(other))
+
+    event.listen(database.engine, "begin", look, insert=True)
+    event.listen(database.engine, "commit", look)
+    schema.create(database)
+    assert set(found) == {None, schema.HEAD}
+    other.close()
+    database.close()
 
 
 def test_a_new_file_is_opened_by_several_at_once(tmp_path: Path) -> None:
