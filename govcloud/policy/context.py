@@ -71,7 +71,7 @@ class Subject:
 
     `grows`: needs more of something than before. `hosted`: its system has, or with this change
     set gets, resources on a cloud. `system_included`: the system itself is part of the change set,
-    and is judged there.
+    and is judged there. `keeps`: of a release, that its data disks stay.
     """
 
     action: Action
@@ -91,6 +91,7 @@ class Subject:
     image: ImageSpec | None = None
     room: ServerRoomSpec | None = None
     uid: str = ""
+    keeps: bool = False
 
     @property
     def machine(self) -> VirtualMachineSpec | None:

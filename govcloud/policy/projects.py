@@ -105,6 +105,8 @@ def exit_of_service(subject: Subject, setting: Setting) -> Iterator[Found]:
     retired = subject.system is not None and subject.system.lifecycle is Lifecycle.RETIRED
     if subject.action is Action.RELEASE:
         if subject.environment is Environment.PRODUCTION:
-            yield Found(params, Severity.WARNING)
+            machine = subject.machine
+            kept = subject.keeps and machine is not None and machine.data_disks
+            yield Found(params, Severity.WARNING, "kept" if kept else "")
     elif subject.grows and retired:
         yield Found(params, which="retired")

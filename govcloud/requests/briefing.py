@@ -11,7 +11,7 @@ from govcloud.domain.kinds.estate import LegacyHostSpec, ServerRoomSpec
 from govcloud.domain.kinds.registry import KINDS
 from govcloud.domain.kinds.systems import Origin, SystemSpec, VirtualMachineSpec
 from govcloud.policy.context import Action, Pool, Setting, Subject
-from govcloud.requests.changes import Change
+from govcloud.requests.changes import KEEP_VOLUMES, Change
 from govcloud.requests.world import World
 
 _KEPT: Final = frozenset({Action.CREATE, Action.CHANGE})
@@ -84,6 +84,7 @@ class Briefing:
             image=world.images.get(machine.image) if machine else None,
             room=self._room(spec),
             uid=change.uid,
+            keeps=KEEP_VOLUMES in change.options,
         )
 
     def _room(self, spec: Model) -> ServerRoomSpec | None:

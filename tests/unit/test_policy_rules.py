@@ -334,6 +334,12 @@ CASES = [
                       before=vm({"lease": {"end": "2026-06-30"}}).spec), None),
     Case("LIFE-1", vm(), None),
     Case("LIFE-8", vm(action=Action.RELEASE), ("", W)),
+    Case("LIFE-8", vm(action=Action.RELEASE, keeps=True), ("", W)),
+    Case(
+        "LIFE-8",
+        vm({"dataDisks": [{"size": "10Gi"}]}, action=Action.RELEASE, keeps=True),
+        ("kept", W),
+    ),
     Case("LIFE-8", vm({"environment": "dev"}, action=Action.RELEASE), None),
     Case("LIFE-8", vm(system=system(lifecycle="retired")), ("retired", E)),
     Case("LIFE-8", vm(), None),
