@@ -75,6 +75,8 @@ class Does(StrEnum):
     """A stage of a role is played on hosts."""
     PREFLIGHT = "preflight"
     PROVISION = "provision"
+    WITHDRAW = "withdraw"
+    """The request for machines is taken back, as far as it is not decided."""
     HEALTH = "health"
     MARK = "mark"
     """Nothing is done: that it was come to is all."""
@@ -85,8 +87,9 @@ class Undo(StrEnum):
 
     NOTHING = ""
     """It changes nothing, or is an undoing itself."""
-    RELEASE = "release"
-    """A person gives the machines back; they stand for the next try until then."""
+    REQUEST = "request"
+    """Machines stand for the next try until a person gives them back; that they are asked for
+    does not outlive the wish."""
     TEST = "test"
     ABORTED = "aborted"
     SERVE = "serve"

@@ -16,6 +16,7 @@ from migration.running.model import (
     Over,
     StepName,
     Task,
+    Undo,
     Verb,
     Wait,
 )
@@ -129,14 +130,23 @@ def _back(case: Case, way: Sequence[Task], now: datetime) -> Decision:
     return held[0] if held else Over(State.ROLLED_BACK)
 
 
+def taking_back(case: Case, way: Sequence[Task]) -> tuple[Task, ...]:
+    """Return what takes back what was begun, done already or not."""
+    begun = [task for task in way if case.tries(task) and not _stands(case, task)]
+    return undoing(begun, asked=case.last(Verb.ROLLBACK) is not None)
+
+
 def _left_to_undo(case: Case, way: Sequence[Task]) -> list[Task]:
-    begun = [task for task in way if case.tries(task)]
-    back = undoing(begun, asked=case.last(Verb.ROLLBACK) is not None)
     return [
         task
-        for task in back
+        for task in taking_back(case, way)
         if task.part not in case.abandoned() and not any(one.ok for one in case.tries(task))
     ]
+
+
+def _stands(case: Case, task: Task) -> bool:
+    """Whether a task has made what stays until a person gives it back."""
+    return task.undo is Undo.REQUEST and any(one.ok for one in case.tries(task))
 
 
 def stuck(case: Case, now: datetime) -> list[str]:

@@ -10,12 +10,13 @@ from govcloud.domain.access import Actor, Role
 from govcloud.domain.kinds.governance import WaveSpec
 from govcloud.domain.kinds.moving import Move
 from govcloud.domain.manifest import Manifest, SourceFile, load
-from govcloud.errors import GovcloudError, InvalidInputError, Text
+from govcloud.errors import ConflictError, GovcloudError, InvalidInputError, Text
 from govcloud.messages import DEFAULT_LANGUAGE, render
 from govcloud.ports.abilities import Stop
 from govcloud.requests.desk import Desk
 from govcloud.requests.life import State
-from govcloud.store import requests
+from govcloud.requests.life import Verdict as Judged
+from govcloud.store import moves, requests
 from govcloud.store.unit import Store
 from migration.running import hosts, settings
 from migration.running.health import healthy
@@ -26,6 +27,7 @@ from migration.running.steps import CRITICAL
 MBPS: Final = 1_000_000 / 8 / 1024
 """KiB/s in a Mbit/s."""
 Tell = Callable[[Told], None]
+_OPEN: Final = frozenset({State.REVIEW, State.RETURNED})
 _LOST: Final = frozenset({State.REJECTED, State.WITHDRAWN, State.RETURNED})
 
 
@@ -70,6 +72,7 @@ class Performer:
             Does.PLAY: lambda: self._play(job, tell, stop),
             Does.PREFLIGHT: lambda: self._preflight(job),
             Does.PROVISION: lambda: self._provision(job),
+            Does.WITHDRAW: lambda: self._withdraw(job),
             Does.HEALTH: lambda: self._health(job, stop),
             Does.MARK: lambda: Played(Verdict.OK),
         }
@@ -172,6 +175,22 @@ class Performer:
             params = {"machines": list(absent), "message": explained(error)}
             return failed("migrate.run_not_submitted", **params)
         return Pending(Text("migrate.run_wait_request", {"request": request.id}))
+
+    def _withdraw(self, job: Job) -> Outcome:
+        """Take back what was asked for; what was decided on is no wish any more, and stays."""
+        with self.store.reading() as session:
+            move = moves.find(session, job.uid)
+            asked = move.request_id if move is not None else None
+            actor = actor_of(job.wish, job.department)
+            request = requests.get_request(session, actor, asked) if asked else None
+        if request is None or State(request.state) not in _OPEN:
+            return Played(Verdict.OK)
+        note = _said("migrate.run_withdrawn", system=f"{job.department}/{job.system}")
+        try:
+            self.desk.decide(actor, request.id, Judged.WITHDRAW, version=request.version, note=note)
+        except ConflictError:  # Somebody decides on it at this moment.
+            return Pending(Text("migrate.run_wait_request", {"request": request.id}))
+        return Played(Verdict.OK)
 
 
 def key_of(job: Job) -> str:

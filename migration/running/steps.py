@@ -41,7 +41,7 @@ STEPS: Final = (
         Does.PROVISION,
         reaches=State.PROVISIONED,
         changes=True,
-        undo=Undo.RELEASE,
+        undo=Undo.REQUEST,
     ),
     Step(StepName.CONFIGURE, _PLAY, "configure", Stage.START, changes=True, undo=Undo.TASK),
     Step(StepName.PLAN, _PLAY, _W, Stage.PLAN),
@@ -187,7 +187,7 @@ def undoing(begun: Sequence[Task], *, asked: bool) -> tuple[Task, ...]:
     first: dict[tuple[str, Undo], Task] = {}
     furthest: dict[str, Undo] = {}
     for task in begun:
-        skipped = task.undo in (Undo.NOTHING, Undo.RELEASE)
+        skipped = task.undo is Undo.NOTHING
         kept = task.undo in (Undo.ABORTED, Undo.TEST) or task.step is StepName.CONFIGURE
         if not (skipped or (kept and not asked)):
             first.setdefault((task.part, task.undo), task)
@@ -200,7 +200,7 @@ def _undo(task: Task) -> Task:
     return replace(
         task,
         step=StepName.UNDO,
-        does=Does.PLAY,
+        does=Does.WITHDRAW if task.undo is Undo.REQUEST else Does.PLAY,
         stage=Stage.UNDO,
         mode=_MODES.get(task.undo, Mode.NONE),
         touches_source=task.touches_source or task.undo is Undo.SERVE,

@@ -14,9 +14,9 @@ from govcloud.messages.retelling import retold
 from govcloud.store import moves, work
 from govcloud.store.tables import MoveRow, ObjectRow
 from migration.running import gates, journal
-from migration.running.model import Case, Entry, Party, StepName, Task, Verb
-from migration.running.next import going_back, is_done
-from migration.running.steps import check, tasks, undoing
+from migration.running.model import Case, Entry, Party, StepName, Task
+from migration.running.next import going_back, is_done, taking_back
+from migration.running.steps import check, tasks
 
 _KEPT: Final = (
     "plays.",
@@ -89,9 +89,7 @@ def whole(
     case = journal.case_of(session, row, plan) if row else Case(spec.move, ())
     way = tasks(spec.move)
     back = going_back(case, way, now)
-    begun = [task for task in way if case.tries(task)]
-    asked = case.last(Verb.ROLLBACK) is not None
-    undone = undoing(begun, asked=asked) if back is not None else ()
+    undone = taking_back(case, way) if back is not None else ()
     checked = [task for task in check(spec.move) if case.tries(task)]
     window = case.window
     signed = case.signatures()

@@ -109,6 +109,33 @@ def test_machines_are_requested_also_where_the_plan_says_how_they_are_reached(
     assert len(yard.lab.there()) == 1
 
 
+@pytest.mark.parametrize("verdict", [None, Verdict.RETURN, Verdict.APPROVE])
+def test_a_rollback_takes_the_request_back_unless_it_was_granted(
+    yard: Yard, clock: FixedClock, verdict: Verdict | None
+) -> None:
+    """Else somebody approves months later what nobody waits for."""
+    yard.wish("case", "run", CLERK)
+    work(yard)
+    first = yard.shown("case")["request"]
+    if verdict is not None:
+        yard.desk.decide(APPROVER, first, verdict, note="see the notes")
+    yard.wish("case", "rollback", CLERK)
+    clock.advance(2)
+    work(yard)
+    assert yard.state("case") == "rolled-back", yard.shown("case")
+    with yard.store.reading() as session:
+        found = requests.get_request(session, APPROVER, first)
+        said = requests.decisions(session, first)[-1]
+    granted = verdict is Verdict.APPROVE
+    assert found.state == ("provisioning" if granted else "withdrawn")
+    assert granted or said.actor == CLERK.name
+
+    yard.wish("case", "run", CLERK)
+    clock.advance(2)
+    work(yard)
+    assert (yard.shown("case")["request"] == first) == granted
+
+
 def test_a_request_that_is_rejected_stops_it_and_a_resume_asks_again(
     yard: Yard, clock: FixedClock
 ) -> None:

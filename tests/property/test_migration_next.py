@@ -23,7 +23,7 @@ from migration.running.model import (
     Wait,
     Wish,
 )
-from migration.running.next import next_step, state_of
+from migration.running.next import next_step, state_of, taking_back
 from migration.running.next import stuck as in_vain
 from migration.running.port import Verdict
 from migration.running.steps import CRITICAL, STEPS, tasks, undoing
@@ -214,9 +214,7 @@ def test_every_way_ends_and_is_undone(story: list, begins_late: bool) -> None:
             play.wish(Verb.CUTOVER, backup=play.backed())
     assert isinstance(last, Over), last
     if last.state is MigrationState.ROLLED_BACK:
-        begun = [task for task in tasks(play.move) if play.case.tries(task)]
-        asked = play.case.last(Verb.ROLLBACK) is not None
-        for task in undoing(begun, asked=asked):
+        for task in taking_back(play.case, tasks(play.move)):
             assert any(entry.ok for entry in play.case.tries(task)), task.key
 
 
