@@ -7,6 +7,7 @@ processes, the others go on meanwhile. A lab that the run has started is stopped
 them, for its idle services take a sixth of a core; one that stood before stays.
 """
 
+import contextlib
 import fcntl
 import os
 import tempfile
@@ -34,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Count the tests that the cloud is held for."""
     session.config.stash[_COUNT] = sum(SHARED in _names(item) for item in session.items)
+    if not hasattr(session.config, "workerinput"):
+        _notes(session.config).unlink(missing_ok=True)  # Of a process that had this number before.
 
 
 def _names(item: pytest.Item) -> list[str]:
@@ -56,10 +59,15 @@ def _find(config: pytest.Config) -> object:
     return config.stash[_FOUND]
 
 
+def _notes(config: pytest.Config) -> Path:
+    """Return the file that the processes of this run share."""
+    run = getattr(config, "workerinput", {}).get("testrunuid", os.getpid())
+    return _LOCK.with_suffix(f".{run}")
+
+
 def _note(config: pytest.Config, letter: str) -> str:
     """Return what the processes of this run have noted, with one letter more."""
-    run = getattr(config, "workerinput", {}).get("testrunuid", os.getpid())
-    with _LOCK.with_suffix(f".{run}").open("a+") as notes:
+    with _notes(config).open("a+") as notes:
         fcntl.flock(notes, fcntl.LOCK_EX)
         notes.write(letter)
         notes.seek(0)
@@ -69,9 +77,14 @@ def _note(config: pytest.Config, letter: str) -> str:
 def _give_back(config: pytest.Config) -> None:
     """After the last test of all processes, stop a lab that one of them started."""
     notes = _note(config, _ENDED)
-    found = config.stash[_FOUND]
-    if notes.count(_ENDED) == config.stash[_COUNT] and _STARTED in notes:
-        found.lab.down()  # type: ignore[attr-defined]
+    if notes.count(_ENDED) < config.stash[_COUNT]:
+        return
+    _notes(config).unlink()
+    if _STARTED in notes:
+        from govcloud.testing.openstack import NoLabError
+
+        with contextlib.suppress(NoLabError):  # What does not end in time idles on.
+            config.stash[_FOUND].lab.down()  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
