@@ -112,7 +112,9 @@ def test_services_start_again_in_their_order(legacy_pair: tuple[Host, Host]) -> 
     for name, before in zip(names, ("true", "true", "systemctl -q is-active zdb"), strict=True):
         source.write(f"/etc/systemd/system/{name}.service", TIER.format(before=f"/bin/{before}"))
     states = f"systemctl daemon-reload; systemctl is-active {' '.join(names)}"
-    source.run(f"systemctl daemon-reload; systemctl -q enable --now {' '.join(names)}")
+    source.run(f"systemctl daemon-reload; systemctl -q enable {' '.join(names)}")
+    for name in names:  # Asked for together, they start side by side.
+        source.run(f"systemctl start {name}")
     mover = Mover("services", source, target, {"names": names})
     mover.well(Stage.FREEZE)
     source.write("/etc/systemd/system/queue.service", TIER.format(before="/bin/false"))
@@ -136,7 +138,8 @@ def test_a_copy_keeps_to_its_bandwidth_and_an_aborted_undo_ends_it(site: Mover) 
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         copying = pool.submit(site.play, Stage.SYNC, Mode.INITIAL, bandwidth_kib=10, stop=stop)
-        site.target.run("until pgrep -x rsync; do sleep 0.05; done")
+        # Not before it has logged in to the source: it does so with what the play lends it.
+        site.target.run("until ls -A /etc/nginx/conf.d | grep -q large; do sleep 0.05; done")
         stop.set()
         assert copying.result().verdict == Verdict.STOPPED
     assert site.target.run("pgrep -x rsync")
