@@ -145,8 +145,8 @@ def _left_to_undo(case: Case, way: Sequence[Task]) -> list[Task]:
 
 
 def _stands(case: Case, task: Task) -> bool:
-    """Whether a task has made what stays until a person gives it back."""
-    return task.undo is Undo.REQUEST and any(one.ok for one in case.tries(task))
+    """Whether a task has made what stays until a person gives it back, and asks for no more."""
+    return task.undo is Undo.REQUEST and case.tries(task)[-1].ok
 
 
 def stuck(case: Case, now: datetime) -> list[str]:

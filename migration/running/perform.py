@@ -14,7 +14,7 @@ from govcloud.errors import ConflictError, GovcloudError, InvalidInputError, Tex
 from govcloud.messages import DEFAULT_LANGUAGE, render
 from govcloud.ports.abilities import Stop
 from govcloud.requests.desk import Desk
-from govcloud.requests.life import State
+from govcloud.requests.life import TRANSITIONS, State
 from govcloud.requests.life import Verdict as Judged
 from govcloud.store import moves, requests
 from govcloud.store.unit import Store
@@ -27,7 +27,6 @@ from migration.running.steps import CRITICAL
 MBPS: Final = 1_000_000 / 8 / 1024
 """KiB/s in a Mbit/s."""
 Tell = Callable[[Told], None]
-_OPEN: Final = frozenset({State.REVIEW, State.RETURNED})
 _LOST: Final = frozenset({State.REJECTED, State.WITHDRAWN, State.RETURNED})
 
 
@@ -183,7 +182,7 @@ class Performer:
             asked = move.request_id if move is not None else None
             actor = actor_of(job.wish, job.department)
             request = requests.get_request(session, actor, asked) if asked else None
-        if request is None or State(request.state) not in _OPEN:
+        if request is None or (State(request.state), Judged.WITHDRAW) not in TRANSITIONS:
             return Played(Verdict.OK)
         note = _said("migrate.run_withdrawn", system=f"{job.department}/{job.system}")
         try:

@@ -136,6 +136,39 @@ def test_a_rollback_takes_the_request_back_unless_it_was_granted(
     assert (yard.shown("case")["request"] == first) == granted
 
 
+def test_a_rollback_takes_back_also_what_was_asked_for_later(yard: Yard, clock: FixedClock) -> None:
+    """The plan names a further machine once the first one stands."""
+    yard.wish("case", "run", CLERK)
+    work(yard)
+    first = yard.shown("case")["request"]
+    yard.desk.decide(APPROVER, first, Verdict.APPROVE)
+    yard.lab.drive(yard.lab.controller(), CLOUD)
+    clock.advance(2)
+    work(yard)
+    assert yard.state("case") == "syncing", yard.shown("case")
+    with yard.store.unit(ADMIN) as unit:
+        plan = unit.session.get(ObjectRow, yard.plan("case").uid)
+        assert plan is not None
+        more = {
+            "machines": [machine("case-new"), machine("case-more")],
+            "targets": [*plan.spec["move"]["targets"], {"machine": "case-more"}],
+        }
+        plan.spec = plan.spec | {"move": plan.spec["move"] | more}
+        unit.session.add(plan)
+    yard.wish("case", "verify", CLERK)  # Whatever is wished has the plan looked at again.
+    work(yard)
+    clock.advance(2)
+    work(yard)
+    second = yard.shown("case")["request"]
+    assert second != first
+    yard.wish("case", "rollback", CLERK)
+    clock.advance(2)
+    work(yard)
+    assert yard.state("case") == "rolled-back", yard.shown("case")
+    with yard.store.reading() as session:
+        assert requests.get_request(session, APPROVER, second).state == "withdrawn"
+
+
 def test_a_request_that_is_rejected_stops_it_and_a_resume_asks_again(
     yard: Yard, clock: FixedClock
 ) -> None:
