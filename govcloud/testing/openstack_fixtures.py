@@ -81,10 +81,10 @@ def _give_back(config: pytest.Config) -> None:
         return
     _notes(config).unlink()
     if _STARTED in notes:
-        from govcloud.testing.openstack import NoLabError
+        from govcloud.testing.openstack import Lab, NoLabError
 
         with contextlib.suppress(NoLabError):  # What does not end in time idles on.
-            config.stash[_FOUND].lab.down()  # type: ignore[attr-defined]
+            Lab().down()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
