@@ -169,18 +169,22 @@ class Lane:
                 unit.session, moves.QUEUE, self._owner, limit=room, now=now, until=until
             )
             rows = moves.of_plans(unit.session, [claim.uid for claim in claims])
-            put_off: list[str] = []
+            later = now + timedelta(seconds=self._pace.poll_s)
+            put_off: list[work.Done] = []
             for claim in claims:
                 row = rows.get(claim.uid)
-                if row is None or claim.uid in self._works:
+                if row is None:
                     continue
                 left = [c.uid for c in claims if c.uid not in [t.uid for t in taken]]
-                if self._full(unit, row, left, now):
-                    put_off.append(claim.uid)
+                if claim.uid in self._works:
+                    # Its lease ran out while this lane was at it: what comes of that must not find
+                    # a new lease to be written under, for another may have been at it meanwhile.
+                    put_off.append(work.Done(claim.uid, now))
+                elif self._full(unit, row, left, now):
+                    put_off.append(work.Done(claim.uid, later))
                 else:
                     taken.append(_Work(claim.uid, until))
-            later = now + timedelta(seconds=self._pace.poll_s)
-            work.finish(unit.session, self._owner, [work.Done(uid, later) for uid in put_off])
+            work.finish(unit.session, self._owner, put_off)
         with self._lock:
             self._works |= {one.uid: one for one in taken}
         return taken

@@ -161,8 +161,9 @@ def check_never_at_once(yard: Yard, killed: str) -> None:
 
 
 @pytest.mark.guarantee("R9")
+@pytest.mark.parametrize("anew", [False, True], ids=["lost", "claimed-anew"])
 def test_what_came_of_a_play_without_a_lease_is_not_written(
-    store: Store, clock: FixedClock, tmp_path: Path
+    store: Store, clock: FixedClock, tmp_path: Path, anew: bool
 ) -> None:
     (tmp_path / "hosts").mkdir()
     yard = Yard(Lab(store, tmp_path).found(), tmp_path / "hosts")
@@ -174,10 +175,13 @@ def test_what_came_of_a_play_without_a_lease_is_not_written(
         if (step, about) == ("done", "initial-sync") and not lost:
             lost.append(about)
             clock.advance(31)
+            if anew:
+                lane.start()  # It finds the system due again while it is still at it.
 
     yard.on_step = lose
     yard.wish("case", "run")
-    yard.lane("slow").run_once(threading.Event())
+    lane = yard.lane("slow")
+    lane.run_once(threading.Event())
     assert lost
     assert yard.state("case") == "syncing"
     copied = [line["outcome"] for line in yard.log("case") if line["what"] == "initial-sync"]
