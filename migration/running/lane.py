@@ -52,9 +52,9 @@ class _Work:
 
     uid: str
     until: datetime
-    stop: threading.Event = field(default_factory=threading.Event)
-    number: int = 0
+    number: int
     """Of the last wish or step that was seen: a later pause or rollback stops the play."""
+    stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
 
@@ -183,7 +183,7 @@ class Lane:
                 elif self._full(unit, row, left, now):
                     put_off.append(work.Done(claim.uid, later))
                 else:
-                    taken.append(_Work(claim.uid, until))
+                    taken.append(_Work(claim.uid, until, row.counter))
             work.finish(unit.session, self._owner, put_off)
         with self._lock:
             self._works |= {one.uid: one for one in taken}

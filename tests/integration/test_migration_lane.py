@@ -36,8 +36,8 @@ from govcloud.testing.meanwhile import running, wait_until
 from govcloud.testing.town import read
 from govcloud.testing.yard import APPROVER, CLERK, OPENS, OPERATOR, Yard
 from migration.running.health import probe
-from migration.running.lane import Lane
-from migration.running.perform import Performer
+from migration.running.lane import Lane, _Work
+from migration.running.perform import Job, Performer
 from migration.running.port import Mode, Stage, Verdict
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
@@ -659,6 +659,33 @@ def test_a_pause_holds_and_a_resume_goes_on(yard: Yard) -> None:
     yard.wish("case", "resume")
     work(yard)
     assert yard.state("case") == "syncing"
+
+
+class Hasty(Lane):
+    """A lane that looks at wishes once between taking a system up and its next task."""
+
+    looked = False
+
+    def _begin(self, taken: _Work) -> Job | None:
+        if not self.looked:
+            self.looked = True
+            self._heed()
+        return super()._begin(taken)
+
+
+def test_a_pause_that_is_over_stops_nothing(yard: Yard) -> None:
+    """Only what was wished since the system was taken up ends what is played."""
+    yard.system("case", DATA)
+    yard.player.fail(Stage.SYNC, Mode.INITIAL, verdict=Verdict.FAILED)
+    yard.wish("case", "run")
+    work(yard)
+    yard.wish("case", "pause")
+    yard.wish("case", "resume")
+    performer = Performer(yard.store, yard.desk, lambda: yard.player)
+    Hasty(yard.store, performer, "two", yard.pace).run_once(threading.Event())
+    assert yard.state("case") == "syncing"
+    copied = [line["outcome"] for line in yard.log("case") if line["what"] == "initial-sync"]
+    assert copied == ["failed", "ok"]
 
 
 class Stumbling(Lane):
