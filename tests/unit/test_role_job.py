@@ -1,9 +1,12 @@
 """Long work on a host, as the role `job` watches it: how far it is, and clocks that are set."""
 
+import ctypes
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -14,6 +17,7 @@ from govcloud.testing.meanwhile import wait_until
 from migration.running.roles import Roles
 
 JOB: Final = Roles().playbooks / "roles/job/files/job.py"
+PR_SET_CHILD_SUBREAPER: Final = 36
 HASTY: Final = """
 import runpy, sys, time
 begun, real = time.monotonic(), time.time
@@ -32,6 +36,14 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return notes  # type: ignore[no-any-return]
 
 
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(JOB.parent))
+    import job  # type: ignore[import-not-found]
+
+    return job  # type: ignore[no-any-return]
+
+
 def begin(folder: Path, *argv: str, hasty: bool = False, **more: Any) -> None:
     wanted = {"argv": argv, "lease_s": 20, "speaks": "rsync"} | more
     program = ["-c", HASTY, str(JOB)] if hasty else [str(JOB)]
@@ -48,7 +60,7 @@ def polled(folder: Path, wait_s: float = 0.2) -> dict[str, Any]:
 def ended(folder: Path) -> list[dict[str, Any]]:
     """All that was said, up to the end."""
     said = [polled(folder)]
-    wait_until(lambda: said[-1]["ended"] or said.append(polled(folder)), 30)
+    wait_until(lambda: said[-1]["ended"] or said.append(polled(folder)))
     return said
 
 
@@ -58,8 +70,8 @@ def test_a_clock_that_is_set_ends_nothing(tmp_path: Path) -> None:
 
 
 def test_work_that_nobody_asks_for_ends(tmp_path: Path) -> None:
-    begin(tmp_path, "sleep", "30", lease_s=0.5)
-    wait_until((tmp_path / "end").exists, 20, "it goes on")
+    begin(tmp_path, "sleep", "600", lease_s=0.5)
+    wait_until((tmp_path / "end").exists, about="it goes on")
     assert json.loads((tmp_path / "end").read_text())["rc"] == -9
 
 
@@ -97,4 +109,45 @@ def test_what_rsync_has_in_all_is_told_once_it_is_known(tmp_path: Path, speaks: 
     totals = [one["total"] for one in said if "total" in one]
     assert bool(totals) == (speaks == "rsync-whole")
     assert [total for total in totals if not 0.95 < total / 6_000_015 < 1.05] == []
-    assert len(totals) < len(said), "of the first bytes nobody knows"
+
+
+def test_of_the_first_bytes_nobody_knows_of_how_many_they_are(
+    job: ModuleType, tmp_path: Path
+) -> None:
+    """The percentage is rounded down: one per cent may be nearly two."""
+    progress = job.Progress(str(tmp_path), whole=True)
+    for said, total in (
+        ("60,000   1%", None),
+        ("120,000   2%", None),
+        ("3,000,007  50%", 6_000_000),
+    ):
+        progress.hear(f"{said}  2.86MB/s  0:00:01 (xfr#1, to-chk=5/7)\r".encode())
+        told = job.load(str(tmp_path), "count").get("total")
+        assert told == total or abs(told / total - 1) < 0.05
+
+
+@pytest.fixture
+def adopts() -> Iterator[None]:
+    """Let what loses its parent become a child of this process."""
+    adopting = ctypes.CDLL(None).prctl
+    adopting(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    adopting(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+@pytest.mark.usefixtures("adopts")
+def test_work_that_ends_while_it_is_stopped_is_stopped(
+    job: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its program gone, who watches it ends by itself, be it before it is told to."""
+    begin(tmp_path, "sleep", "600")
+    watching, kill = job.running(str(tmp_path)), job.kill
+
+    def slowly(pid: int) -> None:
+        kill(pid)
+        if pid != watching:
+            os.waitpid(watching, 0)
+
+    monkeypatch.setattr(job, "kill", slowly)
+    job.stop(str(tmp_path))
+    assert polled(tmp_path)["ended"]

@@ -175,9 +175,8 @@ def stop(folder):
     pid = running(folder)
     if pid is None:
         return
-    for child in descendants(pid):
-        kill(child)
-    os.kill(pid, signal.SIGKILL)
+    for each in [*descendants(pid), pid]:
+        kill(each)
     while running(folder) is not None:
         time.sleep(0.02)
 
