@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from govcloud.ports.abilities import Stop
+from govcloud.testing.meanwhile import wait_until
 from migration.running.port import Mode, Play, Played, Stage, Told, Verdict
 
 ROLES: Final[Mapping[str, Mapping[str, object]]] = {
@@ -193,6 +194,31 @@ class FolderPlayer:
         file = os.open(self.root / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, line.encode())
         os.close(file)
+
+
+class HeldPlayer(FolderPlayer):
+    """Lets something happen at the n-th file that is copied, and is held there until it is stopped.
+
+    For one system at a time: it stops the play that is under way.
+    """
+
+    def __init__(self, root: Path, at: int, happen: Callable[[], object]) -> None:
+        super().__init__(root, on_step=self._come)
+        self._at, self._happen = at, happen
+        self._stop: Stop | None = None
+        self.copies = 0
+
+    def play(self, play: Play, told: Callable[[Told], None], stop: Stop) -> Played:
+        """Play a stage on folders."""
+        self._stop = stop
+        return super().play(play, told, stop)
+
+    def _come(self, _name: str, _about: str) -> None:
+        self.copies += 1
+        if self.copies == self._at:
+            self._happen()
+            assert self._stop is not None
+            wait_until(self._stop.is_set, about="the play is not stopped")
 
 
 def _files(folder: Path) -> Iterator[Path]:

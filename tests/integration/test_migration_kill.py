@@ -4,21 +4,24 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from govcloud.clock import SystemClock
 from govcloud.store.engine import Database
+from govcloud.store.tables import WorkRow
 from govcloud.store.unit import Store
 from govcloud.testing import crash
 from govcloud.testing.clock import FixedClock
-from govcloud.testing.lab import Lab
+from govcloud.testing.lab import ADMIN, Lab
 from govcloud.testing.meanwhile import running, wait_until
+from govcloud.testing.stage import FolderPlayer, HeldPlayer
 from govcloud.testing.yard import OPENS, Renewal, Yard
 from migration.running.lane import Pace
 from migration.running.port import Stage
@@ -26,7 +29,7 @@ from migration.running.port import Stage
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["govcloud.testing.crash", "govcloud.testing.yard"])
 QUICK = Pace(hands=4, lease_s=30, idle_s=0.02, poll_s=0.1, failed_s=0.1)
-SHARED = Pace(hands=4, lease_s=3, idle_s=0.05, poll_s=0.1, failed_s=0.1)
+SHARED = Pace(hands=4, lease_s=120, idle_s=0.05, poll_s=0.1, failed_s=0.1)
 
 
 class LaterClock(SystemClock):
@@ -50,7 +53,7 @@ def work_and_die(url: str, folder: Path, at: str, record: Path | None) -> None:
 def in_process(target: Callable[..., None], *words: object) -> int | None:
     process = CONTEXT.Process(target=target, args=words)
     process.start()
-    process.join(60)
+    process.join(300)
     return process.exitcode
 
 
@@ -105,23 +108,40 @@ def test_killed_at_every_step_and_gone_on_with(yards: tuple[Yard, Yard], tmp_pat
         check_arrived(yard, name)
 
 
+def at_work(yard: Yard) -> set[str]:
+    """The processes that have begun a play."""
+    return {line[2] for line in yard.player.log()}
+
+
 def run_lane(url: str, folder: Path, name: str) -> None:
-    """Work on migrations until SIGTERM, renewing the leases."""
+    """Work on migrations until SIGTERM, renewing the leases; no copy before two are at work."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     database = Database(url)
-    lab = Lab(Store(database, SystemClock()), folder)
-    lane = Yard(lab, folder / "hosts", pace=SHARED, slow_s=0.05).lane(name)
+    yard = Yard(Lab(Store(database, SystemClock()), folder), folder / "hosts", pace=SHARED)
 
-    with running(Renewal(lane, SHARED.lease_s / 3)):
+    def meet(_step: str, _about: str) -> None:
+        wait_until(lambda: len(at_work(yard)) == 2, 120, "nobody else is at work")
+
+    yard.player = FolderPlayer(yard.folder, slow_s=0.05, on_step=meet)
+    lane = yard.lane(name)
+    with running(Renewal(lane, SHARED.lease_s / 6)):
         lane.run(stop)
     database.close()
+
+
+def leases_run_out(yard: Yard, owner: str) -> None:
+    """Let the time pass for which a controller that is dead has leased what it was at."""
+    with yard.store.unit(ADMIN) as unit:
+        theirs = update(WorkRow).where(col(WorkRow.lease_owner) == owner)
+        ended = unit.session.execute(theirs.values(lease_until=unit.now, due_at=unit.now))
+    assert ended.rowcount, "it was at nothing"
 
 
 @pytest.mark.guarantee("M2")
 @pytest.mark.guarantee("R9")
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_one_controller_takes_over_when_another_dies(database: Database, tmp_path: Path) -> None:
     (tmp_path / "hosts").mkdir()
     lab = Lab(Store(database, SystemClock()), tmp_path).found()
@@ -135,12 +155,14 @@ def test_one_controller_takes_over_when_another_dies(database: Database, tmp_pat
     ]
     for process in started:
         process.start()
-    wait_until(lambda: len({line[2] for line in yard.player.log()}) == 2, 90)
+    wait_until(lambda: len(at_work(yard)) == 2, 120)
     os.kill(started[0].pid or 0, signal.SIGKILL)
-    wait_until(lambda: all(yard.state(name) == "trial" for name in names), 150)
+    started[0].join()
+    leases_run_out(yard, "lane-0")
+    wait_until(lambda: all(yard.state(name) == "trial" for name in names), 300)
     started[1].terminate()
     for process in started:
-        process.join(30)
+        process.join(60)
     assert started[1].exitcode == 0
     for name in names:
         check_arrived(yard, name)
@@ -197,23 +219,14 @@ def test_a_wish_stops_what_is_played(
     yard = Yard(Lab(store, tmp_path).found(), tmp_path / "hosts")
     yard.system("case", {f"file-{number:02}": bytes(100) for number in range(40)})
     before = yard.snapshot("case")
-    copies: list[str] = []
-
-    def slowly(step: str, about: str) -> None:
-        if step == "file":
-            copies.append(about)
-            if len(copies) == 50:  # Ten files into the first copy that stays.
-                yard.wish("case", wished)
-            if len(copies) > 50:
-                time.sleep(0.1)
-
-    yard.player._on_step = slowly
+    # Ten files into the first copy that stays.
+    player = HeldPlayer(yard.folder, 50, lambda: yard.wish("case", wished))
+    yard.player = player
     yard.wish("case", "run")
     yard.lane().run_once(threading.Event())
-    assert len(copies) < 75
+    assert player.copies == 50
     if wished == "pause":
         assert yard.shown("case")["message"] == "It is paused."
-        yard.player._on_step = lambda _step, _about: None
         yard.wish("case", "resume")
         yard.lane("two").run_once(threading.Event())
         assert yard.state("case") == "syncing"
