@@ -64,8 +64,8 @@ def main() -> None:
         code = _UNREACHABLE if fault.returncode == _ADD_WITHOUT_AGENT else 1
     finally:
         _sweep()
-    if left.is_set():
-        watch.join()  # It ends this process when the folder is gone.
+        if left.is_set():
+            watch.join()  # It ends this process when the folder is gone.
     sys.stdout.flush()
     os._exit(code if 0 <= code < 128 else 1)
 
@@ -148,8 +148,11 @@ def _say(event: Mapping[str, Any]) -> bool:
     said = {key: event.get(key) for key in ("event", "created", "event_data")}
     if event["event"] == "error":
         said["event_data"] = {**(said["event_data"] or {}), "res": {"msg": event.get("stdout")}}
-    print(json.dumps(said))
-    sys.stdout.flush()
+    try:
+        print(json.dumps(said))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        threading.Event().wait()  # Nobody listens any more: the watch ends this process.
     return False
 
 
