@@ -17,6 +17,7 @@ import yaml
 
 from govcloud import bootstrap
 from govcloud.errors import Exit
+from govcloud.testing.meanwhile import wait_until
 from govcloud.testing.stage import FolderPlayer
 
 POLICY = """
@@ -341,11 +342,12 @@ def test_a_dry_run_refuses_what_would_be_refused_when_machines_are_requested(
 
 def until(govcloud, state: str) -> None:
     """Let controllers work until the system is in a state."""
-    for _ in range(12):
+
+    def reached() -> bool:
         govcloud("controller", "run", "--once", code=None)
-        if status(govcloud)["state"] == state:
-            return
-    raise AssertionError(status(govcloud))
+        return status(govcloud)["state"] == state
+
+    wait_until(reached, 300, lambda: status(govcloud))
 
 
 def test_a_disk_that_is_to_move_as_it_is_is_proposed(hosts: Path, govcloud) -> None:

@@ -28,15 +28,15 @@ from migration.running.port import Stage
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["govcloud.testing.crash", "govcloud.testing.yard"])
-QUICK = Pace(hands=4, lease_s=30, idle_s=0.02, poll_s=0.1, failed_s=0.1)
+QUICK = Pace(hands=4, lease_s=300, idle_s=0.02, poll_s=0.1, failed_s=0.1)
 SHARED = Pace(hands=4, lease_s=120, idle_s=0.05, poll_s=0.1, failed_s=0.1)
 
 
 class LaterClock(SystemClock):
-    """The time a minute on: the leases of those that died have run out."""
+    """The time ten minutes on: the leases of those that died have run out."""
 
     def now(self) -> datetime:
-        return super().now() + timedelta(minutes=1)
+        return super().now() + timedelta(minutes=10)
 
 
 def work_and_die(url: str, folder: Path, at: str, record: Path | None) -> None:
@@ -59,7 +59,7 @@ def in_process(target: Callable[..., None], *words: object) -> int | None:
 
 @pytest.fixture
 def yards(database: Database, tmp_path: Path) -> tuple[Yard, Yard]:
-    """The yard now, where systems are run, and a minute on, where they are gone on with."""
+    """The yard now, where systems are run, and later, where they are gone on with."""
     (tmp_path / "hosts").mkdir()
     now = Lab(Store(database, SystemClock()), tmp_path).found()
     later = Lab(Store(database, LaterClock()), tmp_path)
