@@ -65,7 +65,7 @@ systemctl daemon-reload; systemctl -q enable --now nginx app
 SITE = "server { listen 80; root /srv/www; }\n"
 INTO_S = 2.0
 """Ansible is at the hosts by then."""
-AWAY_S = 2 * LEASE_S
+AWAY_S = LEASE_S + 10
 ROWS = "cd /; runuser -u postgres -- psql -XAtq -d app -c \"SELECT who || '-' || n FROM entry\""
 
 
@@ -336,7 +336,7 @@ def test_every_stage_is_met_by_trouble_once(
     assert len(player.met) > 15  # type: ignore[attr-defined]
     tiers.moved(capsys)
     for host in (tiers.old, tiers.new):
-        wait_until(lambda host=host: not host.run("pgrep -f job.py", check=False), AWAY_S)  # type: ignore[misc]
+        wait_until(lambda host=host: not host.run("pgrep -f job.py", check=False), 4 * LEASE_S)  # type: ignore[misc]
 
 
 def come_to_rest(yard: Yard) -> str:

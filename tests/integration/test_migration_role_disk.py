@@ -14,7 +14,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -169,11 +168,13 @@ def test_a_file_that_is_mounted_is_held_still(legacy_source: Host) -> None:
         host.run(f"echo yes > {here}/data/yes")
 
         # A freeze whose connection was lost goes on; what is undone meanwhile stays undone.
-        host.write(f"{here}/slow/mount", '#!/bin/sh\nsleep 2; exec /usr/bin/mount "$@"\n', 0o755)
-        freeze = told_by("freeze")
-        host.run(f"PATH={here}/slow:$PATH setsid {freeze} < /dev/null > /dev/null 2>&1 & sleep 1")
+        slow = f'#!/bin/sh\ntouch {here}/begun; sleep 2; exec /usr/bin/mount "$@"\n'
+        host.write(f"{here}/slow/mount", slow, 0o755)
+        freeze = f"PATH={here}/slow:$PATH {told_by('freeze')}; touch {here}/over"
+        host.run(f"setsid sh -c {shlex.quote(freeze)} < /dev/null > /dev/null 2>&1 &")
+        host.run(f"until [ -e {here}/begun ]; do sleep 0.05; done")
         ask("thaw")
-        time.sleep(3)
+        host.run(f"until [ -e {here}/over ]; do sleep 0.05; done")
         host.run(f"echo again > {here}/data/again")
     finally:
         host.run(f"umount -l {here}/data; rm -r {here}", check=False)

@@ -2,7 +2,7 @@
 
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -311,7 +311,7 @@ def test_an_interrupted_copy_goes_on(site: Mover, lost: str) -> None:
         "source": site.source.reboot,
         "link": site.target.unplug,
     }[lost]
-    played = interrupted(site, cut)
+    played = site.interrupted(cut, 16_000_000, 2000)
     assert played.verdict == Verdict.UNREACHABLE, played.message
     assert played.message
     totals = [told.bytes_total for told in site.told if told.bytes_total]
@@ -324,25 +324,6 @@ def test_an_interrupted_copy_goes_on(site: Mover, lost: str) -> None:
     assert again["bytes"] < 47_000_000 - there * 0.8
     assert {told.bytes_total for told in site.told} == {None}, "nobody knows what is there already"
     assert site.well(Stage.VERIFY)["differences"] == 0
-
-
-def interrupted(site: Mover, cut: Callable[[], object]) -> object:
-    """Copy slowly, and do something as soon as bytes are counted."""
-    done = threading.Event()
-
-    def when_moving() -> None:
-        while not done.wait(0.05):
-            if any((told.bytes_done or 0) > 16_000_000 for told in site.told):
-                cut()
-                return
-
-    watcher = threading.Thread(target=when_moving)
-    watcher.start()
-    try:
-        return site.play(Stage.SYNC, Mode.INITIAL, bandwidth_kib=4000)
-    finally:
-        done.set()
-        watcher.join()
 
 
 @pytest.mark.guarantee("M5")
@@ -403,7 +384,7 @@ def test_stopping_ends_everything_soon(site: Mover) -> None:
         if getattr(what, "bytes_done", None):
             stop.set()
 
-    order = site.order(Stage.SYNC, Mode.INITIAL, bandwidth_kib=2000)
+    order = site.order(Stage.SYNC, Mode.INITIAL, bandwidth_kib=400)
     played = site.player.play(order, told, stop)
     assert played.verdict == Verdict.STOPPED
     assert zlib.decompress(played.evidence).count(b"\n") > 3

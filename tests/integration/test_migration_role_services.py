@@ -20,7 +20,7 @@ CONF = "/etc/nginx/conf.d/site.conf"
 
 def who_answers(host: Host, port: int = 80) -> str | None:
     """Ask a site who it is; None: nobody listens."""
-    connection = http.client.HTTPConnection(host.address, port, timeout=5)
+    connection = http.client.HTTPConnection(host.address, port, timeout=60)
     try:
         connection.request("GET", "/")
         return connection.getresponse().headers.get("Who")
