@@ -337,7 +337,7 @@ INSERT INTO hr.person (unit, name) VALUES (1, current_timestamp) RETURNING id;
 UPDATE hr.person SET pay = pay + 1 WHERE id = 1 + random() * 20000;
 DELETE FROM hr.person WHERE id = (SELECT min(id) FROM hr.person);
 INSERT INTO hr.\\"Odd Name\\" VALUES (random());
-DO \\$\\$ BEGIN PERFORM pg_sleep(0.02); END \\$\\$;" | psql -XAtq -d {name} > /tmp/acknowledged'
+DO \\$\\$ BEGIN PERFORM pg_sleep(0.1); END \\$\\$;" | psql -XAtq -d {name} > /tmp/acknowledged'
 """
 """Somebody writes all the time, and keeps the numbers of what was acknowledged."""
 KEPT = """
@@ -379,7 +379,7 @@ def test_followed(base: Mover) -> None:
     assert "Odd Name" in base.well(Stage.PLAN)["warnings"]
 
     base.source.run(WRITING.format(name=name))
-    stopped(base, Mode.INITIAL, 1_000_000)
+    stopped(base, Mode.INITIAL, 400_000)
     assert len(sql(base.source, name, KEPT).splitlines()) == 2, "a slot and a publication"
     base.well(Stage.UNDO, Mode.ABORTED)
     assert sql(base.source, name, KEPT) == ""
@@ -388,7 +388,7 @@ def test_followed(base: Mover) -> None:
     base.well(Stage.SYNC, Mode.INITIAL)
     assert sql(base.target, name, KEPT).startswith(f"subscription govcloud_{key}_")
     sql(base.source, name, "ALTER TABLE hr.person ADD COLUMN note text DEFAULT 'none'")
-    stopped(base, Mode.DELTA, 1_000_000)
+    stopped(base, Mode.DELTA, 400_000)
     delta = base.well(Stage.SYNC, Mode.DELTA)
     assert delta["bytes_remaining"] < 500_000
     made_anew = "SELECT count(*) > 0 FROM hr.person WHERE note = 'none'"
@@ -409,7 +409,7 @@ def test_followed(base: Mover) -> None:
 
 
 def stopped(base: Mover, mode: Mode, after: int) -> None:
-    """Play a copy at 3 MiB/s; the controller is gone when so many bytes have moved."""
+    """Play a copy of some two megabytes slowly; the controller is gone after so many bytes."""
     base.told.clear()
     gone = threading.Event()
 
@@ -420,7 +420,7 @@ def stopped(base: Mover, mode: Mode, after: int) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    played = base.play(Stage.SYNC, mode, bandwidth_kib=3000, stop=gone)
+    played = base.play(Stage.SYNC, mode, bandwidth_kib=150, stop=gone)
     gone.set()
     watcher.join()
     assert played.verdict == Verdict.STOPPED, played.message
