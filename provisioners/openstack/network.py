@@ -1,7 +1,8 @@
 """Neutron: networks, subnets, routers; security groups, rules, ports, floating addresses.
 
-Everything carries its mark in its description. A rule cannot be changed, so each is a resource of
-its own; rules in a group of ours that are not marked are shown as the group's `extra`.
+Everything carries its mark in its description. A rule cannot be changed, so each opening is a
+resource of its own; those in a group of ours that are not marked are shown as its `extra`. Where
+one gets out of a group is one value of it, `egress`, so that nothing is cut off while it changes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Final
 
 from govcloud.errors import CloudConflictError, TerminalCloudError
 from govcloud.ports.cloud import Observed, Resource, State, Value
+from provisioners.openstack import rules
 from provisioners.openstack.catalogue import Catalogue
 from provisioners.openstack.identity import Identity
 from provisioners.openstack.marks import Label, Mark, Marks
@@ -162,7 +164,7 @@ class Network:
 
     def _rule(self, row: Json, group: Observed, view: View) -> Observed:
         mark = self.label(row).mark
-        said: dict[str, Value] = {"rule": rule_words(row, view, mark.uid)}
+        said: dict[str, Value] = {"rule": _said(row, view, mark.uid)}
         return Observed(
             str(row["id"]), RULE, "", group.tenant, State.READY, mark.uid, mark.part, said
         )
@@ -181,16 +183,19 @@ class Network:
             body["name"] = resource.name
         collection, word = PATHS[resource.type]
         row = self._door.call(NETWORK, "POST", f"/{collection}", json={word: body})[word]
+        if resource.type == GROUP:
+            self._let_out(row, str(resource.props["egress"]), ids)
         view = View()
-        if resource.type == RULE:
+        if resource.type in (RULE, GROUP):
             return Observed(
                 str(row["id"]),
-                RULE,
-                "",
+                resource.type,
+                resource.name,
                 resource.tenant,
                 State.READY,
                 *label,
                 props=dict(resource.props),
+                tags=dict(resource.tags),
             )
         self.note(view, resource.type, row)
         return self.observed(resource.type, row, view)[0]
@@ -216,6 +221,8 @@ class Network:
             self._interfaces(observed, wanted, ids)
         if "extra" in fields:
             self._close(row)
+        if "egress" in fields:
+            self._let_out(row, str(wanted.props["egress"]), ids)
 
     def _body(self, row: Json, wanted: Resource, fields: Sequence[str], ids: Ids) -> Json:
         """Return what the resource itself is to be told."""
@@ -248,9 +255,22 @@ class Network:
                     raise
 
     def _close(self, group: Json) -> None:
-        """Take the rules from a group of ours that nobody approved."""
+        """Take the openings from a group of ours that nobody approved."""
         for rule in group.get("security_group_rules") or ():
-            if not self._marked(rule) and not _of_birth(rule):
+            if not self._marked(rule) and not rules.outward(rule):
+                self._delete(RULE, rule["id"])
+
+    def _let_out(self, group: Json, egress: str, ids: Ids) -> None:
+        """Let out of a group where it is wanted, and once that is so nowhere else."""
+        bodies = [rules.body(words, ids) for words in rules.ways_of(egress)]
+        wanted = {rules.key(body): body for body in bodies}
+        there = [r for r in group.get("security_group_rules") or () if rules.outward(r)]
+        collection, word = PATHS[RULE]
+        for key in sorted(wanted.keys() - {rules.key(rule) for rule in there}):
+            of = {"security_group_id": group["id"], "project_id": group["project_id"]}
+            self._door.call(NETWORK, "POST", f"/{collection}", json={word: wanted[key] | of})
+        for rule in there:
+            if rules.key(rule) not in wanted:
                 self._delete(RULE, rule["id"])
 
     # --- Removing ---
@@ -296,24 +316,6 @@ class Network:
         return row
 
 
-# --- Rules in words -----------------------------------------------------------------------------
-
-
-def rule_words(row: Json, view: View, uid: str) -> str:
-    """Return a rule as words: `ingress IPv4 tcp 443 10.0.0.0/8`."""
-    low, high = row.get("port_range_min"), row.get("port_range_max")
-    ports = "any" if low is None else str(low) if low == high else f"{low}-{high}"
-    remote = row.get("remote_ip_prefix") or view.part(row.get("remote_group_id"), uid)
-    words = (row["direction"], row["ethertype"], row.get("protocol") or "any", ports)
-    return " ".join((*words, remote or "any"))
-
-
-def _of_birth(rule: Json) -> bool:
-    """Whether a rule is one of the two with which Neutron makes every group: all may go out."""
-    narrow = ("protocol", "remote_ip_prefix", "remote_group_id", "port_range_min")
-    return rule.get("direction") == "egress" and not any(rule.get(name) for name in narrow)
-
-
 # --- Reading rows -------------------------------------------------------------------------------
 
 _Read = tuple[dict[str, Value], dict[str, Value], State]
@@ -347,13 +349,18 @@ def _read_router(row: Json, view: View, label: Label) -> _Read:
 
 
 def _read_group(row: Json, view: View, label: Label) -> _Read:
-    rules = view.rules.get(row["id"], ())
-    extra = [
-        rule_words(rule, view, label.mark.uid)
-        for rule in rules
-        if rule["id"] not in view.labels and not _of_birth(rule)
-    ]
-    return {"extra": "; ".join(sorted(extra))}, {}, State.READY
+    inward, ways = [], []
+    for rule in view.rules.get(row["id"], ()):
+        said = _said(rule, view, label.mark.uid)
+        if rules.outward(rule):
+            ways.append(said)
+        elif rule["id"] not in view.labels:
+            inward.append(said)
+    return {"extra": "; ".join(sorted(inward)), "egress": rules.as_egress(ways)}, {}, State.READY
+
+
+def _said(rule: Json, view: View, uid: str) -> str:
+    return rules.words(rule, view.part(rule.get("remote_group_id"), uid))
 
 
 def _read_port(row: Json, view: View, label: Label) -> _Read:
@@ -431,22 +438,8 @@ def _group_body(resource: Resource, ids: Ids, catalogue: Catalogue) -> Json:
 
 def _rule_body(resource: Resource, ids: Ids, catalogue: Catalogue) -> Json:
     del catalogue
-    direction, ethertype, protocol, ports, remote = str(resource.props["rule"]).split(" ")
-    body: Json = {
-        "direction": direction,
-        "ethertype": ethertype,
-        "security_group_id": ids(str(resource.build["group"])),
-    }
-    if protocol != "any":
-        body["protocol"] = protocol
-    if ports != "any":
-        low, _, high = ports.partition("-")
-        body |= {"port_range_min": int(low), "port_range_max": int(high or low)}
-    if resource.build.get("remote_group"):
-        body["remote_group_id"] = ids(remote)
-    elif remote != "any":
-        body["remote_ip_prefix"] = remote
-    return body
+    body = rules.body(str(resource.props["rule"]), ids)
+    return body | {"security_group_id": ids(str(resource.build["group"]))}
 
 
 def _port_body(resource: Resource, ids: Ids, catalogue: Catalogue) -> Json:

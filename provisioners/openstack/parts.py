@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from govcloud.domain.machines import of_spec
 from govcloud.ports.cloud import Order, Resource, Value
-from provisioners.openstack import adoption, compute, identity, network, storage
+from provisioners.openstack import adoption, compute, identity, network, openings, storage
 from provisioners.openstack.marks import Mark, Marks
 from provisioners.openstack.settings import Settings
 
@@ -63,6 +63,10 @@ class Parts:
     def tenant_uid(self, tenant: str) -> str:
         """Return the uid of a tenant's ground."""
         return ground_uid(self.cloud, TENANT, tenant)
+
+    def members(self, order: Order) -> str:
+        """Return the word for the group of all machines of an object's system."""
+        return f"{self.tenant_uid(tenant_of(order))}/{MEMBERS}"
 
     def network_uid(self, order: Order) -> str:
         """Return the uid of the network that a machine is connected to."""
@@ -150,7 +154,9 @@ def _ground(
 def _tenant_parts(parts: Parts, order: Order) -> Iterable[Resource]:
     tenant = tenant_of(order)
     yield parts.made(order, PROJECT, identity.TYPE, tenant, {"enabled": True})
-    yield parts.made(order, MEMBERS, network.GROUP, MEMBERS, {"extra": ""}, rank=1)
+    # On a port the rules of all its groups add up: who gets out is said by the machines' own.
+    closed = {"extra": "", "egress": ""}
+    yield parts.made(order, MEMBERS, network.GROUP, MEMBERS, closed, rank=1)
 
 
 def _network_parts(parts: Parts, order: Order) -> Iterable[Resource]:
@@ -205,7 +211,8 @@ def private_range(uid: str, version: int) -> str:
 
 def _machine_parts(parts: Parts, order: Order) -> Iterable[Resource]:
     spec: Spec = order.spec
-    yield parts.made(order, "group", network.GROUP, order.name, {"extra": ""})
+    egress = openings.egress(order, parts.members(order))
+    yield parts.made(order, "group", network.GROUP, order.name, {"extra": "", "egress": egress})
     if spec.get("antiAffinity"):
         policy: Mapping[str, Value] = {"policy": "soft-anti-affinity"}
         immutable = frozenset(policy)
@@ -221,9 +228,8 @@ def _one_machine(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
     yield from disks
     net: Any = spec.get("network") or {}
     zone: Spec = order.catalogue.get("zone", {})
-    dual = bool(net.get("ipv6", True) and zone.get("ipv6", True))
     ground = parts.network_uid(order)
-    groups = sorted(("group", f"{parts.tenant_uid(tenant_of(order))}/{MEMBERS}"))
+    groups = sorted(("group", parts.members(order)))
     yield parts.made(
         order,
         f"port-{number}",
@@ -234,7 +240,9 @@ def _one_machine(parts: Parts, order: Order, number: int) -> Iterable[Resource]:
         immutable=frozenset({"network"}),
         build={
             "network_mark": f"{ground}/network",
-            "only_subnet": "" if dual or not zone.get("ipv6", True) else f"{ground}/subnet4",
+            "only_subnet": ""
+            if openings.dual(order) or not zone.get("ipv6", True)
+            else f"{ground}/subnet4",
         },
     )
     yield _server(parts, order, number, [disk.part for disk in disks])
@@ -347,22 +355,8 @@ def _called(parts: Parts, order: Order, word: str) -> str:
     return _mapped(parts, order, word) or str(order.spec.get(word) or "")
 
 
-# --- Openings -----------------------------------------------------------------------------------
-
-
 def _rules(parts: Parts, order: Order) -> Iterable[Resource]:
-    net: Any = order.spec.get("network") or {}
-    zone: Spec = order.catalogue.get("zone", {})
-    dual = bool(net.get("ipv6", True) and zone.get("ipv6", True))
-    members = f"{parts.tenant_uid(tenant_of(order))}/{MEMBERS}"
-    wanted = {
-        words: remote == members
-        for opening in net.get("allow") or ()
-        for ethertype, remote in _remotes(str(opening.get("source", "system")), members, dual=dual)
-        for port in opening["ports"]
-        for words in [f"ingress {ethertype} tcp {port} {remote}"]
-    }
-    for words in sorted(wanted):
+    for words in openings.ingress(order, parts.members(order)):
         yield parts.made(
             order,
             f"rule-{hashlib.sha256(words.encode()).hexdigest()[:8]}",
@@ -372,23 +366,8 @@ def _rules(parts: Parts, order: Order) -> Iterable[Resource]:
             rank=1,
             within="group",
             immutable=frozenset({"rule"}),
-            build={"group": "group", "remote_group": wanted[words]},
+            build={"group": "group"},
         )
-
-
-def _remotes(source: str, members: str, *, dual: bool) -> Iterable[tuple[str, str]]:
-    """Return who may come in, once for each version of IP.
-
-    Networks of a department's other systems are not joined to this one, so that `department` is
-    whoever is in the system until they are.
-    """
-    versions = ("IPv4", "IPv6") if dual else ("IPv4",)
-    if source in ("system", "department"):
-        return [(version, members) for version in versions]
-    if source == "internet":
-        return [(version, "any") for version in versions]
-    found = ipaddress.ip_network(source, strict=False)
-    return [(f"IPv{found.version}", str(found))]
 
 
 # --- Volumes ------------------------------------------------------------------------------------

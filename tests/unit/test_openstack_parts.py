@@ -141,6 +141,44 @@ def test_openings_by_intent() -> None:
     assert all("IPv6" not in rule for rule in rules(order(network={"ipv6": False, "allow": allow})))
 
 
+def egress(wanted: Order) -> set[str]:
+    return set(str(parts(wanted)["group"].props["egress"]).split("; "))
+
+
+EVERYWHERE = {"IPv4 any any any", "IPv6 any any any"}
+
+
+def test_who_may_reach_the_internet_gets_everywhere_and_others_only_inside() -> None:
+    zone = {
+        "inside": ["10.0.0.0/8", "fd00::/8"],
+        "nameservers": ["192.0.2.53"],
+        "ntpServers": ["ntp.example.gov.cn", "2001:db8::123"],
+    }
+    members = f"{PARTS.tenant_uid('department-1--portal')}/members"
+    only4 = {
+        f"IPv4 any any {members}",
+        "IPv4 any any 10.0.0.0/8",
+        "IPv4 any any 192.0.2.53/32",
+        "IPv4 tcp 80 169.254.169.254/32",
+    }
+    only6 = {
+        f"IPv6 any any {members}",
+        "IPv6 any any fd00::/8",
+        "IPv6 any any 2001:db8::123/128",
+        "IPv6 tcp 80 fe80::a9fe:a9fe/128",
+    }
+    assert egress(order(zone=zone)) == only4 | only6
+    assert egress(order(zone=zone, network={"ipv6": False})) == only4
+    assert egress(order(zone=zone, network={"internetAccess": True})) == EVERYWHERE
+    assert egress(order(zone={"inside": []})) == EVERYWHERE
+
+
+def test_the_group_of_a_systems_machines_lets_nobody_out() -> None:
+    """A port has it beside its machine's own group: rules of all its groups add up."""
+    [tenant] = [o for o in PARTS.ground(order()) if o.kind == "Tenant"]
+    assert parts(tenant)["members"].props["egress"] == ""
+
+
 def test_a_system_of_one_version_of_ip() -> None:
     network = next(o for o in PARTS.ground(order(zone={"ipv6": False})) if o.kind == "Network")
     assert "subnet6" not in parts(network)

@@ -20,6 +20,7 @@ from govcloud.domain.base import (
 from govcloud.domain.classes import CLASSES, class_of
 from govcloud.domain.quantity import Memory, QuantityError
 from govcloud.domain.references import Connection
+from govcloud.domain.text_fields import Network
 
 
 class Level(LabelledEnum):
@@ -207,6 +208,12 @@ class ZoneSpec(Model):
     )
     ntp_servers: list[Line] = Field(
         default_factory=list, max_length=6, description="Its time servers."
+    )
+    inside: list[Network] = Field(
+        default_factory=list,
+        max_length=64,
+        description="What its machines may reach without `internetAccess`, beside their own "
+        "system, name servers and time servers; absent: everything.",
     )
 
 

@@ -204,8 +204,8 @@ class MachineNetwork(Model):
     ipv6: Flag = Field(True, description="Has an IPv6 address as well.")
     internet_access: Flag = Field(
         False,
-        description="May reach the internet: agreed, checked by policy, kept on record; where its "
-        "zone's external network leads is the region's.",
+        description="May reach the internet. Without it OpenStack lets a machine out only to what "
+        "is `inside` its zone, where the zone says so.",
     )
     floating_ip: Flag = Field(False, description="Has a floating address for each machine.")
     bandwidth_mbps: Positive | None = Field(
