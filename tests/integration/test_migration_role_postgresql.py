@@ -64,10 +64,10 @@ def ours(name: str) -> str:
 
 
 CONNECTED = """
-pgrep -f 'sleep 1000' > /dev/null || {{ systemd-run -q --uid=postgres sh -c \
-  '(echo "SELECT 1;"; sleep 1000) | psql -d {name}'; sleep 1; }}
-cd /; runuser -u postgres -- psql -XAtq -c "SELECT pid FROM pg_stat_activity
-  WHERE datname = '{name}' AND application_name = 'psql'"
+systemctl -q is-active staying-{name} || systemd-run -q --unit=staying-{name} --uid=postgres \
+  sh -c '(echo "SELECT 1;"; sleep 1000) | psql -d {name}'
+cd /; until runuser -u postgres -- psql -XAtq -c "SELECT pid FROM pg_stat_activity
+  WHERE datname = '{name}' AND application_name = 'psql'" | grep .; do sleep 0.1; done
 """
 """Somebody stays connected; who it is."""
 
