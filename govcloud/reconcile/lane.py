@@ -210,14 +210,19 @@ class Lane:
     # --- Leases ---
 
     def renew(self) -> None:
-        """Let the leases of what is being worked on live on; called by the keeper's thread."""
+        """Let the leases of what is being worked on live on; called by the keeper's thread.
+
+        One that ran out is never revived by another lease on the same object: somebody else may
+        have been at it in between.
+        """
         with self._lock:
             attempts = dict(self._attempts)
         if not attempts:
             return
         with self._store.unit(CONTROLLER) as unit:
             until = unit.now + timedelta(seconds=self._settings.lease_s)
-            kept = work.renew(unit.session, self._owner, list(attempts), unit.now, until)
+            alive = [uid for uid, attempt in attempts.items() if attempt.lease_until > unit.now]
+            kept = work.renew(unit.session, self._owner, alive, unit.now, until)
         for uid in kept:
             attempts[uid].lease_until = until
 

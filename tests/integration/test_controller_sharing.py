@@ -190,6 +190,40 @@ def test_no_action_begins_after_the_lease_ran_out(
     assert "create" not in lab.calls()
 
 
+@pytest.mark.guarantee("R1")
+@pytest.mark.guarantee("R9")
+def test_an_attempt_that_lost_its_lease_does_not_go_on_under_a_new_one(
+    store: Store, clock: FixedClock, tmp_path: Path
+) -> None:
+    """Another was at the object between the two leases: what was seen before is no look."""
+    lab = Lab(store, tmp_path).found(limits={"parallel": 1})
+    uids = [lab.approve("web"), lab.approve("db")]
+    created, go_on = threading.Event(), threading.Event()
+
+    def hold(step: str, _about: str) -> None:
+        if step == "after-create":
+            created.set()
+            go_on.wait()
+
+    slow = lab.controller("slow", on_step=hold)
+    lane = slow.site(CLOUD).lane
+    assert lane.start() == 2
+    created.wait()  # The other one waits for the only hand.
+    clock.advance(31)
+    lab.controller("two").work_once(CLOUD)
+    assert [len(lab.there(uid)) for uid in uids] == [1, 1]
+    clock.advance(31)
+    lane.start()  # It finds them due again while it is still at them.
+    slow.renew()
+    go_on.set()
+    written: list[int] = []
+    wait_until(lambda: written.append(lane.finish()) or sum(written) == len(uids))
+    assert lab.calls()["create"] == 2
+    lab.drive(slow)
+    assert all(row.ready for row in lab.rows())
+    slow.close()
+
+
 @pytest.mark.guarantee("R9")
 def test_only_one_controller_observes_a_cloud(
     store: Store, clock: FixedClock, tmp_path: Path
