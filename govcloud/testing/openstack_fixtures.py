@@ -92,10 +92,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Hold the cloud for a test; the time spent waiting for it is not the test's."""
     if SHARED not in _names(item):
         return (yield)
-    _find(item.config)
     try:
         with _LOCK.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX if ALONE in _names(item) else fcntl.LOCK_SH)
+            # Held already: whoever looks starts what another test may have stopped on purpose.
+            _find(item.config)
             return (yield)
     finally:
         _give_back(item.config)

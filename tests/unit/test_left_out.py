@@ -1,11 +1,14 @@
 """A run says what it leaves out, and a cloud that should be there and is not fails it."""
 
+import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from govcloud.testing.meanwhile import wait_until
 
 PLUGINS = ("-p", "govcloud.testing.left_out", "-p", "govcloud.testing.openstack_fixtures")
 TESTS = """
@@ -33,23 +36,34 @@ class Lab(openstack.Lab):
 
 openstack.Lab = partial(Lab, Path(__file__).parent / "lab")
 """
+LAB = """
+from pathlib import Path
+Path("looked").touch()
+raise SystemExit("the queue did not start")
+"""
 SETTINGS = "[pytest]\nmarkers =\n    long: long\n    large: large\n"
 
 
-def run(folder: Path, *arguments: str, reason: str | None = None, openstack: str = "auto") -> str:
-    """Run pytest on these tests, where a lab is impossible for a reason or fails to start."""
+def begin(
+    folder: Path, *arguments: str, reason: str | None = None, openstack: str = "auto"
+) -> subprocess.Popen[str]:
+    """Begin pytest on these tests, where a lab is impossible for a reason or fails to start."""
     (folder / "lab").mkdir()
-    (folder / "lab" / "__main__.py").write_text("raise SystemExit('the queue did not start')")
+    (folder / "lab" / "__main__.py").write_text(LAB)
     (folder / "conftest.py").write_text(CONFTEST.format(reason=reason))
     (folder / "pytest.ini").write_text(SETTINGS)
     (folder / "test_some.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", *PLUGINS, *arguments]
-    environment = {**os.environ, "GOVCLOUD_TEST_OPENSTACK": openstack}
+    # The lock is in the folder, too: the real cloud is nobody's affair here.
+    environment = {**os.environ, "GOVCLOUD_TEST_OPENSTACK": openstack, "TMPDIR": str(folder)}
     environment.pop("GOVCLOUD_TEST_OS_CLOUD", None)
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **both)
+
+
+def run(folder: Path, *arguments: str, reason: str | None = None, openstack: str = "auto") -> str:
+    """Run it to the end and return what it said."""
+    return begin(folder, *arguments, reason=reason, openstack=openstack).communicate()[0]
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2")])
@@ -73,3 +87,21 @@ def test_a_lab_that_does_not_start_fails_the_run(tmp_path: Path) -> None:
     assert "1 passed, 1 skipped, 2 deselected, 1 error" in said
     assert "the queue did not start" in said
     assert "The OpenStack lab did not start" in said
+
+
+def awaited(lock: Path) -> bool:
+    """Whether some process waits for a lock."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and f":{lock.stat().st_ino} " in line for line in lines)
+
+
+def test_a_cloud_that_a_test_has_for_itself_is_not_looked_for_meanwhile(tmp_path: Path) -> None:
+    """Whoever looks starts what does not run, and that test may have stopped it."""
+    file = tmp_path / "govcloud-test-openstack.lock"
+    with file.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = begin(tmp_path)
+        wait_until(lambda: awaited(file) or other.poll() is not None)
+        looked = (tmp_path / "looked").exists()
+    other.communicate()
+    assert (looked, (tmp_path / "looked").exists()) == (False, True)
