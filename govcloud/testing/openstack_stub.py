@@ -8,7 +8,6 @@ import json
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -109,7 +108,7 @@ class Cloud:
         }
         file = folder / "clouds.yaml"
         file.write_text(json.dumps({"clouds": {"here": entry}}), encoding="utf-8")
-        return {"cloud": "here", "config-file": str(file), "timeout-seconds": "1"}
+        return {"cloud": "here", "config-file": str(file)}
 
 
 @contextmanager
@@ -175,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Go wrong: `hang`, `cut` the connection, or end in the midst of the answer (`half`)."""
         self.close_connection = True
         if how == "hang":
-            time.sleep(3)
+            self.rfile.read(1)  # until the client has had enough of it
         elif how == "cut":
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
