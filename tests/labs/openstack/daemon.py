@@ -16,6 +16,8 @@ from settings import PATH, STATE
 
 _POLL_S = 0.1
 _STOP_S = 15
+PATIENCE_S = 900
+"""A dozen services begin at once, which takes a slow machine with other work minutes."""
 
 
 class LabError(Exception):
@@ -88,7 +90,7 @@ class Daemon:
         self._record.write_text(json.dumps({"pid": process.pid, "started": _started(process.pid)}))
         return True
 
-    def wait(self, seconds: float = 120) -> None:
+    def wait(self, seconds: float = PATIENCE_S) -> None:
         """Wait until it answers; one that ended is told at once, with the end of its log."""
 
         def ready() -> bool:
@@ -109,7 +111,7 @@ class Daemon:
                 wait_until(self.name, lambda: self.pid is None, _STOP_S)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-        wait_until(f"{self.name} ends", lambda: self.pid is None, _STOP_S)
+        wait_until(f"{self.name} ends", lambda: self.pid is None, PATIENCE_S)
         return True
 
     def tail(self, lines: int = 15) -> str:

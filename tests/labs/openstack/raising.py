@@ -10,11 +10,9 @@ import identity
 import packages
 import prepare
 import services
-from daemon import LabError, start_all, stop_all, wait_until
+from daemon import PATIENCE_S, LabError, start_all, stop_all, wait_until
 from openstack.connection import Connection
 from settings import HOSTS, VOLUME_TYPES
-
-_AGENTS_S = 120
 
 
 def install() -> None:
@@ -67,7 +65,7 @@ def _agents(cloud: Connection) -> None:
     wait_until(
         "Cinder's pools",
         lambda: pools <= {pool.name for pool in cloud.block_storage.backend_pools()},
-        _AGENTS_S,
+        PATIENCE_S,
     )
     if not set(HOSTS) <= {one.name for one in cloud.compute.hypervisors()}:
         prepare.discover_hosts()
@@ -77,7 +75,7 @@ def _reported(what: str, agents: Callable[[], Iterable], wanted: set[tuple[str, 
     def up() -> bool:
         return wanted <= {(one.binary, one.host) for one in agents() if one.state == "up"}
 
-    wait_until(what, up, _AGENTS_S)
+    wait_until(what, up, PATIENCE_S)
 
 
 @contextmanager
