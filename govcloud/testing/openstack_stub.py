@@ -31,7 +31,7 @@ _MICROVERSIONS: Final = {"compute": "2.93", "block-storage": "3.70"}
 
 Query = Mapping[str, list[str]]
 List = Callable[[Query], Any]
-"""The body of the answer to a query."""
+"""The answer to a query: its body, or status, headers and body."""
 
 
 @dataclass
@@ -164,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             cloud.refuse_tokens -= 1
             self._answer(401, {}, {"error": {"message": "expired"}})
         elif path in cloud.lists:
-            self._answer(200, {}, cloud.lists[path](query))
+            told = cloud.lists[path](query)
+            self._answer(*(told if isinstance(told, tuple) else (200, {}, told)))
         elif isinstance(cloud.say, str):
             self._spoil(cloud.say)
         else:

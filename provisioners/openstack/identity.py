@@ -284,15 +284,27 @@ class Identity:
         """
         name = f"govcloud-{self._marks.installation}"
         secret = self._door.derived_secret(name)
-        found = self._door.get(IDENTITY, "/users", params={"name": name, "domain_id": domain})
-        users = found.get("users") or []
-        if users:
-            user = str(users[0]["id"])
-            if not self._door.works(self._door.password_login(user, secret)):
-                body = {"user": {"password": secret}}
-                self._door.call(IDENTITY, "PATCH", f"/users/{user}", json=body)
-        else:
-            body = {"user": {"name": name, "domain_id": domain, "password": secret}}
-            user = str(self._door.call(IDENTITY, "POST", "/users", json=body)["user"]["id"])
+        user = self._user(name, domain)
+        if not user:
+            user = self._make_user(name, domain, secret)
+        elif not self._door.works(self._door.password_login(user, secret)):
+            body = {"user": {"password": secret}}
+            self._door.call(IDENTITY, "PATCH", f"/users/{user}", json=body)
         self._door.tenant_login = (user, secret)
         return user
+
+    def _user(self, name: str, domain: str) -> str:
+        """Return the id of a user; empty where there is none."""
+        found = self._door.get(IDENTITY, "/users", params={"name": name, "domain_id": domain})
+        return next((str(row["id"]) for row in found.get("users") or ()), "")
+
+    def _make_user(self, name: str, domain: str, secret: str) -> str:
+        """Make a user, unless another thread or controller is quicker; return its id."""
+        body = {"user": {"name": name, "domain_id": domain, "password": secret}}
+        try:
+            return str(self._door.call(IDENTITY, "POST", "/users", json=body)["user"]["id"])
+        except CloudConflictError:
+            user = self._user(name, domain)
+            if not user:
+                raise
+            return user

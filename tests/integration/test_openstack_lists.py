@@ -733,6 +733,39 @@ def test_a_last_copy_is_ours_and_of_what_it_is_to_be(
     assert driver.keep_copy(seen, "copy")
 
 
+# --- What another did at the same moment --------------------------------------------------------
+
+
+def test_a_user_that_another_has_just_made_is_taken(cloud: Cloud, tmp_path: Path) -> None:
+    """Two tenants that are made at once need the same one, where credentials are of one project."""
+    secret = tmp_path / "secret"
+    secret.write_text("s", encoding="utf-8")
+    connection = {
+        "auth-url": f"{cloud.url}/v3",
+        "application-credential-id": "id",
+        "application-credential-secret-file": str(secret),
+    }
+    users: list[Any] = []
+
+    def answer(query: Query) -> Any:
+        if "name" in query:
+            return {"users": list(users)}
+        users.append({"id": "theirs"})
+        return 409, {}, {"error": {"message": "Conflict occurred attempting to store user"}}
+
+    order = volume_order(1)
+    cloud.lists["/v3/users"] = answer
+    cloud.lists["/v3/roles"] = all_of("roles", [{"name": "member", "id": "r"}])
+    cloud.lists[PROJECTS] = all_of("projects", [], project=project(order, "p1", ""))
+    driver = open_cloud(CloudAddress(NAME, connection, MARKS.installation, ""))
+    [tenant] = driver.ground(order)
+    wanted = next(one for one in driver.resources(tenant) if one.type == "project")
+    assert driver.create(wanted).id == "p1"
+    granted = "/v3/OS-INHERIT/domains/ours/users/theirs/roles/r/inherited_to_projects"
+    assert ("PUT", granted) in cloud.asked
+    driver.close()
+
+
 # --- What is done already -----------------------------------------------------------------------
 
 
