@@ -47,7 +47,8 @@ class ObservingContract:
         pages, calls = look()
         build(harness, provisioner, harness.order(2, count=8))
         more_pages, more_calls = look()
-        assert more_calls - calls <= 2 * (more_pages - pages) + 2
+        # Where a cloud is shared, others may have taken away what filled pages.
+        assert more_calls - calls <= 2 * max(0, more_pages - pages) + 2
 
     def test_another_installations_marks_are_foreign(self, harness: Harness) -> None:
         """A mark counts for the installation that set it and for no other."""
