@@ -30,7 +30,7 @@ DOMAIN: Final = "govcloud-demo"
 REGION: Final = "region"
 SHOWN: Final = "hrss"
 VICTIM: Final = "insurance-db"
-_GONE_S: Final = 120.0
+_GONE_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)

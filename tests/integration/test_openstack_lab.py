@@ -13,7 +13,7 @@ from govcloud.testing.openstack import OpenStack
 from govcloud.testing.openstack_leftovers import carrying, inventory, of_projects, orphans
 from govcloud.testing.proxy import Proxy, Rule
 
-WAIT_S = 120
+WAIT_S = 600
 
 
 @contextmanager

@@ -48,9 +48,9 @@ def stranger(openstack: OpenStack) -> Iterator[Any]:
         finally:
             admin.compute.delete_server(server)
             admin.compute.wait_for_delete(server, wait=PATIENCE_S)
-            volume = member.block_storage.get_volume(volume)
-            if volume.status == "in-use":
-                member.block_storage.wait_for_status(volume, "available", wait=PATIENCE_S)
+            # Its server lets it go, and it may still be being copied.
+            volume = member.block_storage.get_volume(volume.id)
+            member.block_storage.wait_for_status(volume, "available", wait=PATIENCE_S)
             member.block_storage.delete_volume(volume)
             for image in admin.image.images():
                 if name in image.name:
@@ -133,6 +133,7 @@ def test_what_somebody_made_is_taken_over_and_run(region: Region, stranger: Any)
     name = f"{server.name}-disk"
     assert not driver.keep_copy(disk, name)
     assert copies(region, name) == []  # it is in use
+    until(lambda: ready(of(driver, order, "server-0")))  # the copy has been taken
     with region.cloud.connect() as admin:
         admin.compute.delete_volume_attachment(server, volume)
     until(lambda: driver.keep_copy(disk, name) or copies(region, name))

@@ -24,7 +24,7 @@ from govcloud.testing.openstack import OpenStack
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
 DISKS = [{"size": "1Gi", "type": "hdd"}]
-PATIENCE_S = 300
+PATIENCE_S = 600
 
 
 @pytest.fixture
