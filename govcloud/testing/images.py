@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         at, _ = int(wanted.pop("marker", 0)), wanted.pop("limit", None)
         fitting = [
             image
-            for image in service.images.values()
+            for image in tuple(service.images.values())
             if all(image.get(name) == value for name, value in wanted.items())
         ]
         more = {"next": f"/v2/images?marker={at + 1}"} if at + 1 < len(fitting) else {}
