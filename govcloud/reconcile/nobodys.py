@@ -4,9 +4,9 @@ Of a managed cloud these are differences; all that an observed cloud holds is su
 """
 
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlmodel import Session, col
@@ -15,8 +15,10 @@ from govcloud.domain.access import CONTROLLER
 from govcloud.domain.drift import DriftMode
 from govcloud.plan.drift import ModeOf
 from govcloud.ports.cloud import Observed
+from govcloud.store.engine import upsert
 from govcloud.store.tables import DriftRow
 from govcloud.store.unit import Store
+from govcloud.store.work import chunks
 
 
 class Said(NamedTuple):
@@ -97,11 +99,32 @@ def keep(store: Store, cloud: str, found: Sequence[Nobodys], mode: ModeOf, said:
                     col(DriftRow.uid) == "",
                 )
             )
-        for new in sorted(would - said, key=str):
-            key = (new.resource, new.field)
-            since = before.get(key, unit.now)
-            unit.session.add(DriftRow(cloud=cloud, since=since, **new._asdict()))
+        new = [
+            {
+                "cloud": cloud,
+                "uid": "",
+                "department": "",
+                "since": before.get((one.resource, one.field), unit.now),
+                **one._asdict(),
+            }
+            for one in sorted(would - said, key=str)
+        ]
+        for rows in chunks(new):
+            _write(unit.session, rows)
     return len(said ^ would)
+
+
+def _write(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows; what a comparison that runs beside this one has written is seen anew."""
+    statement = upsert(session, DriftRow).values(rows)
+    seen = {name: getattr(statement.excluded, name) for name in ("found", "mode", "detail")}
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["cloud", "resource", "field"],
+            set_=seen,
+            where=col(DriftRow.uid) == "",
+        )
+    )
 
 
 def _mode(mode: ModeOf, field: str) -> str:

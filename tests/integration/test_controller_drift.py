@@ -229,6 +229,22 @@ def test_a_lost_mark_makes_it_nobodys_and_its_room_is_not_given_twice(lab: Lab) 
     assert lab.row(uid).ready  # type: ignore[union-attr]
 
 
+def test_two_comparisons_at_once_report_the_same(lab: Lab) -> None:
+    """Who begins to listen to a cloud compares beside the one whose turn it is."""
+    stray = tamper.add_foreign(lab.path(), "stray")
+    other, compared = lab.controller("other"), []
+
+    def beside(*arguments: Any) -> None:
+        if "FROM drift" in arguments[2] and not compared:
+            compared.append(CLOUD)
+            other.pass_once(CLOUD)
+
+    event.listen(lab.store.database.engine, "after_cursor_execute", beside)
+    assert lab.controller().pass_once(CLOUD) is not None
+    assert compared
+    assert [(row.resource, row.field) for row in lab.drift()] == [(stray.id, "unmanaged")]
+
+
 @pytest.mark.guarantee("R2")
 def test_a_mark_without_an_object_is_an_orphan(lab: Lab) -> None:
     controller = lab.controller()
