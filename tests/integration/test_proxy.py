@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for line in (b"first\n", b"second\n"):
-            self.server.more.acquire(timeout=20)
+            self.server.more.acquire(timeout=60)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
         self.wfile.write(b"0\r\n\r\n")
 
@@ -79,7 +79,7 @@ def proxy(service: Service) -> Iterator[Proxy]:
 
 @pytest.fixture
 def client(proxy: Proxy) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=proxy.url("compute"), timeout=20) as opened:
+    with httpx.Client(base_url=proxy.url("compute"), timeout=60) as opened:
         yield opened
 
 

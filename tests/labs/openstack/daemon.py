@@ -60,7 +60,8 @@ class Daemon:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
         pid = int(record["pid"])
-        return pid if _started(pid) == record["started"] else None
+        # What had ended before this was written down has no start either.
+        return pid if record["started"] and _started(pid) == record["started"] else None
 
     def state(self) -> str:
         """Say in words whether it runs and answers."""
