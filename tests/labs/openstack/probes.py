@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-_SECONDS = 5
+_SECONDS = 30
 
 
 def http_answers(port: int, path: str = "/") -> Callable[[], bool]:
