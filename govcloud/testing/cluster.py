@@ -91,8 +91,9 @@ class Cluster:
 
     def connection(self) -> dict[str, str]:
         """Return what a `Cloud` document says of the cluster, through the proxy."""
-        token = {"token-file": str(self.plane.token_file())}
-        return {"endpoint": self.proxy.url(SERVICE), "pageSize": "5", **token, **self._connection}
+        there = self.plane.connection() | {"endpoint": self.proxy.url(SERVICE)}
+        del there["ca-file"]  # the proxy speaks no TLS
+        return there | {"pageSize": "5"} | self._connection
 
     # --- The harness of the contract ---
 
@@ -168,7 +169,9 @@ class Cluster:
         return sum("watch=true" in call.query for call in self.proxy.calls)
 
     def pod(self, namespace: str, name: str = "", **resources: str) -> Any:
-        """Make a pod that no node will ever run."""
+        """Make a pod that no node will ever run, once the namespace has its account for pods."""
+        account = f"{NAMESPACE.everywhere}/{namespace}/serviceaccounts/default"
+        wait_until(lambda: self.plane.look(account) is not None)
         wanted = resources or {"cpu": "100m", "memory": "64Mi"}
         container = {
             "name": "main",

@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -41,8 +41,10 @@ _GROUPS: Final[Mapping[str, str]] = {
     "applicant": "",
     "stranger": "",
 }
-_START_S: Final = 120.0
+_START_S: Final = 300.0
 _STOP_S: Final = 5.0
+_CALL_S: Final = 120.0
+"""A server on a busy machine may take its time; nobody waits for one that is down."""
 _CONTROLLERS: Final = (
     "namespace-controller",
     "resourcequota-controller",
@@ -95,18 +97,19 @@ class ControlPlane:
 
         `options` are added to the API server's command line.
         """
-        folder = Path(tempfile.mkdtemp(prefix="govcloud-k8s-"))
-        authority = Authority(folder)
-        plane = cls(programs, folder, _free_ports("etcd", "peer", "api", "manager"), authority.file)
-        plane._prepare(authority, options)
-        try:
-            for name in ("etcd", "apiserver", "manager"):
-                plane.run(name)
-            yield plane
-        finally:
-            for name in list(plane._running):
-                plane.kill(name)
-            shutil.rmtree(folder, ignore_errors=True)
+        with _held_ports("etcd", "peer", "api", "manager") as ports:
+            folder = Path(tempfile.mkdtemp(prefix="govcloud-k8s-"))
+            authority = Authority(folder)
+            plane = cls(programs, folder, ports, authority.file)
+            plane._prepare(authority, options)
+            try:
+                for name in ("etcd", "apiserver", "manager"):
+                    plane.run(name)
+                yield plane
+            finally:
+                for name in list(plane._running):
+                    plane.kill(name)
+                shutil.rmtree(folder, ignore_errors=True)
 
     # --- Who it lets in ---
 
@@ -130,6 +133,7 @@ class ControlPlane:
             "endpoint": self.url,
             "ca-file": str(self.ca_file),
             "token-file": str(self.token_file(user)),
+            "timeout": str(_CALL_S),
         }
 
     def call(
@@ -143,7 +147,7 @@ class ControlPlane:
             request.add_header("Content-Type", kind or "application/json")
         context = ssl.create_default_context(cafile=str(self.ca_file))
         try:
-            with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_CALL_S, context=context) as answer:  # noqa: S310
                 text = answer.read().decode()
         except urllib.error.HTTPError as error:
             error.close()
@@ -294,15 +298,21 @@ def kubeconfig(url: str, ca_file: Path, token: str) -> dict[str, object]:
     }
 
 
-def _free_ports(*names: str) -> dict[str, int]:
-    """Return a port of loopback for each name that nobody listens on right now."""
-    probes = {name: socket.socket() for name in names}
-    for probe in probes.values():
-        probe.bind((LOOPBACK, 0))
-    ports = {name: probe.getsockname()[1] for name, probe in probes.items()}
-    for probe in probes.values():
-        probe.close()
-    return ports
+@contextmanager
+def _held_ports(*names: str) -> Iterator[Mapping[str, int]]:
+    """Hold a port of loopback for each name, also while the program that listens there is down.
+
+    A socket that is bound and does not listen keeps the system from giving its port to others;
+    programs in Go may listen there all the same, because they do not mind an address in use.
+    """
+    with ExitStack() as held:
+        ports = {}
+        for name in names:
+            holder = held.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind((LOOPBACK, 0))
+            ports[name] = holder.getsockname()[1]
+        yield ports
 
 
 class ExistingCluster(ControlPlane):

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from govcloud.errors import (
 from govcloud.messages import render
 from govcloud.ports.cloud import CloudAddress, Observed, State
 from govcloud.testing.cluster import namespace_order
+from govcloud.testing.meanwhile import wait_until
 from provisioners.kubernetes.driver import KubernetesProvisioner, open_cluster
 from provisioners.kubernetes.objects import manifest
 from provisioners.kubernetes.reading import observed
@@ -48,7 +48,8 @@ class Say:
     raw: bytes | None = None
     cut: bool = False
     """Close the connection after half of the body."""
-    silent_s: float = 0
+    silent: bool = False
+    """Say nothing until the test is over."""
 
 
 Script = Callable[[Asked], Say]
@@ -62,6 +63,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, script: Script) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script, self.asked = script, list[Asked]()
+        self.over = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
@@ -86,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
         asked = Asked(self.command, place.path, parse_qs(place.query), dict(self.headers), body)
         self.server.asked.append(asked)
         say = self.server.script(asked)
-        time.sleep(say.silent_s)
+        if say.silent:
+            self.server.over.wait()
+            return
         data = say.raw if say.raw is not None else json.dumps(say.body).encode()
         self.send_response(say.status)
         for name, value in say.headers.items():
@@ -103,11 +107,12 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(script: Script, **connection: str) -> Iterator[tuple[Server, KubernetesProvisioner]]:
     server = Server(script)
-    address = {"endpoint": server.url, "timeout": "2", **connection}
+    address = {"endpoint": server.url, "timeout": "60", **connection}
     driver = open_cluster(CloudAddress("k8s", address, INSTALLATION, ""))
     try:
         yield server, driver
     finally:
+        server.over.set()
         driver.close()
         server.shutdown()
         server.server_close()
@@ -175,19 +180,25 @@ TABLE: list[tuple[Say, type[CloudError], str, bool]] = [
     (Say(200, {"kind": "Namespace"}, cut=True), TransientCloudError, "ConnectionLost", True),
     (Say(200, raw=b'{"kind": "Names'), TransientCloudError, "ConnectionLost", True),
     (Say(200, raw=b"<html>login</html>"), TransientCloudError, "ConnectionLost", True),
-    (Say(200, silent_s=2.5), TransientCloudError, "Timeout", True),
+    (Say(silent=True), TransientCloudError, "Timeout", True),
 ]
+
+
+def patience(say: Say) -> dict[str, str]:
+    """How long the driver waits: it gives up only on a server that says nothing."""
+    return {"timeout": "1"} if say.silent else {}
 
 
 @pytest.mark.parametrize(("say", "kind", "reason", "unknown"), TABLE)
 def test_each_answer_to_a_write_has_its_verdict(
     say: Say, kind: type[CloudError], reason: str, unknown: bool
 ) -> None:
-    with serving(lambda _asked: say) as (server, driver):
+    with serving(lambda _asked: say, **patience(say)) as (server, driver):
         with pytest.raises(CloudError) as caught:
             driver.create(driver.resources(namespace_order(1))[0])
         assert (type(caught.value), caught.value.reason) == (kind, reason)
         assert getattr(caught.value, "outcome_unknown", False) is unknown
+        wait_until(lambda: server.asked)
         assert len(server.asked) == 1, "a driver does not retry"
     for language in ("zh", "en"):
         assert render(f"kubernetes.{reason}", language) != f"kubernetes.{reason}"
@@ -198,7 +209,7 @@ def test_each_answer_to_a_write_has_its_verdict(
 def test_a_read_that_fails_leaves_nothing_unknown(
     say: Say, kind: type[CloudError], reason: str, unknown: bool
 ) -> None:
-    with serving(lambda _asked: say) as (_, driver):
+    with serving(lambda _asked: say, **patience(say)) as (_, driver):
         with pytest.raises(CloudError) as caught:
             driver.find(["hrss-0001"])
         assert (type(caught.value), caught.value.reason) == (kind, reason)
