@@ -60,8 +60,9 @@ class Watcher:
             kind.word: Memory(kind, installation, self.begun, strays, lambda: classes.known)
             for kind in TYPES
         }
-        self.streaming: set[str] = set()
+        self._streaming: set[str] = set()
         self._listed: set[str] = set()
+        self._untold: dict[str, None] = {}
 
     def knows(self, uid: str) -> bool:
         """Whether anything of an object was seen and is not gone."""
@@ -78,26 +79,50 @@ class Watcher:
     @property
     def live(self) -> bool:
         """Whether all streams are open, so that what is remembered is what there is."""
-        return len(self.streaming) == len(TYPES)
+        return len(self._streaming) == len(TYPES)
 
     def changes(self, stop: Stop) -> Iterator[Sequence[str]]:
         """Yield what changes, until `stop`; raises CloudError as soon as one stream fails."""
         news: News = SimpleQueue()
-        streams = [_Stream(self, kind, news) for kind in TYPES]
+        # A stream of before that ends late takes itself off a set of its own.
+        self._streaming = streaming = set[str]()
+        streams = [_Stream(self, kind, news, streaming) for kind in TYPES]
         for stream in streams:
             stream.start()
         try:
-            early: list[str] = []
             while not (stop.is_set() or self.live):
-                early += _told(news)
-            yield early
+                self._gather(news)
+            yield self._told()
             while not stop.is_set():
-                yield _told(news)
+                self._gather(news)
+                yield self._told()
         finally:
             for stream in streams:
                 stream.end()
             for stream in streams:
                 stream.join()
+            while not news.empty():
+                with contextlib.suppress(CloudError):
+                    self._heed(news.get())
+
+    def _gather(self, news: News) -> None:
+        """Take what has come, at once or after a short while; raises what a stream failed with."""
+        with contextlib.suppress(Empty):
+            self._heed(news.get(timeout=_LOOK_S))
+            until = time.monotonic() + _GATHER_S
+            while True:
+                self._heed(news.get(timeout=max(until - time.monotonic(), 0)))
+
+    def _heed(self, said: str | CloudError) -> None:
+        """Keep an object until it is told: it is remembered, and no list makes news of it again."""
+        if isinstance(said, CloudError):
+            raise said
+        self._untold[said] = None
+
+    def _told(self) -> Sequence[str]:
+        """Return what was gathered, once."""
+        told, self._untold = list(self._untold), {}
+        return told
 
     def listed(self, kind: Type, news: News) -> str:
         """List a type; tell what has changed since it was last known. Returns the version.
@@ -157,28 +182,14 @@ class Watcher:
         )
 
 
-def _told(news: News) -> Sequence[str]:
-    """Return what has come, at once or after a short while; raises what a stream failed with."""
-    uids: dict[str, None] = {}
-    try:
-        said = news.get(timeout=_LOOK_S)
-        until = time.monotonic() + _GATHER_S
-        while True:
-            if isinstance(said, CloudError):
-                raise said
-            uids[said] = None
-            said = news.get(timeout=max(until - time.monotonic(), 0))
-    except Empty:
-        return list(uids)
-
-
 class _Stream:
     """The thread that listens to one type."""
 
-    def __init__(self, watcher: Watcher, kind: Type, news: News) -> None:
+    def __init__(self, watcher: Watcher, kind: Type, news: News, streaming: set[str]) -> None:
         self._watcher = watcher
         self._kind = kind
         self._news = news
+        self._streaming = streaming
         self._ended = threading.Event()
         self._open: BaseHTTPResponse | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch-{kind.word}", daemon=True)
@@ -225,7 +236,7 @@ class _Stream:
                 self._open = response
                 if self._ended.is_set():
                     return version
-                self._watcher.streaming.add(self._kind.word)
+                self._streaming.add(self._kind.word)
                 for line in _lines(response):
                     version = self._watcher.heard(json.loads(line), self._kind, self._news)
         except CloudError as error:
@@ -233,7 +244,7 @@ class _Stream:
                 raise
             return ""
         finally:
-            self._watcher.streaming.discard(self._kind.word)
+            self._streaming.discard(self._kind.word)
             self._open = None
         if time.monotonic() - began < _TOO_SOON_S and not self._ended.is_set():
             raise TransientCloudError("ConnectionLost", f"{self._kind.plural}: watch ended at once")

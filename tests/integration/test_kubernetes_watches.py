@@ -14,6 +14,7 @@ from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.meanwhile import wait_until
 from govcloud.testing.proxy import Answer, Rule
 from provisioners.kubernetes.driver import KubernetesProvisioner
+from provisioners.kubernetes.types import NAMESPACE
 
 STREAMS = 5
 GONE = (
@@ -134,10 +135,55 @@ def test_a_stream_that_breaks_is_said(cluster: Cluster) -> None:
         assert ear.error.reason == "ConnectionLost"
 
 
-def test_a_server_that_hangs_up_at_once_is_not_asked_for_ever(cluster: Cluster) -> None:
+def test_what_changes_while_a_stream_breaks_is_told_all_the_same(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was heard and not told yet is no difference to the list that comes next."""
+    monkeypatch.setattr("provisioners.kubernetes.watching._GATHER_S", 600)
+    driver = cluster.open()
+    order = cluster.order(1)
+    quota = next(r for r in build(cluster, driver, order) if r.part == "quota")
+    with listening(cluster, driver) as ear:
+        seen = one(driver, quota)
+        wait_until(lambda: driver.recall(seen) is not None)
+        cluster.remove(seen)
+        wait_until(lambda: driver.recall(seen) is None)
+        cluster.proxy.disconnect()
+        wait_until(lambda: ear.error is not None)
+    monkeypatch.undo()
+    with listening(cluster, driver) as again:
+        wait_until(lambda: order.uid in ear.told + again.told)
+
+
+def test_a_server_that_hangs_up_at_once_is_not_asked_for_ever(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A busy machine may take longer than two seconds to see that nothing came.
+    monkeypatch.setattr("provisioners.kubernetes.watching._TOO_SOON_S", 600)
     driver = cluster.open()
     cluster.proxy.add(Rule(path="namespaces$", answer=Answer(200, body=b""), skip=1, times=None))
     ear = Ear(driver)
     wait_until(lambda: ear.error is not None)
     ear.thread.join(60)
     assert cluster.proxy.count(path="namespaces$") <= 3
+
+
+def test_a_stream_that_ends_late_does_not_end_the_one_after_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server answers when somebody listens anew already: what is kept is known all the same."""
+    monkeypatch.setattr("provisioners.kubernetes.watching._END_S", 0.1)
+    driver, answering = cluster.open(), threading.Event()
+    rule = Rule(path="namespaces$", skip=1, before=lambda _call: answering.wait() and None)
+    cluster.proxy.add(rule)
+    first = Ear(driver)
+    wait_until(lambda: cluster.proxy.count(path="namespaces$") == 2)
+    first.stop.set()
+    first.thread.join(60)
+    (late,) = (t for t in threading.enumerate() if t.name == f"watch-{NAMESPACE.word}")
+    with listening(cluster, driver):
+        seen = one(driver, build(cluster, driver, cluster.order(1))[0])
+        wait_until(lambda: driver.recall(seen) is not None)
+        answering.set()
+        late.join(60)
+        assert driver.recall(seen) is not None
