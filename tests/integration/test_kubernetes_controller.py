@@ -54,15 +54,25 @@ def connection() -> dict[str, str]:
 
 
 @pytest.fixture
+def limits() -> dict[str, int]:
+    """What a test's Cloud document says of how often and how fast it is asked."""
+    return {}
+
+
+@pytest.fixture
 def lab(
-    sqlite_template: Path, cluster: Cluster, tmp_path: Path, connection: dict[str, str]
+    sqlite_template: Path,
+    cluster: Cluster,
+    tmp_path: Path,
+    connection: dict[str, str],
+    limits: dict[str, int],
 ) -> Iterator[KubeLab]:
     file = tmp_path / "lab.db"
     shutil.copyfile(sqlite_template, file)
     database = Database(f"sqlite:///{file}")
     there = cluster.connection() | connection
     lab = KubeLab(Store(database, SystemClock()), there, settings=QUICK)
-    yield lab.found()
+    yield lab.found(limits=limits)
     lab.remove_all(cluster.plane)
     database.close()
 
@@ -765,6 +775,11 @@ def test_a_pass_in_which_nothing_changed_costs_pages_and_writes_nothing(
     assert calls_of_a_pass() == few
 
 
+SELDOM = pytest.mark.parametrize("limits", [{"resyncSeconds": 3600}])
+"""Compared so seldom that what is healed is healed because of what the streams tell."""
+
+
+@SELDOM
 @pytest.mark.guarantee("R4")
 def test_a_removed_quota_is_healed_by_watch(lab: KubeLab, cluster: Cluster) -> None:
     uid = lab.namespace()
@@ -786,7 +801,7 @@ def test_what_the_streams_tell_is_waited_for_in_one_attempt(lab: KubeLab, cluste
         claimed.extend(uid for uid in begun if not ready(lab, uid))  # others are only looked at
 
     uid = lab.namespace()
-    controller = lab.controller(settings=replace(QUICK, hold_s=60), on_step=step)
+    controller = lab.controller(settings=replace(QUICK, hold_s=600, lease_s=600), on_step=step)
     with running(controller):
         wait_until(lambda: ready(lab, uid))
         listened = lab.drivers[-1]
@@ -797,6 +812,7 @@ def test_what_the_streams_tell_is_waited_for_in_one_attempt(lab: KubeLab, cluste
     assert {item.part for item in lab.there(second)} == PARTS
 
 
+@SELDOM
 @pytest.mark.guarantee("R4")
 def test_what_was_lost_while_nobody_listened_is_healed_when_somebody_begins(
     lab: KubeLab, cluster: Cluster
