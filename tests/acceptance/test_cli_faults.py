@@ -8,9 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,8 @@ from govcloud.errors import Exit
 EXAMPLES = Path(__file__).parents[2] / "examples" / "small"
 FULL = Path("/dev/full")
 PROGRAM = [sys.executable, "-c", "from cli.main import main; main()"]
+SILENCE_S = 120
+"""After this time without a word, a program hangs."""
 
 
 def environment(city: Path | None = None, **more: str) -> dict[str, str]:
@@ -42,22 +42,20 @@ def on_terminal(words: Sequence[str], env: dict[str, str], answers: str = "") ->
         start_new_session=True,
     )
     os.close(slave)
-    shown, left, end = "", answers, time.monotonic() + 60
-    while time.monotonic() < end:
-        ready, _, _ = select.select([master], [], [], 0.2)
-        if ready:
-            try:
-                piece = os.read(master, 65536).decode("utf-8", "replace")
-            except OSError:
-                break
-            if not piece:
-                break
-            shown += piece
-        if left and shown.rstrip().endswith(("[y/N]:", "[Y/n]:")):
+    shown, left = b"", answers
+    while select.select([master], [], [], SILENCE_S)[0]:
+        try:
+            piece = os.read(master, 65536)  # which may end in the middle of a character
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+        if left and shown.rstrip().endswith((b"[y/N]:", b"[Y/n]:")):
             os.write(master, left[0].encode() + b"\n")
             left = left[1:]
     os.close(master)
-    return process.wait(timeout=10), shown
+    return process.wait(timeout=SILENCE_S), shown.decode("utf-8", "replace")
 
 
 @pytest.mark.guarantee("P2")
@@ -153,8 +151,9 @@ def test_a_run_on_a_full_disk_ends(city, govcloud):
     asked = (EXAMPLES / "department.yaml").read_text("utf-8").replace("count: 2", "count: 3")
     more = city / "more.yaml"
     more.write_text(asked, "utf-8")
-    govcloud("--as", "hrss", "submit", "-f", str(more), "--title", "More")
-    govcloud("--as", "approver", "approve", f"REQ-{datetime.now(UTC).year}-0002", "--yes")
+    words = ("submit", "-f", str(more), "--title", "More", "-o", "name")
+    number = govcloud("--as", "hrss", *words).out.strip()
+    govcloud("--as", "approver", "approve", number, "--yes")
 
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (80 * 1024, 80 * 1024))
@@ -166,7 +165,7 @@ def test_a_run_on_a_full_disk_ends(city, govcloud):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == Exit.UNAVAILABLE, done.stderr
     assert "→" in done.stderr
@@ -183,33 +182,19 @@ def test_a_report_that_cannot_be_written_leaves_the_former_one(city, govcloud, t
 
 def test_a_closed_pipe_is_no_fault(city):
     """As with `| head`: silence, and what the shell reports for SIGPIPE."""
-    words = " ".join(f"'{word}'" for word in PROGRAM)
+    reader, writer = os.pipe()
+    os.close(reader)  # before anything is written, and not while it is
     done = subprocess.run(
-        ["bash", "-c", f"{words} schema | true; echo ${{PIPESTATUS[0]}}"],
+        [*PROGRAM, "schema"],
         env=environment(city),
-        capture_output=True,
+        stdout=writer,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
+    os.close(writer)
     assert done.stderr == ""
-    assert done.stdout.strip() == "141"
-
-
-def test_interrupted(city):
-    """Ctrl-C ends a wait with 130 and without a traceback."""
-    process = subprocess.Popen(
-        [*PROGRAM, "wait", "vm/never", "--for", "create"],
-        env=environment(city),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(timeout=8)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == Exit.INTERRUPTED
-    assert "Traceback" not in errors
+    assert done.returncode == 141
 
 
 def test_an_incident_is_logged_and_not_shown(city, govcloud):
@@ -308,7 +293,7 @@ def test_the_controller_stops_gracefully(city):
     assert process.stderr is not None
     assert "night-shift" in process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == Exit.OK, errors
     assert "stopped" in errors
 
@@ -328,7 +313,7 @@ def test_a_server_serves_and_stops(city, govcloud, monkeypatch):
     monkeypatch.setenv("GOVCLOUD_SERVER", found[0])
     assert "social-insurance-app" in govcloud("get", "vm").out
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == Exit.OK, errors
 
 

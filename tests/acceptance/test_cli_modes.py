@@ -14,6 +14,8 @@ import uvicorn
 from cli.tree import Branch, walk
 from govcloud import bootstrap, settings
 from govcloud.errors import Exit
+from govcloud.policy.context import city_day
+from govcloud.testing.meanwhile import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "small"
 LOCAL_ONLY = {
@@ -140,6 +142,7 @@ def served(workspace: Path) -> Iterator[str]:
     listener = config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
+    wait_until(lambda: server.started)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -196,7 +199,7 @@ def test_both_modes_answer_alike(twins, tmp_path, govcloud):
         (EXAMPLES / "department.yaml").read_text(encoding="utf-8").replace("count: 2", "count: 3")
     )
     bigger.write_text(text, encoding="utf-8")
-    year = str(datetime.now(UTC).year)
+    year = str(city_day(datetime.now(UTC)).year)
     for step in STEPS:
         words = typed(step, bigger, year)
         answers = {}

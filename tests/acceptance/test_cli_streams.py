@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -105,7 +105,7 @@ def test_output_goes_into_pipes_and_devices_and_leaves_them_there(city, tmp_path
     done = shell(f"govcloud schema vm -o '{pipe}'", city)
     if not stat.S_ISFIFO(pipe.stat().st_mode):  # The reader waits for a writer for ever.
         pytest.fail("the pipe was replaced")
-    reader.join(30)
+    reader.join(120)
     assert done.returncode == Exit.OK, done.stderr
     assert b"$schema" in read[0]
     zero = tmp_path / "null"
@@ -136,9 +136,19 @@ def test_interrupted_at_work(city):
         with started("report", "on-cloud-rate", city=city) as process:
             at_work(process, file)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=20)
     assert process.returncode == Exit.INTERRUPTED
     assert (out, err.strip()) == ("", "")
+
+
+def test_interrupted_while_waiting(city):
+    """Ctrl-C ends a wait with 130 and without a traceback."""
+    with started("wait", "vm/never", "--for", "create", city=city) as process:
+        at_work(process, city / ".govcloud" / "govcloud.db")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    assert "Traceback" not in err
 
 
 def started(*words: str, city: Path) -> subprocess.Popen[str]:
@@ -152,13 +162,22 @@ def started(*words: str, city: Path) -> subprocess.Popen[str]:
     )
 
 
+def opened(about: Path) -> set[Path]:
+    """The files that a process has open and keeps open while they are looked at."""
+    files = set()
+    for link in (about / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            files.add(link.readlink())
+    return files
+
+
 def at_work(process: subprocess.Popen[str], file: Path) -> None:
     """Wait until a process has a file open and its threads do nothing but wait for something."""
     about, former = Path("/proc") / str(process.pid), ""
     while True:
         assert process.poll() is None
         spent = " ".join((about / "stat").read_text().rpartition(")")[2].split()[11:13])
-        if spent == former and file in {link.readlink() for link in (about / "fd").iterdir()}:
+        if spent == former and file in opened(about):
             return
         former = spent
         select.select([process.stdout], [], [], 0.5)
