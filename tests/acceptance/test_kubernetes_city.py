@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import yaml
 from kubernetes import client, config
 
 from govcloud.errors import Exit
+from govcloud.ports.cloud import CloudAddress
 from govcloud.testing.cluster import Cluster
 from govcloud.testing.kubernetes import ControlPlane
 from govcloud.testing.meanwhile import wait_until
+from provisioners.kubernetes.driver import open_cluster
 
 pytestmark = pytest.mark.slow
 Typed = Callable[..., Any]
@@ -104,6 +107,10 @@ def cluster(control_plane: ControlPlane) -> Iterator[Cluster]:
     cluster = Cluster(control_plane, pageSize="500")
     for item in yaml.safe_load_all(RIGHTS.read_text(encoding="utf-8")):
         put(control_plane, item)
+    # The authorizer learns of new roles by a watch of its own.
+    address = CloudAddress("k8s", control_plane.connection("govcloud"), "test", "")
+    with closing(open_cluster(address)) as driver:
+        wait_until(lambda: not driver.report().problems)
     yield cluster
     cluster.close()
 
@@ -170,8 +177,9 @@ def test_from_the_request_to_the_way_in(city: City) -> None:
     for who in ("clerk", "viewer"):
         shown = city.type("--as", who, "kubeconfig", "web")
         way[who] = let_in(yaml.safe_load(shown.out))
-        pods = client.CoreV1Api(way[who]).list_namespaced_pod(city.called())
-        assert len(pods.items) == 9
+        api = client.CoreV1Api(way[who])
+        wait_until(lambda a=api: may_list_pods(a, city.called()))
+        assert len(api.list_namespaced_pod(city.called()).items) == 9
     secret = {"metadata": {"name": "s"}, "stringData": {"a": "b"}}
     client.CoreV1Api(way["clerk"]).create_namespaced_secret(city.called(), secret)
     with pytest.raises(client.ApiException) as refused:
@@ -192,6 +200,17 @@ def let_in(document: dict[str, Any]) -> client.ApiClient:
     found = client.Configuration()
     config.load_kube_config_from_dict(document, client_configuration=found)
     return client.ApiClient(found)
+
+
+def may_list_pods(api: client.CoreV1Api, namespace: str) -> bool:
+    """Whether somebody may list the pods of a namespace by now."""
+    try:
+        api.list_namespaced_pod(namespace)
+    except client.ApiException as error:
+        if error.status != 403:
+            raise
+        return False
+    return True
 
 
 @pytest.mark.guarantee("Q5")

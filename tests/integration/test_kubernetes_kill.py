@@ -61,7 +61,7 @@ class Bench:
         arguments = (self.url, connection, self.installation, at, record)
         process = CONTEXT.Process(target=work, args=arguments)
         process.start()
-        process.join(60)
+        process.join()
         return process.exitcode
 
 

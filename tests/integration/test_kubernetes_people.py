@@ -96,10 +96,11 @@ def test_members_get_in_by_their_role_and_nobody_else(
 ) -> None:
     given = way_in(api, lab, "head").json()
     assert given["role"] == "admin"
-    assert may(given["kubeconfig"], lab, tmp_path, "secrets") == 200
+    # The authorizer learns of new roles by a watch of its own.
+    wait_until(lambda: may(given["kubeconfig"], lab, tmp_path, "secrets") == 200)
     viewer = way_in(api, lab, "clerk").json()
     assert viewer["role"] == "view"
-    assert may(viewer["kubeconfig"], lab, tmp_path, "pods") == 200
+    wait_until(lambda: may(viewer["kubeconfig"], lab, tmp_path, "pods") == 200)
     assert may(viewer["kubeconfig"], lab, tmp_path, "secrets") == 403
     assert way_in(api, lab, "clerk", role="edit").status_code == 403
     assert way_in(api, lab, "head", role="view").json()["role"] == "view"

@@ -376,7 +376,8 @@ def test_a_members_kubeconfig_reaches_its_namespace_and_no_other(
     pods = [f"/api/v1/namespaces/{name}/pods" for name in names]
     viewer = granted.admit(own.uid, "view")["kubeconfig"]
     editor = granted.admit(own.uid, "edit")["kubeconfig"]
-    wait_until(lambda: status_of(viewer, pods[0], tmp_path) == 200)
+    for document in (viewer, editor):
+        wait_until(lambda d=document: status_of(d, pods[0], tmp_path) == 200)
     assert [status_of(viewer, path, tmp_path) for path in pods] == [200, 403]
     assert [status_of(viewer, path, tmp_path) for path in secrets] == [403, 403]
     assert [status_of(editor, path, tmp_path) for path in secrets] == [200, 403]
