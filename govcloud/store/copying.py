@@ -132,7 +132,7 @@ def _set_aside(database: Path) -> Path | None:
     if not database.exists():
         return None
     _let_go(database)
-    former = database.with_name(f"{database.name}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    former = database.with_name(f"{database.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     database.rename(former)
     for companion in _beside(database):
         # Its pages belong to the former database, and would be written into the new one.

@@ -10,7 +10,7 @@ from alembic import command
 
 from govcloud.errors import Exit, UsageError
 from govcloud.store import schema
-from govcloud.store.copying import back_up
+from govcloud.store.copying import back_up, restore
 from govcloud.store.engine import Database
 
 FILE = ".govcloud/govcloud.db"
@@ -48,6 +48,15 @@ def test_restoring_keeps_the_former_database(city, govcloud, tmp_path):
     assert str(former) in told
     govcloud("restore", str(former), "--yes")
     assert govcloud("quota", "show", "hrss").out == now
+
+
+def test_restoring_at_the_same_moment_keeps_each_former_database(city, govcloud, tmp_path):
+    """A second restore does not take the name of what the first one has put aside."""
+    copy = tmp_path / "city.db"
+    govcloud("backup", str(copy))
+    formers = {restore(copy, city / FILE)[1] for _ in range(5)}
+    assert set((city / ".govcloud").glob("govcloud.db.2*Z")) == formers
+    assert len(formers) == 5
 
 
 def test_a_backup_of_an_older_program_is_upgraded(city, govcloud, tmp_path):
