@@ -27,6 +27,9 @@ _SETTINGS: Final = {
     "max_locks_per_transaction": "256",
 }
 
+_PATIENCE_S: Final = 300
+"""For each program of the server: a busy machine needs half a minute to make a database."""
+
 
 def find_postgres() -> Path | None:
     """Return the folder of the newest server programs, or None where there are none."""
@@ -59,8 +62,9 @@ class PostgresServer:
         server = cls(programs, folder)
         try:
             server._initialise()
+            wait = ("-w", "-t", str(_PATIENCE_S))
             server._run(
-                "pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "start"
+                "pg_ctl", "-D", str(folder / "data"), *wait, "-l", str(folder / "log"), "start"
             )
             yield server
         finally:
@@ -102,7 +106,13 @@ class PostgresServer:
             user = pwd.getpwnam("postgres")
             options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         done = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 (programs of the server)
-            command, cwd="/", capture_output=True, text=True, check=False, timeout=60, **options
+            command,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_S,
+            **options,
         )
         if check and done.returncode:
             raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
