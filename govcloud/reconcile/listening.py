@@ -57,9 +57,10 @@ class Listener:
                     failures = 0
                     if not listened:
                         self._compare()  # what changed while nobody listened was told to nobody
-                        listened = True
+                    listened = False  # nor is it told again if it cannot be kept
                     if uids:
                         self.hear(uids)
+                    listened = True
             except (CloudError, GovcloudError) as error:
                 LOG.warning("%s: listening: %s", self._cloud, plain(error))
             except Exception:

@@ -10,9 +10,11 @@ from queue import Empty, SimpleQueue
 import pytest
 
 from govcloud.clock import SystemClock
-from govcloud.errors import TransientCloudError
+from govcloud.errors import TransientCloudError, UnavailableError
 from govcloud.ports.abilities import Stop
 from govcloud.ports.cloud import Provisioner
+from govcloud.reconcile.backoff import Backoff
+from govcloud.reconcile.listening import Listener
 from govcloud.store import clouds
 from govcloud.store.unit import Store
 from govcloud.testing.lab import ADMIN, CLOUD, QUICK, Lab
@@ -116,3 +118,34 @@ def test_where_much_changes_at_once_all_is_compared_and_the_brake_holds(bench: B
         lambda: {row.reason for row in lab.rows()} == {"MassLoss"}, WITHIN_S, "the brake holds"
     )
     assert lab.there() == []
+
+
+@pytest.mark.guarantee("R4")
+def test_what_was_told_while_it_could_not_be_kept_is_compared(store: Store, tmp_path: Path) -> None:
+    """A cloud tells a change once: when the database was away, only a comparison finds it."""
+    lab = Lab(store, tmp_path, settings=QUICK).found()
+    uid = lab.approve("web")
+    lab.controller().run_once()
+    stop, told, compared = threading.Event(), [[uid], [uid]], []
+
+    class Driver:
+        def changes(self, _stop: Stop) -> Iterator[Sequence[str]]:
+            yield ()
+            yield told.pop()
+
+    def wake() -> None:
+        if told:
+            raise UnavailableError("errors.no_schema")
+        stop.set()
+
+    listener = Listener(
+        CLOUD,
+        Driver(),
+        store=store,
+        retry=Backoff(0.01, 0.01, lambda: 0.0),
+        few=5,
+        wake=wake,
+        compare=lambda: compared.append(len(told)),
+    )
+    listener.run(stop)
+    assert compared == [2, 1]
