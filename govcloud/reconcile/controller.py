@@ -121,7 +121,10 @@ class Controller:
         """Work until `stop` is set; then finish what is running and give leases back."""
         running: dict[str, _Running] = {}
         sys.setswitchinterval(_SWITCH_S)
-        keeper = threading.Thread(target=self._keep, args=(stop,), name="keeper", daemon=True)
+        done = (
+            threading.Event()
+        )  # What is running at the stop needs its leases until it is written.
+        keeper = threading.Thread(target=self._keep, args=(done,), name="keeper", daemon=True)
         keeper.start()
         beside = [
             threading.Thread(target=lane.run, args=(stop,), name=lane.name, daemon=True)
@@ -144,6 +147,7 @@ class Controller:
             stop.set()
             for thread in beside:
                 thread.join()
+            done.set()
             keeper.join()
             self.close()
 

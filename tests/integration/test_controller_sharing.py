@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ from provisioners.simulated.faults import Fault, FaultKind
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["govcloud.testing.lab"])
+LONG_S = 300.0
 SHARED = Settings(
     batch=5, lease_s=3, poll_first_s=0.05, poll_cap_s=0.5, idle_s=0.02, backoff_first_s=0.05
 )
@@ -288,6 +291,40 @@ def test_a_controller_that_ends_gives_its_leases_back(lab: Lab) -> None:
     # What was running has been finished and written.
     built = {item.uid for item in lab.there()}
     assert built == {row.uid for row in lab.rows() if row.reason}
+
+
+@pytest.mark.guarantee("R9")
+def test_leases_live_on_while_a_controller_that_ends_finishes_what_is_running(lab: Lab) -> None:
+    uid, go = lab.approve("web"), threading.Event()
+    begun = threading.Event()
+
+    def hold(step: str, _about: str) -> None:
+        if step == "before-create":
+            begun.set()
+            go.wait(LONG_S)
+
+    def lease_until() -> datetime:
+        [entry] = lab.queue()
+        assert entry.lease_until is not None
+        return entry.lease_until
+
+    stop = threading.Event()
+    # A machine that stalls for less than 20 s lets no lease run out.
+    controller = lab.controller(settings=replace(SHARED, lease_s=30), on_step=hold)
+    ending = threading.Thread(target=controller.run, args=(stop,), daemon=True)
+    ending.start()
+    assert begun.wait(LONG_S)
+    stop.set()
+    try:
+        seen = {lease_until()}
+        # One that had begun when it was told to end proves nothing.
+        wait_until(lambda: len(seen) > 2 or seen.add(lease_until()), LONG_S, "it is renewed")
+    finally:
+        go.set()
+        ending.join(LONG_S)
+    assert not ending.is_alive()
+    assert lab.row(uid).reason == "Building"  # type: ignore[union-attr]
+    assert [entry.lease_owner for entry in lab.queue()] == [None]
 
 
 @pytest.mark.guarantee("R6")
